@@ -1,0 +1,45 @@
+"""Neural style transfer as it should be in JAX."""
+
+from jnst.config import Config, Terms
+from jnst.images import ImageError, load_image, save_image
+from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
+from jnst.networks import NetworkError, load_network
+from jnst.objective import Targets, make_targets, total_loss
+from jnst.optimize import DivergedError, Info, State, init, make_step, named_optimizer, run
+from jnst.record import History, Result, load_recipe
+from jnst.stylize import stylize, stylize_steps
+from jnst.version import __version__
+from jnst.vgg import VGG19, Network, extract_features
+
+__all__ = [
+    "VGG19",
+    "Config",
+    "DivergedError",
+    "History",
+    "ImageError",
+    "Info",
+    "Network",
+    "NetworkError",
+    "Result",
+    "State",
+    "Targets",
+    "Terms",
+    "__version__",
+    "content_loss",
+    "extract_features",
+    "gram_matrix",
+    "init",
+    "load_image",
+    "load_network",
+    "load_recipe",
+    "make_step",
+    "make_targets",
+    "named_optimizer",
+    "run",
+    "save_image",
+    "style_loss",
+    "stylize",
+    "stylize_steps",
+    "total_loss",
+    "total_variation_loss",
+]

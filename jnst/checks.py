@@ -1,0 +1,26 @@
+"""Checks of arguments, with messages that say what came and what is accepted."""
+
+import math
+import numbers
+from typing import Any, get_args
+
+
+def check_choice(name: str, value: Any, literal: Any) -> None:
+    """ValueError unless `value` is one of the strings of a `Literal` type."""
+    if value not in get_args(literal):
+        raise ValueError(f"{name} is {value!r}; accepted: {', '.join(get_args(literal))}")
+
+
+def whole_number(name: str, value: Any, *, minimum: int) -> int:
+    """`value` as an int; ValueError unless it is a whole number of at least `minimum`."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < minimum:
+        raise ValueError(f"{name} is {value!r}; a whole number of at least {minimum} is accepted")
+    return int(value)
+
+
+def finite_number(name: str, value: Any, *, minimum: float) -> float:
+    """`value` as a float; ValueError unless it is a finite number of at least `minimum`."""
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < minimum:
+        raise ValueError(f"{name} is {value!r}; a finite number of at least {minimum} is accepted")
+    return float(value)

@@ -1,0 +1,231 @@
+"""The command `jnst`: a thin face of the API."""
+
+import argparse
+import contextlib
+import dataclasses
+import itertools
+import json
+import signal
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TimeRemainingColumn
+
+from jnst import demo
+from jnst.checks import whole_number
+from jnst.config import Config
+from jnst.images import check_writable
+from jnst.networks import load_network
+from jnst.optimize import DivergedError
+from jnst.pyramid import plan_levels
+from jnst.record import Result, load_recipe
+from jnst.stylize import stylize_steps
+from jnst.version import __version__
+from jnst.vgg import Network
+
+METAVARS = {int: "N", float: "X", str: "NAME"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status is 2 for a refused input, 1 for a run that diverged."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, OSError) as error:
+        return _fail(str(error), status=2)
+    except KeyboardInterrupt:
+        return _fail("interrupted before the first step; nothing written", status=130)
+
+
+def stylize_command(options: argparse.Namespace) -> int:
+    """`jnst stylize`: two pictures make a third."""
+    recipe = load_recipe(options.like) if options.like else {"config": {}, "network": {}}
+    given = {field.name for field in dataclasses.fields(Config)} & vars(options).keys()
+    config = Config(**recipe["config"]).replace(**{name: vars(options)[name] for name in given})
+    if options.save_every is not None:
+        whole_number("--save-every", options.save_every, minimum=1)
+    out = options.output or _free_name(f"{options.content.stem}-{options.style.stem}.png")
+    check_writable(out)
+    network = load_network(options.network or recipe["network"].get("load") or "embedded")
+    if options.like and not options.network:
+        _same_network(network, recipe)
+    results = stylize_steps(options.content, options.style, network=network, config=config)
+    return _write_last(results, out, options.save_every)
+
+
+def demo_command(options: argparse.Namespace) -> int:
+    """`jnst demo`: pictures that the package draws itself, and what it makes of them."""
+    options.output.mkdir(parents=True, exist_ok=True)
+    paths = [options.output / f"{name}.png" for name in ("content", "style", "result")]
+    check_writable(paths[-1])
+    content, style = demo.write_pictures(*paths[:2])
+    return _write_last(stylize_steps(content, style, size=demo.SIZE), paths[-1], save_every=None)
+
+
+def show_command(options: argparse.Namespace) -> int:
+    """`jnst show`: the recipe inside a result, as JSON."""
+    print(json.dumps(load_recipe(options.picture), indent=2))
+    return 0
+
+
+def _write_last(results: Iterator[Result], out: Path, save_every: int | None) -> int:
+    started = time.monotonic()
+    status, outcome = 0, ""
+    result = next(results)
+    saved = 0
+    try:
+        with _progress_bar(result) as advance:
+            for result in results:
+                advance(result)
+                if save_every and result.steps // save_every > saved:
+                    saved = result.steps // save_every
+                    result.save(out.with_stem(f"{out.stem}-{result.steps:04}"))
+    except KeyboardInterrupt:
+        status, outcome = 130, "interrupted: "
+    except DivergedError as error:
+        result = dataclasses.replace(result, image=error.image)
+        status, outcome = 1, f"{error}: "
+    result.save(out)
+    seconds = time.monotonic() - started
+    report = f"{outcome}wrote {out}, {result.steps} of {result.config.steps} steps, {seconds:.0f} s"
+    if status:
+        return _fail(report, status)
+    _terminal().print(report)
+    return 0
+
+
+@contextlib.contextmanager
+def _progress_bar(result: Result) -> Iterator[Callable[[Result], None]]:
+    """Yields a function to call with every later Result; shows nothing unless on a terminal."""
+    shape, config = result.image.shape[:2], result.config
+    levels = plan_levels(shape, steps=config.steps, levels=config.levels)
+    # Work is counted in pixels, so that the time left is right across levels.
+    work = np.repeat(
+        [level.shape[0] * level.shape[1] for level in levels], [level.steps for level in levels]
+    ).cumsum()
+    columns = ("{task.description}", BarColumn(), "{task.fields[status]}", TimeRemainingColumn())
+    started = time.monotonic()
+    with Progress(*columns, console=_terminal(), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(f"{max(levels[0].shape)} px", total=work[-1:].sum(), status="compiling")
+
+        def advance(result: Result) -> None:
+            rate = result.steps / (time.monotonic() - started)
+            bar.update(
+                task,
+                completed=work[result.steps - 1],
+                description=f"{result.history.size[-1]} px",
+                status=f"step {result.steps}/{config.steps}, "
+                f"loss {result.history.loss[-1]:.4g}, {rate:.2f} steps/s",
+            )
+
+        yield advance
+
+
+def _same_network(network: Network, recipe: dict[str, Any]) -> None:
+    if network.digest != recipe["network"]["digest"]:
+        raise ValueError(
+            f"the recipe was made with network {recipe['network']['name']} "
+            f"({recipe['network']['digest'][:12]}), this one is {network.name} "
+            f"({network.digest[:12]}); --network says which to take"
+        )
+
+
+def _terminal() -> Console:
+    return Console(stderr=True, quiet=not sys.stderr.isatty(), highlight=False)
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"jnst: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+def _free_name(name: str) -> Path:
+    """The name, or with the first number behind it that makes it new."""
+    path = Path(name)
+    numbers = itertools.count(2)
+    while path.exists():
+        path = path.with_stem(f"{Path(name).stem}-{next(numbers)}")
+    return path
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        sys.exit(_fail(f"{message} (see {self.prog} --help)", status=2))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="jnst", description="Neural style transfer in JAX.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"jnst {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        summary = (run.__doc__ or "").partition(": ")[2].partition("\n")[0]
+        command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        command.set_defaults(run=run)
+        return command
+
+    command = add("stylize", stylize_command)
+    command.add_argument("content", type=Path, help="the picture that keeps its shapes")
+    command.add_argument("style", type=Path, help="the picture whose manner is taken")
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="a .png, .jpg, .tif or .webp file; "
+        "unset: CONTENT-STYLE.png in this folder, under a new name",
+    )
+    command.add_argument(
+        "--like",
+        type=Path,
+        metavar="PICTURE",
+        help="take the recipe inside a result; further options change it",
+    )
+    command.add_argument("--network", help="embedded (the default) or a canonical .h5 file")
+    command.add_argument(
+        "--save-every",
+        type=int,
+        metavar="N",
+        help="also write OUTPUT-0050.png and so on, every N steps",
+    )
+    for field in dataclasses.fields(Config):
+        command.add_argument(f"--{field.name.replace('_', '-')}", **_option(field))
+
+    command = add("demo", demo_command)
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("jnst-demo"),
+        metavar="FOLDER",
+        help="where the three pictures go (%(default)s)",
+    )
+
+    command = add("show", show_command)
+    command.add_argument("picture", type=Path, help="a picture that jnst wrote")
+    return parser
+
+
+def _option(field: dataclasses.Field) -> dict[str, Any]:
+    """The arguments of `add_argument` for a field of Config: its type says how it is read."""
+    hint = get_type_hints(Config)[field.name]
+    if isinstance(hint, types.UnionType):
+        hint = get_args(hint)[0]
+    option: dict[str, Any] = {"default": argparse.SUPPRESS, "type": hint}
+    default = field.default
+    if get_origin(hint) is tuple:
+        hint = get_args(hint)[0]
+        option |= {"type": hint, "nargs": "+", "metavar": METAVARS[hint]}
+        default = " ".join(map(str, default)) if isinstance(default, tuple) else None
+    elif get_origin(hint) is Literal:
+        option |= {"type": str, "choices": get_args(hint)}
+    else:
+        option |= {"metavar": METAVARS[hint]}
+    shown = f" ({default})" if default not in (None, "") else ""
+    return option | {"help": field.metadata["help"] + shown}

@@ -1,0 +1,85 @@
+"""L-BFGS at one gradient an iteration: unit steps, and a step back when the loss rises."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+SHRINK = 0.25
+SMALLEST_STEP = SHRINK**4
+
+
+class LBFGSState(NamedTuple):
+    """`memory.params` and `memory.updates` are the last accepted point and its gradient."""
+
+    memory: optax.ScaleByLBFGSState
+    value: Float[Array, ""]
+    direction: optax.Updates
+    step: Float[Array, ""]
+
+
+def lbfgs(memory_size: int = 20) -> optax.GradientTransformationExtraArgs:
+    """L-BFGS (Liu and Nocedal 1989) that spends one gradient an iteration.
+
+    The direction is that of `optax.scale_by_lbfgs` over `memory_size` pairs and the step is 1; the
+    first is a gradient step of length at most 1. A point whose loss or gradient is not finite, or
+    whose loss is above that of the last accepted point, is taken back: the next point lies on the
+    same line, at a quarter of the step. Negative curvature, or four such quarters in a row, make it
+    forget its pairs and begin again with a gradient step.
+
+    `update` needs `params` and the extra argument `value`, the loss at `params`. The updates lead
+    to the next point where a gradient is wanted, which may prove worse: the best point seen is the
+    caller's to keep. Nothing is clamped, and under `vmap` each item has its own step.
+    """
+    preconditioner = optax.scale_by_lbfgs(memory_size)
+
+    def init(params: optax.Params) -> LBFGSState:
+        return LBFGSState(
+            preconditioner.init(params)._replace(params=params),
+            value=jnp.float32(jnp.inf),
+            direction=optax.tree.zeros_like(params),
+            step=jnp.float32(1),
+        )
+
+    def update(
+        updates: optax.Updates,
+        state: LBFGSState,
+        params: optax.Params | None = None,
+        *,
+        value: Float[Array, ""],
+        **_: Any,
+    ) -> tuple[optax.Updates, LBFGSState]:
+        if params is None:
+            raise ValueError("lbfgs needs params: update(gradient, state, params, value=loss)")
+
+        def accept(state: LBFGSState) -> LBFGSState:
+            change = optax.tree.sub(params, state.memory.params)
+            bend = optax.tree.sub(updates, state.memory.updates)
+            concave = optax.tree.vdot(change, bend) <= 0
+            memory = jax.lax.cond(concave, _forget, lambda memory: memory, state.memory)
+            direction, memory = preconditioner.update(updates, memory, params)
+            return LBFGSState(memory, value, direction, jnp.float32(1))
+
+        def reject(state: LBFGSState) -> LBFGSState:
+            state = state._replace(step=state.step * SHRINK)
+            return jax.lax.cond(state.step < SMALLEST_STEP, restart, lambda state: state, state)
+
+        def restart(state: LBFGSState) -> LBFGSState:
+            memory = _forget(state.memory)
+            direction, memory = preconditioner.update(memory.updates, memory, memory.params)
+            return LBFGSState(memory, state.value, direction, jnp.float32(1))
+
+        finite = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(updates))
+        state = jax.lax.cond(finite & (value <= state.value), accept, reject, state)
+        next_point = optax.tree.add_scale(state.memory.params, -state.step, state.direction)
+        return optax.tree.sub(next_point, params), state
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _forget(memory: optax.ScaleByLBFGSState) -> optax.ScaleByLBFGSState:
+    return memory._replace(
+        count=jnp.zeros_like(memory.count), weights_memory=jnp.zeros_like(memory.weights_memory)
+    )

@@ -1,0 +1,96 @@
+"""Coarse to fine: large strokes are settled on small images, details on large ones."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from jnst.config import Config
+from jnst.images import fit_size, resize_image
+from jnst.objective import make_targets
+from jnst.optimize import DivergedError, Info, init, named_optimizer, run
+from jnst.vgg import Network
+
+Image = Float[np.ndarray, "h w 3"]
+
+SMALLEST_LEVEL = 64
+"""Pixels on the longer side under which a coarser level shows nothing of a picture."""
+
+
+class Level(NamedTuple):
+    """One size of the run, (height, width), and the steps taken at it."""
+
+    shape: tuple[int, int]
+    steps: int
+
+
+class Progress(NamedTuple):
+    """After a few steps: the best image of the level so far, and the Info of those steps."""
+
+    level: Level
+    image: Image
+    info: Info
+
+
+def plan_levels(shape: tuple[int, int], *, steps: int, levels: int) -> tuple[Level, ...]:
+    """Sizes from coarse to fine, each twice the last and `shape` at the end, with their steps.
+
+    A level takes 3/4 of the steps of the one before it, which costs a quarter as much a step; the
+    steps sum to `steps`. Levels with a longer side under 64 pixels are left out.
+    """
+    longer = max(shape)
+    sizes = [longer >> k for k in range(levels) if k == 0 or longer >> k >= SMALLEST_LEVEL]
+    shares = 0.75 ** np.arange(len(sizes))
+    ends = np.rint(steps * np.cumsum(shares) / shares.sum()).astype(int)
+    counts = np.diff(ends, prepend=0)
+    return tuple(
+        Level(fit_size(shape, size), int(count))
+        for size, count in zip(reversed(sizes), counts, strict=True)
+    )
+
+
+def run_levels(
+    network: Network, content: Image, style: Image, start: Image, config: Config
+) -> Iterator[Progress]:
+    """Optimise `start` towards `content` and `style` over the levels of `config`.
+
+    `content` has the shape of the result; `style` is taken at the longer side of each level;
+    `start` and what one level ends with are resized to the next.
+
+    Raises:
+        DivergedError: with the best image so far, at its level's size.
+        ValueError: a learning rate for an optimizer that takes none.
+    """
+    optimizer = named_optimizer(config.optimizer)
+    weights = config.weights()
+    margin = config.margin
+    done = 0
+    for level in plan_levels(content.shape[:2], steps=config.steps, levels=config.levels):
+        targets = make_targets(
+            network,
+            jnp.asarray(add_margin(resize_image(content, level.shape), margin)),
+            jnp.asarray(resize_image(style, fit_size(style.shape[:2], max(level.shape)))),
+            config,
+        )
+        start = resize_image(start, level.shape)
+        canvas = jnp.asarray(add_margin(start, margin))
+        begin = init(optimizer, canvas, learning_rate=config.learning_rate)
+        try:
+            for state, info in run(optimizer, begin, network, targets, weights, steps=level.steps):
+                start = remove_margin(np.array(state.best_image), margin)
+                yield Progress(level, start, info)
+        except DivergedError as error:
+            raise DivergedError(done + error.step, remove_margin(error.image, margin)) from None
+        done += level.steps
+
+
+def add_margin(image: Image, margin: int) -> Image:
+    """The image with `margin` pixels of its reflection around it."""
+    return np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
+
+
+def remove_margin(image: Image, margin: int) -> Image:
+    """The image without the outer `margin` pixels."""
+    return image[margin : image.shape[0] - margin, margin : image.shape[1] - margin]

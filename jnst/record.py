@@ -1,0 +1,107 @@
+"""What a run leaves: `Result`, its recipe inside the picture file, and the way back."""
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from flax import struct
+from jaxtyping import Float, Int
+
+from jnst.config import Config, Terms
+from jnst.images import ImageError, read_recipe, save_image
+from jnst.optimize import Info
+from jnst.version import __version__
+
+VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+
+
+class History(struct.PyTreeNode):
+    """One entry a step: the values before the image moved, and the longer side it had."""
+
+    loss: Float[np.ndarray, " steps"]
+    terms: Terms
+    gradient_norm: Float[np.ndarray, " steps"]
+    evaluations: Int[np.ndarray, " steps"]
+    size: Int[np.ndarray, " steps"]
+
+    @classmethod
+    def join(cls, sizes: Sequence[int], chunks: Sequence[Info]) -> "History":
+        """The history of chunks of steps, each run at one size."""
+        info = jax.tree.map(lambda *values: np.concatenate(values), *chunks)
+        counts = [len(chunk.loss) for chunk in chunks]
+        return cls(
+            info.loss, info.terms, info.gradient_norm, info.evaluations, np.repeat(sizes, counts)
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A stylised image with everything that it takes to make it again.
+
+    `image` is (H, W, 3) float32 sRGB in [0, 1], `alpha` the content's (H, W) or None; `network`
+    says which network it was, `content` and `style` which pictures, by name.
+    """
+
+    image: Float[np.ndarray, "h w 3"]
+    alpha: Float[np.ndarray, "h w"] | None
+    history: History
+    config: Config
+    network: dict[str, str]
+    content: str
+    style: str
+
+    @property
+    def steps(self) -> int:
+        """Steps taken so far."""
+        return len(self.history.loss)
+
+    def recipe(self) -> dict[str, Any]:
+        """Settings, network, versions, steps taken and last losses, as plain values."""
+        return {
+            "jnst": __version__,
+            "content": self.content,
+            "style": self.style,
+            "network": self.network,
+            "config": dataclasses.asdict(self.config),
+            "steps": len(self.history.loss),
+            "losses": self._last_losses(),
+            "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF},
+        }
+
+    def _last_losses(self) -> dict[str, float]:
+        if not self.steps:
+            return {}
+        terms = jax.tree_util.tree_leaves_with_path(self.history.terms)
+        return {"total": float(self.history.loss[-1])} | {
+            jax.tree_util.keystr(path, simple=True, separator="/"): float(values[-1])
+            for path, values in terms
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture, in the format of the suffix, with its recipe inside.
+
+        Raises:
+            ImageError: the suffix is unknown or the file cannot be written.
+        """
+        save_image(path, self.image, alpha=self.alpha, recipe=json.dumps(self.recipe()))
+
+
+def load_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The recipe inside a picture that `Result.save` wrote: see `Result.recipe`.
+
+    Raises:
+        ImageError: the file cannot be read, or holds no recipe.
+    """
+    text = read_recipe(path)
+    try:
+        recipe = json.loads(text or "")
+        Config(**recipe["config"])
+        recipe["network"]["load"]
+    except (ValueError, TypeError, KeyError):
+        raise ImageError(f"{path}: holds no recipe of jnst") from None
+    return recipe

@@ -1,0 +1,163 @@
+"""VGG-19 (Simonyan and Zisserman 2015): its layer table, the Flax module, `extract_features`."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import flax.linen as nn
+from flax import struct
+from jaxtyping import Array, Float
+
+from jnst.checks import check_choice
+from jnst.convolution import convolve
+
+Pooling = Literal["average", "max"]
+Params = Mapping[str, Mapping[str, Array]]
+
+BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+"""Channels and number of convolutions of each block."""
+
+
+def _convolution_shapes() -> dict[str, tuple[int, int, int, int]]:
+    shapes, channels_in = {}, 3
+    for block, (channels, depth) in enumerate(BLOCKS, 1):
+        for index in range(1, depth + 1):
+            shapes[f"conv{block}_{index}"] = (3, 3, channels_in, channels)
+            channels_in = channels
+    return shapes
+
+
+def _layer_names() -> tuple[str, ...]:
+    names = []
+    for block, (_, depth) in enumerate(BLOCKS, 1):
+        for index in range(1, depth + 1):
+            names += [f"conv{block}_{index}", f"relu{block}_{index}"]
+        names.append(f"pool{block}")
+    return tuple(names)
+
+
+CONVOLUTIONS = _convolution_shapes()
+"""Kernel shape (3, 3, C_in, C_out) of each of the sixteen convolutions, in order."""
+
+LAYERS = _layer_names()
+"""Every layer in the order of computation: conv1_1, relu1_1, conv1_2, ..., pool5."""
+
+
+class Network(struct.PyTreeNode):
+    """A VGG-19 in canonical form: RGB in [0, 1] minus `mean`, then conv1_1.
+
+    `params` is `{"conv1_1": {"kernel": (3, 3, I, O), "bias": (O,)}, ...}`, all sixteen
+    convolutions; `mean` is (3,). These are the leaves of the pytree; the rest is its identity.
+    """
+
+    params: Params
+    mean: Float[Array, "3"]
+    name: str = struct.field(pytree_node=False, default="")
+    source: str = struct.field(pytree_node=False, default="")
+    licence: str = struct.field(pytree_node=False, default="")
+    digest: str = struct.field(pytree_node=False, default="")
+
+    def arrays_only(self) -> "Network":
+        """The same arrays without identity, so that networks share compiled programs."""
+        return Network(self.params, self.mean)
+
+
+class Convolution(nn.Module):
+    """A 3 x 3 convolution with bias; its input is padded with zeros."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "h w i"]) -> Float[Array, "h w o"]:
+        shape = (3, 3, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        bias = self.param("bias", nn.initializers.zeros, shape[-1:])
+        return convolve(x, kernel) + bias
+
+
+class VGG19(nn.Module):
+    """The convolutional part of VGG-19, on (H, W, 3) with the mean already subtracted.
+
+    Returns `{name: (H', W', C)}` for `layers` and computes nothing deeper than the deepest.
+    """
+
+    layers: tuple[str, ...]
+    pooling: Pooling = "average"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "h w 3"]) -> dict[str, Float[Array, "_h _w _c"]]:
+        taken = {}
+        for name in LAYERS[: 1 + max(map(LAYERS.index, self.layers), default=-1)]:
+            if name.startswith("conv"):
+                x = Convolution(CONVOLUTIONS[name][-1], name=name)(x)
+            elif name.startswith("relu"):
+                x = nn.relu(x)
+            else:
+                x = pool(x, self.pooling)
+            if name in self.layers:
+                taken[name] = x
+        return taken
+
+
+def pool(x: Float[Array, "h w c"], pooling: Pooling) -> Float[Array, "h//2 w//2 c"]:
+    """Average or maximum of each 2 x 2 square; an odd last row or column is left out.
+
+    By reshape rather than a window reduction: its gradient is a broadcast, which XLA fuses.
+    """
+    height, width, channels = x.shape[0] // 2, x.shape[1] // 2, x.shape[2]
+    squares = x[: 2 * height, : 2 * width].reshape(height, 2, width, 2, channels)
+    return squares.mean((1, 3)) if pooling == "average" else squares.max((1, 3))
+
+
+def extract_features(
+    network: Network,
+    image: Float[Array, "h w 3"],
+    layers: Iterable[str],
+    *,
+    pooling: Pooling = "average",
+) -> dict[str, Float[Array, "_h _w _c"]]:
+    """Feature maps of an image at the named layers.
+
+    `image` is (H, W, 3) sRGB in [0, 1]. `convB_K` is taken before its ReLU, `reluB_K` after it,
+    `poolB` after pooling; block B's maps are (H // 2^(B-1), W // 2^(B-1), C). Nothing deeper than
+    the deepest layer is computed. `pooling` is "average" (Gatys et al. 2016, section 2) or "max"
+    (the original network).
+
+    Raises:
+        ValueError: an unknown layer or pooling; an image that is not (H, W, 3) or is too small for
+            the deepest layer.
+    """
+    layers = check_layers(layers)
+    check_choice("pooling", pooling, Pooling)
+    if image.ndim != 3 or image.shape[-1] != 3:
+        raise ValueError(f"image has shape {image.shape}; (height, width, 3) is accepted")
+    smallest = smallest_side(layers)
+    if min(image.shape[:2]) < smallest:
+        deepest = max(layers, key=LAYERS.index)
+        raise ValueError(
+            f"image is {image.shape[0]} x {image.shape[1]} pixels; "
+            f"{deepest} needs at least {smallest} x {smallest}"
+        )
+    features = VGG19(layers, pooling).apply({"params": network.params}, image - network.mean)
+    assert isinstance(features, dict)
+    return features
+
+
+def smallest_side(layers: Iterable[str]) -> int:
+    """Pixels an image needs on each side for the deepest of `layers` to have one position."""
+    depth = max(map(LAYERS.index, layers), default=0)
+    return 2 ** sum(name.startswith("pool") for name in LAYERS[: depth + 1])
+
+
+def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
+    """The names as a tuple; a ValueError names an unknown one, its nearest, and all that exist."""
+    layers = (layers,) if isinstance(layers, str) else tuple(layers)
+    for name in layers:
+        if name not in LAYERS:
+            nearest = difflib.get_close_matches(str(name), LAYERS, n=1, cutoff=0)[0]
+            raise ValueError(
+                f"unknown layer {name!r}; did you mean {nearest!r}? Known: {', '.join(LAYERS)}"
+            )
+    if len(set(layers)) < len(layers):
+        raise ValueError(f"layers name one twice: {', '.join(layers)}")
+    return layers

@@ -1,0 +1,1 @@
+"""The embedded network, and how it was learned."""

@@ -1,0 +1,196 @@
+"""Learn the embedded network from pictures, without labels: `python -m jnst.zoo.learn`.
+
+Layer by layer (Coates and Ng 2012, "Learning feature representations with k-means"): patches of
+the previous layer's maps, whitened, clustered by direction; a cluster's centre is a filter.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy.random import Generator
+from rich.progress import Progress
+
+from jnst.networks import write_network
+from jnst.vgg import CONVOLUTIONS, Network, pool
+
+from .pictures import draw_picture
+
+Maps = list[Float[Array, "h w c"]]
+
+PICTURES = 40
+SIZE = 256
+PATCHES = 30_000
+COVARIANCE_PATCHES = 10_000
+ROUNDS = 8
+ACTIVE = 0.7
+"""Share of positions in which each response is active. At 35 % half the style arrives, at 85 % the
+picture rings."""
+
+REGULARIZATION = {1: 0.1, 2: 0.1, 3: 0.2, 4: 0.2, 5: 0.2}
+"""Share of the mean eigenvalue that is added to every eigenvalue, per block."""
+
+
+class Whitening(NamedTuple):
+    """`(x - mean) @ directions`: decorrelated, of variance about 1."""
+
+    mean: Float[Array, " n"]
+    directions: Float[Array, "n d"]
+
+
+def learn_network(
+    pictures: Sequence[Float[np.ndarray, "h w 3"]],
+    *,
+    seed: int,
+    progress: Callable[[str], None] | None = None,
+) -> Network:
+    """Learn all sixteen convolutions from the pictures, each (H, W, 3) in [0, 1].
+
+    A kernel holds integers from -127 to 127 times a scale, so int8 storage loses nothing.
+    `progress` is called with the name of each convolution when it is done.
+    """
+    rng = np.random.default_rng(seed)
+    mean = jnp.mean(jnp.stack([jnp.mean(picture, (0, 1)) for picture in pictures]), 0)
+    maps = [jnp.asarray(picture) - mean for picture in pictures]
+    params = {}
+    for name, shape in CONVOLUTIONS.items():
+        block = int(name[4])
+        if name.endswith("_1") and block > 1:
+            maps = [pool(one, "average") for one in maps]
+        patches = sample_patches(rng, maps, PATCHES)
+        params[name] = learn_convolution(rng, patches, shape, REGULARIZATION[block])
+        maps = [_convolve(one, params[name]) for one in maps]
+        if progress is not None:
+            progress(name)
+    return Network(params, mean)
+
+
+def sample_patches(rng: Generator, maps: Maps, count: int) -> Float[Array, "m 9*c"]:
+    """About `count` 3 x 3 patches at random positions inside the maps, as many of each."""
+    samples = []
+    for one in maps:
+        height, width, channels = one.shape
+        rows = rng.integers(height - 2, size=count // len(maps))
+        columns = rng.integers(width - 2, size=count // len(maps))
+        samples.append(_take_patches(one, rows, columns).reshape(-1, 9 * channels))
+    return jnp.concatenate(samples)
+
+
+@jax.jit
+def _take_patches(maps, rows, columns):
+    offsets = jnp.arange(3)
+    return maps[(rows[:, None] + offsets)[:, :, None], (columns[:, None] + offsets)[:, None, :]]
+
+
+def learn_convolution(
+    rng: Generator,
+    patches: Float[Array, "m 9*c"],
+    shape: tuple[int, int, int, int],
+    regularization: float,
+) -> dict[str, Array]:
+    """Kernel and bias whose responses to the patches are active in 70 % and 1 on average."""
+    channels = shape[-1]
+    dimensions = min(channels, patches.shape[1])
+    whitening = whiten(rng, patches, dimensions, regularization)
+    white = (patches - whitening.mean) @ whitening.directions
+    kernel = whitening.directions @ cluster_directions(rng, white, channels).T
+    kernel = quantize(kernel)
+    responses = patches @ kernel
+    threshold = np.quantile(responses, 1 - ACTIVE, axis=0)
+    gain = 1 / jax.nn.relu(responses - threshold).mean(0)
+    return {"kernel": (gain * kernel).reshape(shape), "bias": -gain * threshold}
+
+
+def whiten(
+    rng: Generator, patches: Float[Array, "m n"], dimensions: int, regularization: float
+) -> Whitening:
+    """Principal component whitening with the `dimensions` largest eigenvalues.
+
+    `directions = V / sqrt(E + regularization mean(E))`, E and V from orthogonal iteration, which
+    needs no full decomposition of the (4608, 4608) covariances of the deep layers.
+    """
+    mean = patches.mean(0)
+    some = patches[:: max(1, len(patches) // COVARIANCE_PATCHES)] - mean
+    covariance = some.T @ some / len(some)
+    width = min(dimensions + 32, len(covariance))
+    start = jnp.asarray(rng.standard_normal((len(covariance), width)), jnp.float32)
+    values, vectors = _largest_eigenvectors(covariance, start)
+    values, vectors = values[-dimensions:], vectors[:, -dimensions:]
+    return Whitening(mean, vectors / jnp.sqrt(values + regularization * values.mean()))
+
+
+@jax.jit
+def _largest_eigenvectors(covariance, start):
+    basis = jnp.linalg.qr(start)[0]
+    basis = jax.lax.fori_loop(0, 6, lambda _, q: jnp.linalg.qr(covariance @ q)[0], basis)
+    values, turn = jnp.linalg.eigh(basis.T @ covariance @ basis)
+    return values, basis @ turn
+
+
+def cluster_directions(
+    rng: Generator, points: Float[Array, "m d"], count: int
+) -> Float[Array, "count d"]:
+    """Spherical k-means: `count` unit vectors, each the mean direction of the points nearest to it.
+
+    A cluster that is left empty starts again from a random point.
+    """
+    points = points / jnp.linalg.norm(points, axis=1, keepdims=True)
+    draws = [points[rng.choice(len(points), count, replace=False)] for _ in range(ROUNDS + 1)]
+    return _cluster(points, jnp.stack(draws))
+
+
+@jax.jit
+def _cluster(points, draws):
+    def improve(centres, spare):
+        nearest = jnp.argmax(points @ centres.T, axis=1)
+        sums = jax.ops.segment_sum(points, nearest, len(centres))
+        norm = jnp.linalg.norm(sums, axis=1, keepdims=True)
+        return jnp.where(norm > 0, sums / jnp.where(norm > 0, norm, 1), spare), None
+
+    return jax.lax.scan(improve, draws[0], draws[1:])[0]
+
+
+def quantize(kernel: Float[Array, "n c"]) -> Float[Array, "n c"]:
+    """Each column in whole numbers, the largest of them 127."""
+    return jnp.rint(127 * kernel / jnp.abs(kernel).max(0))
+
+
+@jax.jit
+def _convolve(maps, layer):
+    padded = jnp.pad(maps, [(1, 1), (1, 1), (0, 0)], mode="edge")[None]
+    dimensions = ("NHWC", "HWIO", "NHWC")
+    convolved = jax.lax.conv_general_dilated(
+        padded, layer["kernel"], (1, 1), "VALID", dimension_numbers=dimensions
+    )
+    return jax.nn.relu(convolved[0] + layer["bias"])
+
+
+def main() -> None:
+    """Draw the pictures, learn the network, write it."""
+    parser = argparse.ArgumentParser(prog="python -m jnst.zoo.learn", description=main.__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="of pictures and learning")
+    parser.add_argument("-o", "--output", default="embedded.h5", help="the file that is written")
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(arguments.seed)
+    with Progress() as progress:
+        pictures = [
+            draw_picture(rng, SIZE) for _ in progress.track(range(PICTURES), description="drawing")
+        ]
+        task = progress.add_task("learning", total=len(CONVOLUTIONS))
+        network = learn_network(
+            pictures, seed=arguments.seed, progress=lambda _: progress.advance(task)
+        )
+    source = (
+        f"learned without labels or photographs by jnst.zoo.learn from {PICTURES} drawn pictures, "
+        f"seed {arguments.seed}"
+    )
+    network = network.replace(name="jnst-dead-leaves", source=source, licence="MIT")
+    write_network(arguments.output, network, storage="int8")
+
+
+if __name__ == "__main__":
+    main()
