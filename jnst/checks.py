@@ -1,7 +1,7 @@
 """Checks of arguments, with messages that say what came and what is accepted."""
 
-import math
 import numbers
+import sys
 from typing import Any, get_args
 
 
@@ -21,6 +21,6 @@ def whole_number(name: str, value: Any, *, minimum: int) -> int:
 def finite_number(name: str, value: Any, *, minimum: float) -> float:
     """`value` as a float; ValueError unless it is a finite number of at least `minimum`."""
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < minimum:
+    if not number or not abs(value) <= sys.float_info.max or value < minimum:
         raise ValueError(f"{name} is {value!r}; a finite number of at least {minimum} is accepted")
     return float(value)

@@ -97,7 +97,7 @@ def _write_last(results: Iterator[Result], out: Path, save_every: int | None) ->
     report = f"{outcome}wrote {out}, {result.steps} of {result.config.steps} steps, {seconds:.0f} s"
     if status:
         return _fail(report, status)
-    _terminal().print(report)
+    _terminal().print(report, markup=False, soft_wrap=True)
     return 0
 
 

@@ -1,6 +1,7 @@
 """The settings of a run: frozen, validated, plain values that a file can hold."""
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -69,6 +70,13 @@ class Config:
         if self.learning_rate is not None:
             rate = finite_number("learning_rate", self.learning_rate, minimum=0)
             self._coerce("learning_rate", rate)
+            if self.optimizer == "lbfgs":
+                raise ValueError(f"learning_rate is {rate}; lbfgs takes none, adam and sgd do")
+        if not isinstance(self.init, str | os.PathLike):
+            raise ValueError(
+                f"init is {self.init!r}; content, noise, style, or a picture file is accepted"
+            )
+        self._coerce("init", os.fspath(self.init))
         check_choice("optimizer", self.optimizer, Optimizer)
         check_choice("convention", self.convention, Convention)
         check_choice("pooling", self.pooling, Pooling)

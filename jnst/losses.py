@@ -131,7 +131,8 @@ def total_variation_loss(
 
     `image` is (H, W, C). `norm` "l2" takes d^2 (Mahendran and Vedaldi 2015, beta = 2), "l1"
     takes |d| (Rudin, Osher, Fatemi 1992, anisotropic). `reduction` "sum" adds all of them up
-    (Johnson's neural-style), "mean" adds the mean over vertical and the mean over horizontal neighbours.
+    (Johnson's neural-style), "mean" adds the mean over vertical neighbours and the mean over
+    horizontal ones.
 
     Raises:
         ValueError: an unknown norm or reduction.

@@ -1,5 +1,6 @@
 """Coarse to fine: large strokes are settled on small images, details on large ones."""
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,12 +12,13 @@ from jnst.config import Config
 from jnst.images import fit_size, resize_image
 from jnst.objective import make_targets
 from jnst.optimize import DivergedError, Info, init, named_optimizer, run
-from jnst.vgg import Network
+from jnst.vgg import Network, smallest_side
 
 Image = Float[np.ndarray, "h w 3"]
 
-SMALLEST_LEVEL = 64
-"""Pixels on the longer side under which a coarser level shows nothing of a picture."""
+SMALLEST_LEVEL = (32, 64)
+"""Pixels on the shorter side, which every layer can take, and on the longer, under which a coarser
+level shows nothing of a picture."""
 
 
 class Level(NamedTuple):
@@ -38,16 +40,16 @@ def plan_levels(shape: tuple[int, int], *, steps: int, levels: int) -> tuple[Lev
     """Sizes from coarse to fine, each twice the last and `shape` at the end, with their steps.
 
     A level takes 3/4 of the steps of the one before it, which costs a quarter as much a step; the
-    steps sum to `steps`. Levels with a longer side under 64 pixels are left out.
+    steps sum to `steps`. Coarser levels with sides under 32 and 64 pixels are left out.
     """
-    longer = max(shape)
-    sizes = [longer >> k for k in range(levels) if k == 0 or longer >> k >= SMALLEST_LEVEL]
-    shares = 0.75 ** np.arange(len(sizes))
+    sides = np.sort(shape)
+    halvings = [k for k in range(levels) if k == 0 or (sides >> k >= SMALLEST_LEVEL).all()]
+    shares = 0.75 ** np.arange(len(halvings))
     ends = np.rint(steps * np.cumsum(shares) / shares.sum()).astype(int)
     counts = np.diff(ends, prepend=0)
     return tuple(
-        Level(fit_size(shape, size), int(count))
-        for size, count in zip(reversed(sizes), counts, strict=True)
+        Level(fit_size(shape, int(sides[1]) >> k), int(count))
+        for k, count in zip(reversed(halvings), counts, strict=True)
     )
 
 
@@ -56,22 +58,25 @@ def run_levels(
 ) -> Iterator[Progress]:
     """Optimise `start` towards `content` and `style` over the levels of `config`.
 
-    `content` has the shape of the result; `style` is taken at the longer side of each level;
-    `start` and what one level ends with are resized to the next.
+    `content` has the shape of the result; `style` is taken at the longer side of each level, or
+    larger if it would be too narrow for the layers; `start` and what one level ends with are
+    resized to the next.
 
     Raises:
         DivergedError: with the best image so far, at its level's size.
-        ValueError: a learning rate for an optimizer that takes none.
     """
     optimizer = named_optimizer(config.optimizer)
     weights = config.weights()
     margin = config.margin
+    smallest = smallest_side(config.style_layers)
+    narrowest = math.ceil(smallest * max(style.shape[:2]) / min(style.shape[:2]))
     done = 0
     for level in plan_levels(content.shape[:2], steps=config.steps, levels=config.levels):
+        style_shape = fit_size(style.shape[:2], max(*level.shape, narrowest))
         targets = make_targets(
             network,
             jnp.asarray(add_margin(resize_image(content, level.shape), margin)),
-            jnp.asarray(resize_image(style, fit_size(style.shape[:2], max(level.shape)))),
+            jnp.asarray(resize_image(style, style_shape)),
             config,
         )
         start = resize_image(start, level.shape)

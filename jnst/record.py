@@ -101,7 +101,7 @@ def load_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         recipe = json.loads(text or "")
         Config(**recipe["config"])
-        recipe["network"]["load"]
+        "".join(recipe["network"][key] for key in ("load", "name", "digest"))  # text, all of them
     except (ValueError, TypeError, KeyError):
         raise ImageError(f"{path}: holds no recipe of jnst") from None
     return recipe

@@ -27,11 +27,11 @@ SIZE = 256
 PATCHES = 30_000
 COVARIANCE_PATCHES = 10_000
 ROUNDS = 8
-ACTIVE = 0.7
+ACTIVE = 0.75
 """Share of positions in which each response is active. At 35 % half the style arrives, at 85 % the
 picture rings."""
 
-REGULARIZATION = {1: 0.1, 2: 0.1, 3: 0.2, 4: 0.2, 5: 0.2}
+REGULARIZATION = 0.1
 """Share of the mean eigenvalue that is added to every eigenvalue, per block."""
 
 

@@ -158,10 +158,10 @@ def _paint(rng: Generator, canvas: Picture) -> Picture:
             row, column = path[-1].astype(int).clip(0, side - 1)
             direction = np.array([np.sin(turn[row, column]), np.cos(turn[row, column])])
             path.append(path[-1] + length / 5 * direction)
-        red, green, blue = np.uint8(255 * colour.clip(0, 1)).tolist()
+        fill = tuple((255 * colour.clip(0, 1)).astype(int).tolist())
         line = [(x, y) for y, x in path]
         thickness = round(width * rng.uniform(0.6, 1.4))
-        draw.line(line, (red, green, blue), thickness, joint="curve")
+        draw.line(line, fill, thickness, joint="curve")
     return np.asarray(picture) / 255
 
 

@@ -1,0 +1,60 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from jnst.networks import write_network
+from jnst.vgg import CONVOLUTIONS, Network
+
+
+@pytest.fixture(scope="session")
+def network():
+    """A VGG-19 with random weights, in memory."""
+    rng = np.random.default_rng(0)
+    params = {}
+    for name, shape in CONVOLUTIONS.items():
+        kernel = rng.standard_normal(shape, np.float32) * np.float32((2 / (9 * shape[2])) ** 0.5)
+        bias = 0.05 * rng.standard_normal(shape[3], np.float32)
+        params[name] = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}
+    mean = jnp.array([0.48, 0.46, 0.41], jnp.float32)
+    return Network(params, mean, name="random", source="tests", licence="none")
+
+
+@pytest.fixture(scope="session")
+def network_file(network, tmp_path_factory):
+    """The file of `network`, in int8. Not to be written to."""
+    path = tmp_path_factory.mktemp("network") / "random.h5"
+    write_network(path, network, storage="int8")
+    return path
+
+
+@pytest.fixture
+def small():
+    """Settings of a run that takes a moment; every test that keeps them shares one compilation."""
+    return {
+        "size": 32,
+        "steps": 6,
+        "levels": 1,
+        "margin": 4,
+        "content_layers": ("relu2_1",),
+        "style_layers": ("relu1_1", "relu2_1"),
+    }
+
+
+@pytest.fixture(scope="session")
+def arrays():
+    """A content (32, 24, 3) and a style (28, 36, 3): smooth colours, and noise."""
+    rows, columns = np.mgrid[:32, :24].astype(np.float32) / 32
+    content = np.stack([rows, columns, (rows + columns) / 2], -1)
+    return content, np.random.default_rng(1).random((28, 36, 3), np.float32)
+
+
+@pytest.fixture
+def pictures(arrays, tmp_path):
+    """The files content.png and style.png of `arrays`, in a folder of their own."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    paths = folder / "content.png", folder / "style.png"
+    for path, array in zip(paths, arrays, strict=True):
+        Image.fromarray(np.rint(array * 255).astype(np.uint8)).save(path)
+    return paths

@@ -1,0 +1,60 @@
+"""The house as DESIGN draws it: every import of jnst points down one list."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "jnst"
+
+LEVELS = (
+    ("cli",),
+    ("demo",),
+    ("stylize",),
+    ("pyramid",),
+    ("record",),
+    ("optimize",),
+    ("lbfgs",),
+    ("objective",),
+    ("networks",),
+    ("config",),
+    ("losses",),
+    ("vgg",),
+    ("convolution",),
+    ("images",),
+    ("atomic", "checks", "version"),
+)
+DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}
+
+
+def imports(path):
+    """Full names of all modules that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: a relative import"
+            if node.module == "jnst":
+                yield from (f"jnst.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def test_every_module_has_its_place():
+    assert {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"} == set(DEPTH)
+
+
+@pytest.mark.parametrize("module", DEPTH)
+def test_imports_point_down(module):
+    for name in imports(PACKAGE / f"{module}.py"):
+        if name.startswith("jnst."):
+            assert DEPTH[name.removeprefix("jnst.")] > DEPTH[module], f"{module} imports {name}"
+
+
+def test_losses_import_nothing_of_jnst():
+    assert not [name for name in imports(PACKAGE / "losses.py") if name.startswith("jnst")]
+
+
+def test_only_the_optimisation_knows_optax():
+    users = {path.stem for path in PACKAGE.glob("*.py") if "optax" in set(imports(path))}
+    assert users == {"optimize", "lbfgs"}

@@ -1,0 +1,42 @@
+import pytest
+
+from jnst.atomic import atomic_path
+
+
+def test_success_replaces_the_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with atomic_path(path) as temporary:
+        assert temporary.parent == tmp_path
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("there", [True, False])
+def test_failure_leaves_the_folder_as_it_was(tmp_path, error, there):
+    path = tmp_path / "a.txt"
+    if there:
+        path.write_text("old")
+    with pytest.raises(error), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert [(file, file.read_text()) for file in tmp_path.iterdir()] == [(path, "old")] * there
+
+
+def test_nothing_written_is_an_error(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(FileNotFoundError), atomic_path(path):
+        pass
+    assert path.read_text() == "old"
+
+
+def test_two_at_once_do_not_meet(tmp_path):
+    with atomic_path(tmp_path / "a.txt") as first, atomic_path(tmp_path / "a.txt") as second:
+        assert first != second
+        first.write_text("first")
+        second.write_text("second")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["first"]

@@ -1,0 +1,157 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jnst import optimize
+from jnst.config import Config
+from jnst.objective import make_targets, total_loss
+from jnst.optimize import DivergedError, init, make_step, named_optimizer, run
+
+CONFIG = Config(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"))
+
+
+@pytest.fixture(scope="module")
+def problem(network):
+    content, style = np.random.default_rng(0).random((2, 20, 24, 3), np.float32)
+    return content, network, make_targets(network, content, style, CONFIG), CONFIG.weights()
+
+
+def run_all(optimizer, image, *problem, steps, chunk=5, learning_rate=None):
+    """The last state and the losses of all steps."""
+    state, losses = init(optimizer, image, learning_rate=learning_rate), []
+    for state, info in run(optimizer, state, *problem, steps=steps, chunk=chunk):  # noqa: B007, B020
+        losses += list(info.loss)
+    return state, np.array(losses)
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "adam", "sgd"])
+def test_named_optimizers_lower_the_loss(problem, name):
+    _, losses = run_all(named_optimizer(name), *problem, steps=12)
+    assert losses.shape == (12,)
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_run_equals_a_plain_loop_of_optax(problem):
+    image, network, targets, weights = problem
+    transformation = optax.adam(0.02, b2=0.99)
+    expected, state, losses = jnp.asarray(image), transformation.init(jnp.asarray(image)), []
+    for _ in range(7):
+        loss, gradient = jax.value_and_grad(
+            lambda image: total_loss(network, image, targets, weights)[0]
+        )(expected)
+        updates, state = transformation.update(gradient, state)
+        expected = optax.apply_updates(expected, updates)
+        losses.append(loss)
+    state, ours = run_all(named_optimizer("adam"), *problem, steps=7, chunk=3)
+    np.testing.assert_allclose(ours, losses, rtol=1e-4)
+    np.testing.assert_allclose(state.image, expected, atol=2e-3)
+
+
+def test_any_transformation_of_optax_and_its_line_search(problem):
+    _, losses = run_all(optax.chain(optax.clip(1e-3), optax.sgd(5.0)), *problem, steps=4)
+    assert losses[-1] < losses[0]
+    optimizer = optax.lbfgs()
+    state = init(optimizer, problem[0])
+    (_, info), *_ = run(optimizer, state, *problem[1:], steps=3, chunk=3)
+    assert info.loss[-1] < info.loss[0]
+    assert info.evaluations.min() >= 2
+
+
+def test_lbfgs_spends_one_gradient_an_iteration(problem):
+    step = make_step(named_optimizer("lbfgs"))
+    image, *rest = problem
+    jaxpr = str(jax.make_jaxpr(step)(init(named_optimizer("lbfgs"), image), *rest))
+    # Three convolutions forward, three back: the loss and its gradient, once.
+    assert jaxpr.count("conv_general_dilated[") == 6
+
+
+def test_info_describes_the_step_before_the_image_moved(problem):
+    image, network, targets, weights = problem
+    state = init(named_optimizer("adam"), image)
+    _, info = jax.jit(make_step(named_optimizer("adam")))(state, network, targets, weights)
+    (loss, terms), gradient = jax.value_and_grad(total_loss, 1, has_aux=True)(
+        network, jnp.asarray(image), targets, weights
+    )
+    np.testing.assert_allclose(info.loss, loss, rtol=1e-5)
+    np.testing.assert_allclose(info.gradient_norm, jnp.linalg.norm(gradient), rtol=1e-4)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), info.terms, terms)
+    assert info.finite and info.evaluations == 1
+
+
+def test_the_best_image_has_the_lowest_loss(problem):
+    _, network, targets, weights = problem
+    state, losses = run_all(named_optimizer("adam"), *problem, steps=9, learning_rate=0.3)
+    assert (np.diff(losses) > 0).any()
+    np.testing.assert_allclose(state.best_loss, losses.min(), rtol=1e-6)
+    again, _ = total_loss(network, state.best_image, targets, weights)
+    np.testing.assert_allclose(again, losses.min(), rtol=1e-4)
+
+
+def test_vmapped_steps_equal_single_ones(problem):
+    image, network, targets, weights = problem
+    optimizer = named_optimizer("lbfgs")
+    step = make_step(optimizer)
+    images = [jnp.asarray(image), jnp.asarray(image)[::-1]]
+    states = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[init(optimizer, i) for i in images])
+    both = jax.jit(jax.vmap(step, in_axes=(0, None, None, None)))
+    single = jax.jit(step)
+    apart = [init(optimizer, image) for image in images]
+    for _ in range(4):
+        states, infos = both(states, network, targets, weights)
+        for k in range(2):
+            apart[k], info = single(apart[k], network, targets, weights)
+            np.testing.assert_allclose(infos.loss[k], info.loss, rtol=1e-3)
+
+
+def test_weights_images_rates_and_networks_never_recompile(problem, network):
+    image, _, targets, weights = problem
+    optimizer = named_optimizer("adam")
+    run_all(optimizer, image, network, targets, weights, steps=5)
+    before = optimize._run_chunk._cache_size()
+    renamed = network.replace(name="another", digest="0")
+    other = make_targets(network, image[::-1], image[:, ::-1], CONFIG)
+    run_all(optimizer, image[::-1], renamed, targets, weights, steps=3, learning_rate=0.5)
+    for values in ({"style_weight": 3.0}, {"content_weight": 0}, {"style_layer_weights": (1, 2)}):
+        run_all(optimizer, image, network, other, CONFIG.replace(**values).weights(), steps=11)
+    assert optimize._run_chunk._cache_size() == before
+
+
+def test_the_callers_image_survives_and_the_state_is_donated(problem):
+    optimizer = named_optimizer("lbfgs")
+    image = jnp.asarray(problem[0])
+    state = init(optimizer, image)
+    next(run(optimizer, state, *problem[1:], steps=1))
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
+    assert not image.is_deleted()
+
+
+def test_no_steps_yield_nothing(problem):
+    state = init(named_optimizer("adam"), problem[0])
+    assert list(run(named_optimizer("adam"), state, *problem[1:], steps=0)) == []
+
+
+def test_divergence_is_raised_with_the_step_and_the_last_finite_image(problem):
+    _, network, targets, weights = problem
+    with pytest.raises(DivergedError, match=r"not finite at step [1-9]") as caught:
+        run_all(named_optimizer("sgd"), *problem, steps=30, learning_rate=1e30)
+    assert np.isfinite(caught.value.image).all()
+    loss, _ = total_loss(network, caught.value.image, targets, weights)
+    assert np.isfinite(loss)
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "adam"])
+def test_a_loss_that_never_was_finite_is_raised_at_step_zero(problem, name):
+    image, network, targets, weights = problem
+    broken = jax.tree.map(lambda leaf: leaf * jnp.inf, weights)
+    with pytest.raises(DivergedError, match="not finite at step 0") as caught:
+        run_all(named_optimizer(name), image, network, targets, broken, steps=10)
+    np.testing.assert_array_equal(caught.value.image, image)
+
+
+def test_refusals(problem):
+    with pytest.raises(ValueError, match="optimizer is 'rmsprop'; accepted: lbfgs, adam, sgd"):
+        named_optimizer("rmsprop")
+    with pytest.raises(ValueError, match="takes no learning_rate; adam and sgd do"):
+        init(named_optimizer("lbfgs"), problem[0], learning_rate=1.0)
