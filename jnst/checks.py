@@ -1,7 +1,8 @@
 """Checks of arguments, with messages that say what came and what is accepted."""
 
+import contextlib
+import math
 import numbers
-import sys
 from typing import Any, get_args
 
 
@@ -21,6 +22,7 @@ def whole_number(name: str, value: Any, *, minimum: int) -> int:
 def finite_number(name: str, value: Any, *, minimum: float) -> float:
     """`value` as a float; ValueError unless it is a finite number of at least `minimum`."""
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not abs(value) <= sys.float_info.max or value < minimum:
-        raise ValueError(f"{name} is {value!r}; a finite number of at least {minimum} is accepted")
-    return float(value)
+    with contextlib.suppress(OverflowError):  # a whole number beyond all floats
+        if number and math.isfinite(value) and value >= minimum:
+            return float(value)
+    raise ValueError(f"{name} is {value!r}; a finite number of at least {minimum} is accepted")

@@ -53,9 +53,9 @@ def stylize_command(options: argparse.Namespace) -> int:
         whole_number("--save-every", options.save_every, minimum=1)
     out = options.output or _free_name(f"{options.content.stem}-{options.style.stem}.png")
     check_writable(out)
-    network = load_network(options.network or recipe["network"].get("load") or "embedded")
+    network = options.network or recipe["network"].get("load") or "embedded"
     if options.like and not options.network:
-        _same_network(network, recipe)
+        _same_network(load_network(network), recipe)
     results = stylize_steps(options.content, options.style, network=network, config=config)
     return _write_last(results, out, options.save_every)
 

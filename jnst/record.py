@@ -61,7 +61,7 @@ class Result:
         return len(self.history.loss)
 
     def recipe(self) -> dict[str, Any]:
-        """Settings, network, versions, steps taken and last losses, as plain values."""
+        """Settings, network, versions, steps taken and the image's losses, as plain values."""
         return {
             "jnst": __version__,
             "content": self.content,
@@ -69,16 +69,19 @@ class Result:
             "network": self.network,
             "config": dataclasses.asdict(self.config),
             "steps": len(self.history.loss),
-            "losses": self._last_losses(),
+            "losses": self._losses(),
             "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF},
         }
 
-    def _last_losses(self) -> dict[str, float]:
+    def _losses(self) -> dict[str, float]:
+        """Those of the image, which is the best at the last size; the last step may be worse."""
         if not self.steps:
             return {}
+        loss, size = self.history.loss, self.history.size
+        best = np.where((size == size[-1]) & np.isfinite(loss), loss, np.inf).argmin()
         terms = jax.tree_util.tree_leaves_with_path(self.history.terms)
-        return {"total": float(self.history.loss[-1])} | {
-            jax.tree_util.keystr(path, simple=True, separator="/"): float(values[-1])
+        return {"total": float(loss[best])} | {
+            jax.tree_util.keystr(path, simple=True, separator="/"): float(values[best])
             for path, values in terms
         }
 

@@ -99,7 +99,7 @@ def _open(name: str, source: Source, smallest: int) -> Picture:
         name, picture = str(source), load_picture(source)
     else:
         array = np.asarray(source)
-        if array.ndim != 3 or array.shape[2] != 3 or array.dtype.kind != "f":
+        if array.ndim != 3 or array.shape[2] != 3 or array.dtype.kind != "f" or not array.size:
             raise ValueError(
                 f"{name} is {array.dtype} of shape {array.shape}; "
                 "a path or a float array (height, width, 3) in [0, 1] is accepted"

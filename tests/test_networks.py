@@ -15,7 +15,7 @@ MEAN = [0.5, 0.25, 0.125]
 
 
 def write_by_hand(path):
-    """The canonical file of a network whose kernels are 2 everywhere; HDF5 stores no pixel of it."""
+    """The canonical file of a network whose kernels are 2 everywhere, which HDF5 need not store."""
     with h5py.File(path, "w") as file:
         file.attrs["mean"] = MEAN
         for key in ("name", "source", "licence"):
@@ -105,10 +105,12 @@ def test_embedded():
     assert maps.std() > 0
 
 
-def change(key, data):
+def change(key, data, *, group=False):
     def edit(file):
         del file[key]
-        if data is not None:
+        if group:
+            file.create_group(key)
+        elif data is not None:
             file[key] = data
 
     return edit
@@ -125,7 +127,7 @@ def bias(value):
 DAMAGE = {
     "missing tensor": (change("conv4_1/kernel", None), "conv4_1/kernel is missing"),
     "missing layer": (change("conv5_4", None), "conv5_4/kernel is missing"),
-    "group for tensor": (lambda file: file.move("conv2_1", "conv1_1/bias/x"), "canonical"),
+    "group for tensor": (change("conv1_1/bias", None, group=True), "conv1_1/bias is missing"),
     "misshapen": (change("conv2_1/bias", np.zeros(64)), r"shape \(64,\); VGG-19 has \(128,\)"),
     "scalar": (change("conv2_1/bias", 1.0), r"conv2_1/bias has shape \(\)"),
     "text": (change("conv1_1/bias", ["x"] * 64), "not a canonical network file"),

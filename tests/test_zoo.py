@@ -61,7 +61,7 @@ def test_convolution_is_normalised_and_survives_int8():
     rng = np.random.default_rng(0)
     patches = rng.standard_normal((4000, 27)) @ rng.standard_normal((27, 27))
     patches = jnp.asarray(patches, jnp.float32)
-    layer = learn.learn_convolution(rng, patches, (3, 3, 3, 16), 0.1)
+    layer = learn.learn_convolution(rng, patches, (3, 3, 3, 16))
     kernel = np.asarray(layer["kernel"]).reshape(27, 16)
     active = np.maximum(patches @ kernel + layer["bias"], 0)
     np.testing.assert_allclose(active.mean(0), 1, rtol=1e-3)

@@ -21,7 +21,7 @@ def draw_picture(rng: Generator, size: int) -> Picture:
     """One picture, (size, size, 3) float32 in [0, 1], of the generator's next random numbers.
 
     A 1/f background, then three depths of leaves from far to near, each blurred by its distance
-    from a plane of focus; over half of the pictures is painted in strokes of coherent direction.
+    from the depth in focus. Every other picture is painted over at some depth: see `_paint`.
     """
     side = SUPERSAMPLING * size
     palette = _draw_palette(rng)
@@ -140,7 +140,7 @@ def _draw_shade(rng: Generator, x: Field, y: Field, textures: list[Field]) -> Fi
 def _paint(rng: Generator, canvas: Picture) -> Picture:
     """Paint the canvas over in strokes along a smooth field of directions, in its own colours.
 
-    Long strokes flow and short ones dab; strokes in lines much darker or lighter are hatching.
+    Long strokes flow and short ones dab; strokes in lines, much darker or lighter, are hatching.
     """
     side = len(canvas)
     turn = rng.uniform(0, 2 * np.pi) + rng.uniform(0.2, 1.5) * _draw_noise(rng, side, 2.2)

@@ -1,0 +1,432 @@
+"""The command, called in this process; where signals and streams matter, in one of its own."""
+
+import io
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+import jnst
+from jnst import cli, demo
+from jnst.stylize import stylize_steps
+
+
+def flags(settings):
+    words = []
+    for name, value in settings.items():
+        values = value if isinstance(value, tuple) else (value,)
+        words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return words
+
+
+def snapshot(folder):
+    return {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capfd):
+    """Runs the command in tmp_path; returns its status and the lines of stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments):
+        try:
+            status = cli.main([str(argument) for argument in arguments])
+        except SystemExit as left:
+            status = left.code
+        out, err = capfd.readouterr()
+        return status, out.splitlines(), err.splitlines()
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def stylize(call, pictures, small, network_file):
+    """`jnst stylize` of the small pictures with the random network."""
+
+    def run(*arguments, **settings):
+        return call(
+            *("stylize", *pictures, "--network", network_file),
+            *(*flags(small | settings), *arguments),
+        )
+
+    return run
+
+
+def test_stylize_equals_the_api_and_says_nothing(
+    stylize, arrays, pictures, small, network_file, tmp_path
+):
+    assert stylize("-o", "out.png", style_weight=7.5, init="noise", seed=3) == (0, [], [])
+    options = small | {"style_weight": 7.5, "init": "noise", "seed": 3}
+    result = jnst.stylize(*pictures, network=network_file, **options)
+    result.save(tmp_path / "api.png")
+    assert (tmp_path / "out.png").read_bytes() == (tmp_path / "api.png").read_bytes()
+
+
+def test_default_name_is_always_a_new_one(stylize, tmp_path):
+    for _ in range(3):
+        assert stylize(steps=0)[0] == 0
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
+        "content-style.png", "content-style-2.png", "content-style-3.png",
+    }  # fmt: skip
+
+
+def test_show_prints_the_recipe(stylize, call, small, network_file):
+    stylize("-o", "out.png", tv_weight=2)
+    status, out, err = call("show", "out.png")
+    assert (status, err) == (0, [])
+    recipe = json.loads("\n".join(out))
+    with Image.open("out.png") as file:
+        assert recipe == json.loads(file.info["jnst"])
+    assert recipe["config"]["tv_weight"] == 2
+    assert tuple(recipe["config"]["style_layers"]) == small["style_layers"]
+    assert recipe["network"]["digest"] == jnst.load_network(network_file).digest
+    assert {"total", "total_variation"} <= recipe["losses"].keys()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_like_makes_the_same_picture_again(stylize, call, pictures, suffix):
+    weights = {"content_layer_weights": (2.0,), "style_layer_weights": (1.0, 3.0)}
+    stylize("-o", f"first{suffix}", init="noise", seed=9, **weights)
+    again = call("stylize", *pictures, "--like", f"first{suffix}", "-o", f"again{suffix}")
+    assert again == (0, [], [])
+    assert Path(f"first{suffix}").read_bytes() == Path(f"again{suffix}").read_bytes()
+
+
+def test_like_with_other_options(stylize, call, pictures, small):
+    stylize("-o", "first.png", seed=9)
+    call("stylize", *pictures, "--like", "first.png", "--steps", 3, "--tv-weight", 0, "-o", "b.png")
+    first, second = (jnst.load_recipe(path) for path in ("first.png", "b.png"))
+    assert second["config"] == first["config"] | {"steps": 3, "tv_weight": 0}
+    assert second["network"] == first["network"]
+    assert second["steps"] == 3
+
+
+def test_like_refuses_another_network_unless_told_to(call, pictures, small, network_file):
+    shutil.copy(network_file, "net.h5")
+    options = ["stylize", *pictures, *flags(small | {"steps": 0})]
+    assert call(*options, "--network", "net.h5", "-o", "out.png")[0] == 0
+    with h5py.File("net.h5", "r+") as file:
+        file["conv1_1/bias"][0] += 1
+    status, _, err = call("stylize", *pictures, "--like", "out.png", "-o", "new.png")
+    assert (status, len(err)) == (2, 1)
+    assert "was made with network random" in err[0]
+    assert jnst.load_recipe("out.png")["network"]["digest"][:12] in err[0]
+    assert jnst.load_network("net.h5").digest[:12] in err[0]
+    assert not Path("new.png").exists()
+    like = ("stylize", *pictures, "--like", "out.png", "--network", "net.h5", "-o", "new.png")
+    assert call(*like) == (0, [], [])
+
+
+def test_alpha_comes_back(stylize, pictures):
+    alpha = np.tile(np.arange(24, dtype=np.uint8) * 10, (32, 1))
+    with Image.open(pictures[0]) as file:
+        pixels = np.asarray(file)
+    Image.fromarray(np.dstack([pixels, alpha])).save(pictures[0])
+    stylize("-o", "out.png")
+    with Image.open("out.png") as file:
+        np.testing.assert_array_equal(np.asarray(file)[..., 3], alpha)
+
+
+def test_save_every(stylize, tmp_path):
+    assert stylize("-o", "out.png", "--save-every", 5, steps=12) == (0, [], [])
+    saved = sorted(path.name for path in tmp_path.glob("out*"))
+    assert saved == ["out-0005.png", "out-0010.png", "out.png"]
+    assert [jnst.load_recipe(path)["steps"] for path in saved] == [5, 10, 12]
+
+
+def write_file(content):
+    return lambda path: path.write_bytes(content)
+
+
+def write_picture(*shape, cut=None):
+    def write(path):
+        noise = np.random.default_rng(0).integers(0, 255, (*shape, 3), np.uint8)
+        stream = io.BytesIO()
+        Image.fromarray(noise).save(stream, Image.registered_extensions()[path.suffix])
+        path.write_bytes(stream.getvalue()[:cut])
+
+    return write
+
+
+UNREADABLE = {
+    "missing.png": (lambda path: None, "there is no such file"),
+    "text.jpg": (write_file(b"not a picture\n" * 9), "no picture that can be read"),
+    "cut.jpg": (write_picture(64, 64, cut=1500), "cannot be read"),
+    "empty.png": (write_file(b""), "the file is empty"),
+    "folder.png": (lambda path: path.mkdir(), "is a folder"),
+}
+TINY = {"tiny.png": (write_picture(5, 5), "5 x 5 pixels; the layers need at least 16 x 16")}
+NO_RECIPE = {
+    name: (write_picture(64, 64, cut=cut), "holds no recipe of jnst")
+    for name, cut in (("cut.jpg", 1500), ("whole.jpg", None), ("whole.png", None))
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "write", "message"),
+    [
+        (place, name, *case)
+        for places, cases in (
+            (("content", "style"), UNREADABLE | TINY),
+            (("--init",), UNREADABLE),
+            (("--like", "show"), UNREADABLE | NO_RECIPE),
+        )
+        for place in places
+        for name, case in cases.items()
+    ],
+)
+def test_bad_pictures(call, pictures, network_file, tmp_path, place, name, write, message):
+    write(tmp_path / name)
+    before = snapshot(tmp_path)
+    content = name if place == "content" else pictures[0]
+    style = name if place == "style" else pictures[1]
+    arguments = ["stylize", content, style, "--network", network_file]
+    if place == "show":
+        arguments = ["show", name]
+    elif place.startswith("--"):
+        arguments += [place, name]
+    status, out, err = call(*arguments)
+    assert (status, out, len(err)) == (2, [], 1)
+    assert err[0].startswith(f"jnst: {name}: ")
+    assert message in err[0]
+    assert snapshot(tmp_path) == before
+
+
+BAD_OPTIONS = [
+    (["--style-layers", "relu9_9"], "unknown layer 'relu9_9'; did you mean 'relu"),
+    (["--style-layers", "relu9_9"], "Known: conv1_1, relu1_1, "),
+    (["--size", "-5"], "size is -5"),
+    (["--size", "big"], "argument --size: invalid int value: 'big'"),
+    (["--steps", "1.5"], "argument --steps: invalid int value"),
+    (["--style-weight", "nan"], "style_weight is nan; a finite number"),
+    (["--content-weight", "inf"], "content_weight is inf"),
+    (["--tv-weight=-inf"], "tv_weight is -inf"),
+    (["--learning-rate", "nan", "--optimizer", "sgd"], "learning_rate is nan"),
+    (["--learning-rate", "0.1"], "lbfgs takes none"),
+    (["--optimizer", "rmsprop"], "argument --optimizer: invalid choice: 'rmsprop'"),
+    (["--style-layer-weights", "1", "2"], "style_layer_weights has 2 values; 5 layers"),
+    (["--save-every", "0"], "--save-every is 0"),
+    (["--colour"], "unrecognized arguments: --colour"),
+    (["--siz", "64"], "unrecognized arguments: --siz 64"),
+    (["-o", "out.gif"], "out.gif: the suffix is '.gif'; accepted: .png"),
+    (["-o", "out"], "out: the suffix is ''"),
+    (["-o", "nowhere/out.png"], "nowhere/out.png: there is no folder nowhere"),
+    (["-o", "pictures/content.png/out.png"], "there is no folder pictures/content.png"),
+    (["-o", "pictures.png"], "pictures.png: is a folder"),
+    (["-o", "locked/out.png"], "locked/out.png: cannot be written (Permission denied)"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_OPTIONS)
+def test_bad_options_are_found_before_any_work(
+    call, pictures, tmp_path, monkeypatch, arguments, message
+):
+    def too_late(*_, **__):
+        raise AssertionError("the work has begun")
+
+    def locked(*, dir, **_):
+        raise PermissionError(13, "Permission denied", str(dir))
+
+    monkeypatch.setattr(cli, "load_network", too_late)
+    monkeypatch.setattr(cli, "stylize_steps", too_late)
+    if "locked/out.png" in arguments:  # root could write into any folder
+        monkeypatch.setattr(jnst.images.tempfile, "NamedTemporaryFile", locked)
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "pictures.png").mkdir()
+    before = snapshot(tmp_path)
+    status, out, err = call("stylize", *pictures, *arguments)
+    assert (status, out, len(err)) == (2, [], 1)
+    assert message in err[0]
+    assert snapshot(tmp_path) == before
+
+
+def remove(file):
+    del file["conv3_3/bias"]
+
+
+def misshape(file):
+    del file["conv3_3/bias"]
+    file["conv3_3/bias"] = np.zeros(3)
+
+
+def spoil(file):
+    file["conv3_3/bias"][3] = np.nan
+
+
+BAD_NETWORKS = {
+    "missing": (None, "no such file; 'embedded' or a canonical .h5 is accepted"),
+    "text": (b"weights", "not a canonical network file"),
+    "no tensor": (remove, "conv3_3/bias is missing"),
+    "misshapen": (misshape, "conv3_3/bias has shape (3,); VGG-19 has (256,)"),
+    "nan": (spoil, "conv3_3/bias is not finite"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_NETWORKS)
+def test_bad_networks(call, pictures, network_file, tmp_path, kind):
+    damage, message = BAD_NETWORKS[kind]
+    if isinstance(damage, bytes):
+        Path("net.h5").write_bytes(damage)
+    elif damage:
+        shutil.copy(network_file, "net.h5")
+        with h5py.File("net.h5", "r+") as file:
+            damage(file)
+    before = snapshot(tmp_path)
+    status, out, err = call("stylize", *pictures, "--network", "net.h5")
+    assert (status, out, len(err)) == (2, [], 1)
+    assert err[0].startswith("jnst: net.h5: ")
+    assert message in err[0]
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("arguments", [[], ["paint"], ["stylize"], ["stylize", "a.png"], ["show"]])
+def test_missing_arguments(call, tmp_path, arguments):
+    status, out, err = call(*arguments)
+    assert (status, out, len(err)) == (2, [], 1)
+    assert err[0].startswith("jnst: ")
+    assert "--help)" in err[0]
+    assert snapshot(tmp_path) == {}
+
+
+def test_help_names_every_setting_with_its_default(call):
+    status, out, err = call("stylize", "--help")
+    text = " ".join(" ".join(out).split())
+    assert (status, err) == (0, [])
+    for name in jnst.Config.__dataclass_fields__:
+        assert f"--{name.replace('_', '-')} " in text
+    assert "(512)" in text
+    assert "(relu1_1 relu2_1 relu3_1 relu4_1 relu5_1)" in text
+    assert call("--version") == (0, [f"jnst {jnst.__version__}"], [])
+
+
+def test_divergence_saves_the_last_finite_picture(stylize, pictures):
+    status, out, err = stylize("-o", "out.png", optimizer="sgd", learning_rate=1e30)
+    assert (status, out, len(err)) == (1, [], 1)
+    assert "not finite at step 1" in err[0]
+    assert "wrote out.png" in err[0]
+    with Image.open("out.png") as saved, Image.open(pictures[0]) as content:
+        np.testing.assert_array_equal(np.asarray(saved), np.asarray(content))
+    assert jnst.load_recipe("out.png")["config"]["learning_rate"] == 1e30
+
+
+def test_divergence_later_on_saves_the_best_picture_before(stylize, monkeypatch):
+    def diverge(*arguments, **options):
+        results = stylize_steps(*arguments, **options)
+        yield next(results)
+        yield next(results)
+        raise jnst.DivergedError(8, np.full((32, 24, 3), 0.6, np.float32))
+
+    monkeypatch.setattr(cli, "stylize_steps", diverge)
+    status, out, err = stylize("-o", "out.png", steps=50)
+    assert (status, out, len(err)) == (1, [], 1)
+    assert "not finite at step 8" in err[0]
+    assert "wrote out.png, 5 of 50 steps" in err[0]
+    with Image.open("out.png") as saved:
+        assert (np.asarray(saved) == 153).all()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_writes_what_there_is(stylize, monkeypatch, signum):
+    def interrupted(*arguments, **options):
+        for result in stylize_steps(*arguments, **options):
+            yield result
+            if result.steps:
+                signal.raise_signal(signum)
+
+    monkeypatch.setattr(cli, "stylize_steps", interrupted)
+    status, out, err = stylize("-o", "out.png", steps=50)
+    assert (status, out, len(err)) == (130, [], 1)
+    assert err[0].startswith("jnst: interrupted: wrote out.png, 5 of 50 steps")
+    assert jnst.load_recipe("out.png")["steps"] == 5
+
+
+def test_a_signal_before_the_first_step_writes_nothing(stylize, monkeypatch, tmp_path):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "stylize_steps", interrupt)
+    before = snapshot(tmp_path)
+    status, out, err = stylize("-o", "out.png")
+    assert (status, out) == (130, [])
+    assert err == ["jnst: interrupted before the first step; nothing written"]
+    assert snapshot(tmp_path) == before
+
+
+def test_ctrl_c_of_the_installed_command(pictures, small, network_file, tmp_path):
+    """Also: a whole process puts nothing else on its streams."""
+    script = shutil.which("jnst", path=sysconfig.get_path("scripts"))
+    out = tmp_path / "out.png"
+    options = small | {"steps": 10**6, "optimizer": "sgd", "learning_rate": 0.0}
+    command = [script, "stylize", *pictures, "--network", network_file, "-o", out]
+    process = subprocess.Popen(
+        [*map(str, command), *flags(options), "--save-every", "100"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not out.with_stem("out-0100").exists():
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        printed, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, printed) == (130, "")
+    (line,) = said.splitlines()
+    assert line.startswith(f"jnst: interrupted: wrote {out}, ")
+    assert jnst.load_recipe(out)["steps"] >= 100
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_on_a_terminal(stylize, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    name = f"{'long-' * 20}[b].png"
+    assert stylize("-o", name)[:2] == (0, [])
+    shown = terminal.getvalue()
+    assert "32 px" in shown
+    assert "step 6/6, loss " in shown
+    assert f"wrote {name}, 6 of 6 steps, " in shown
+
+
+@pytest.fixture
+def small_demo(monkeypatch, small, network):
+    def steps(content, style, *, size):
+        assert size == demo.SIZE
+        return stylize_steps(content, style, network=network, **small)
+
+    monkeypatch.setattr(cli, "stylize_steps", steps)
+
+
+def test_demo_draws_and_paints(call, small_demo, tmp_path):
+    assert call("demo", "-o", "a/b") == (0, [], [])
+    folder = tmp_path / "a" / "b"
+    assert {path.name for path in folder.iterdir()} == {"content.png", "style.png", "result.png"}
+    assert jnst.load_recipe(folder / "result.png")["steps"] == 6
+    assert jnst.load_image(folder / "result.png").shape == (24, 32, 3)
+
+
+def test_demo_says_where_it_cannot_write(call, small_demo, tmp_path):
+    Path("file").write_text("mine")
+    status, out, err = call("demo", "-o", "file")
+    assert (status, out, len(err)) == (2, [], 1)
+    assert "file" in err[0]
+    assert snapshot(tmp_path) == {tmp_path / "file": b"mine"}

@@ -1,0 +1,60 @@
+"""Every snippet of README.md runs, on small pictures and few steps."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jnst import cli, demo, save_image
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def small(code):
+    """The same code with sizes and step counts that a test can wait for."""
+    return re.sub(r"steps=\d+", "steps=3", re.sub(r"size=\d+", "size=48", code))
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_image("photo.jpg", demo.draw_landscape())
+    save_image("painting.jpg", demo.draw_painting())
+    return tmp_path
+
+
+@pytest.mark.parametrize("code", blocks("python"), ids=range(len(blocks("python"))))
+def test_python(pictures, code):
+    subprocess.run([sys.executable, "-c", small(code)], check=True, cwd=pictures)
+
+
+def test_commands_in_their_order(pictures, capsys):
+    [commands] = [block for block in blocks("sh") if "jnst stylize" in block]
+    for line in commands.splitlines():
+        program, *arguments = shlex.split(line)
+        assert program == "jnst"
+        if arguments[0] == "stylize":
+            arguments += ["--size", "48", "--steps", "3"]
+        assert cli.main(arguments) == 0, line
+    assert '"style_weight"' in capsys.readouterr().out
+    assert Path("again.png").read_bytes() == Path("out.png").read_bytes()
+
+
+def test_set_up_is_one_line_each():
+    lines = [block.strip() for block in blocks("sh") if "pip install" in block]
+    assert lines == ["pip install . && jnst demo", "pip install -e '.[test]' && pytest"]
+
+
+def test_every_setting_that_readme_names_exists(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["stylize", "--help"])
+    known = capsys.readouterr().out
+    for option in set(re.findall(r"--[a-z][a-z-]+", README)):
+        assert option in known, option

@@ -1,0 +1,122 @@
+"""Results are made by hand here; runs are the matter of test_stylize.py."""
+
+import importlib.metadata
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+import jnst
+from jnst.config import Config, Terms
+from jnst.images import ImageError, save_image
+from jnst.optimize import Info
+from jnst.record import VERSIONS_OF, History, Result, load_recipe
+
+NETWORK = {"load": "a.h5", "name": "a", "source": "b", "licence": "c", "digest": "0123"}
+CONFIG = Config(content_layers="relu1_1", style_layers="relu2_1", style_layer_weights=[2], seed=7)
+
+
+def steps(*losses):
+    values = jnp.array(losses, jnp.float32)
+    terms = Terms({"relu1_1": values * 2}, {"relu2_1": values * 3}, values * 4)
+    return Info(values, terms, values * 5, values > 0, jnp.ones(len(losses), int))
+
+
+def result(**changes):
+    image = np.random.default_rng(0).random((6, 5, 3), np.float32)
+    history = History.join([64, 128, 128], [steps(3, 8), steps(7), steps(6, 4, np.nan, 5)])
+    values = {"image": image, "alpha": None, "history": history, "config": CONFIG}
+    values |= {"network": NETWORK, "content": "c.png", "style": "s.png"}
+    return Result(**(values | changes))
+
+
+def test_history_joins_the_chunks():
+    history = result().history
+    np.testing.assert_array_equal(history.loss, [3, 8, 7, 6, 4, np.nan, 5])
+    np.testing.assert_array_equal(history.terms.style["relu2_1"], 3 * history.loss)
+    np.testing.assert_array_equal(history.gradient_norm, 5 * history.loss)
+    np.testing.assert_array_equal(history.size, [64, 64, 128, 128, 128, 128, 128])
+    assert history.evaluations.sum() == 7
+
+
+def test_recipe_is_all_that_it_takes():
+    recipe = result().recipe()
+    # The image is the best of the last size.
+    assert recipe["losses"] == {
+        "total": 4, "content/relu1_1": 8, "style/relu2_1": 12, "total_variation": 16,
+    }  # fmt: skip
+    assert recipe["versions"] == {name: importlib.metadata.version(name) for name in VERSIONS_OF}
+    assert {"jax", "jaxlib", "numpy"} <= set(VERSIONS_OF)
+    assert {key: recipe[key] for key in ("jnst", "content", "style", "network", "steps")} == {
+        "jnst": jnst.__version__, "content": "c.png", "style": "s.png", "network": NETWORK,
+        "steps": 7,
+    }  # fmt: skip
+    assert Config(**json.loads(json.dumps(recipe))["config"]) == CONFIG
+
+
+def test_before_the_first_step_there_are_no_losses():
+    begun = result(history=History.join([0], [steps()]))
+    assert begun.steps == begun.recipe()["steps"] == 0
+    assert begun.recipe()["losses"] == {}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
+def test_every_format_holds_the_recipe(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    result(content="Zürich 東京.png").save(path)
+    expected = json.loads(json.dumps(result(content="Zürich 東京.png").recipe()))
+    assert load_recipe(path) == expected
+
+
+def test_png_as_pillow_reads_it(tmp_path):
+    alpha = np.linspace(0, 1, 30, dtype=np.float32).reshape(6, 5)
+    made = result(alpha=alpha)
+    made.save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as file:
+        assert json.loads(file.info["jnst"]) == json.loads(json.dumps(made.recipe()))
+        expected = np.rint(np.dstack([made.image, alpha]) * 255)
+        np.testing.assert_array_equal(np.asarray(file), expected)
+
+
+def test_the_same_result_makes_the_same_bytes(tmp_path):
+    result().save(tmp_path / "a.png")
+    result().save(tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+WHOLE = json.loads(json.dumps(result().recipe()))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "not json",
+        "[]",
+        "3",
+        "null",
+        "{}",
+        json.dumps(WHOLE | {"config": {"size": -1}}),
+        json.dumps(WHOLE | {"config": {"sizes": 1}}),
+        json.dumps(WHOLE | {"config": [1]}),
+        json.dumps(WHOLE | {"network": "embedded"}),
+        json.dumps(WHOLE | {"network": {"load": "embedded"}}),
+        json.dumps(WHOLE | {"network": NETWORK | {"load": 3}}),
+    ],
+)
+def test_pictures_without_a_recipe(tmp_path, text):
+    path = tmp_path / "a.png"
+    save_image(path, np.zeros((3, 3, 3)), recipe=text)
+    with pytest.raises(ImageError, match=r"a\.png: holds no recipe of jnst"):
+        load_recipe(path)
+
+
+def test_no_picture(tmp_path):
+    with pytest.raises(ImageError, match="there is no such file"):
+        load_recipe(tmp_path / "a.png")
+    with pytest.raises(ImageError, match=r"the suffix is '\.gif'"):
+        result().save(tmp_path / "a.gif")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,211 @@
+import json
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+import jnst
+from jnst import DivergedError, ImageError, NetworkError, stylize, stylize_steps
+
+
+def bytes_of(result, folder):
+    result.save(folder / "out.png")
+    return (folder / "out.png").read_bytes()
+
+
+def test_arrays_make_a_picture(arrays, small):
+    result = stylize(*arrays, **small)
+    assert result.image.shape == (32, 24, 3)
+    assert result.image.dtype == np.float32
+    assert 0 <= result.image.min() < result.image.max() <= 1
+    assert np.abs(result.image - arrays[0]).mean() > 0.01
+    assert result.history.loss.shape == (6,)
+    assert result.history.loss.min() < 0.75 * result.history.loss[0]
+    assert (result.history.size == 32).all()
+    assert result.alpha is None
+    assert result.config == jnst.Config(**small)
+    assert result.network["load"] == "embedded"
+    assert result.content == result.style == ""
+
+
+def test_paths_make_the_same_picture_as_their_arrays(pictures, small, network_file, tmp_path):
+    options = small | {"network": network_file}
+    result = stylize(*pictures, **options)
+    opened = [np.asarray(Image.open(path), np.float32) / 255 for path in pictures]
+    np.testing.assert_array_equal(result.image, stylize(*opened, **options).image)
+    result.save(tmp_path / "out.png")
+    recipe = jnst.load_recipe(tmp_path / "out.png")
+    assert (recipe["content"], recipe["style"]) == ("content.png", "style.png")
+    assert recipe["network"] == {
+        "load": str(network_file), "name": "random", "source": "tests", "licence": "none",
+        "digest": jnst.load_network(network_file).digest,
+    }  # fmt: skip
+    assert jnst.Config(**recipe["config"]) == jnst.Config(**small)
+    assert recipe["steps"] == 6
+    assert recipe["losses"]["total"] == float(result.history.loss.min())
+    assert stylize(str(pictures[0]), str(pictures[1]), **options).recipe() == result.recipe()
+
+
+def test_the_default_layers_run(arrays):
+    result = stylize(*arrays, size=32, steps=5, levels=1)
+    assert result.history.loss.min() < 0.95 * result.history.loss[0]
+    assert list(result.history.terms.style) == list(jnst.Config().style_layers)
+
+
+def test_settings_come_before_those_of_config(arrays, small, network):
+    config = jnst.Config(**small, style_weight=3)
+    result = stylize(*arrays, network=network, config=config, steps=0, tv_weight=5)
+    assert result.config == config.replace(steps=0, tv_weight=5)
+
+
+def test_steps_yield_the_start_and_then_full_size_images(arrays, small, network):
+    options = small | {"size": 128, "levels": 2, "steps": 12, "optimizer": "adam"}
+    options |= {"content_layers": "relu1_1", "style_layers": "relu1_1"}
+    results = stylize_steps(*arrays, network=network, **options)
+    first, *later = results
+    assert [first.steps, *(result.steps for result in later)] == [0, 5, 7, 12]
+    np.testing.assert_array_equal(first.image, jnst.images.resize_image(arrays[0], (128, 96)))
+    assert {result.image.shape for result in later} == {(128, 96, 3)}
+    np.testing.assert_array_equal(later[-1].history.size, [64] * 7 + [128] * 5)
+    np.testing.assert_array_equal(later[-1].history.loss[:7], later[1].history.loss)
+
+
+def test_starts(arrays, pictures, small, network):
+    content, style = arrays
+
+    def start(**settings):
+        options = small | {"network": network, "steps": 0, "size": 24}
+        return stylize(content, style, **(options | settings)).image
+
+    resize = jnst.images.resize_image
+    np.testing.assert_array_equal(start(), resize(content, (24, 18)))
+    np.testing.assert_array_equal(start(init="style"), resize(style, (24, 18)))
+    opened = np.asarray(Image.open(pictures[1]), np.float32) / 255
+    np.testing.assert_array_equal(start(init=pictures[1]), resize(opened, (24, 18)))
+    noise = np.random.default_rng(3).random((24, 18, 3), np.float32)
+    np.testing.assert_array_equal(start(init="noise", seed=3), noise)
+    assert np.abs(start(init="noise", seed=4) - noise).mean() > 0.2
+
+
+def test_the_seed_decides_every_byte(arrays, small, network, tmp_path):
+    options = small | {"network": network, "init": "noise"}
+    first = stylize(*arrays, seed=1, **options)
+    assert bytes_of(first, tmp_path) == bytes_of(stylize(*arrays, seed=1, **options), tmp_path)
+    assert np.abs(first.image - stylize(*arrays, seed=2, **options).image).max() > 0.1
+
+
+@pytest.fixture
+def compilations():
+    events = []
+
+    def listen(event, _, **__):
+        if event == "/jax/core/compile/backend_compile_duration":
+            events.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield events
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def test_only_static_settings_compile(arrays, small, network, compilations):
+    content, style = arrays
+    adam = small | {"optimizer": "adam", "learning_rate": 0.1}
+    other = network.replace(mean=network.mean + 0.1, name="other")
+    stylize(content, style, network=network, **small)
+    stylize(content, style, network=network, **adam)
+    compilations.clear()
+    weights = {"content_weight": 0, "style_weight": 7, "tv_weight": 0}
+    weights |= {"content_layer_weights": [3], "style_layer_weights": [1, 0]}
+    for changed in (
+        small | weights,
+        small | {"init": "noise", "seed": 5},
+        small | {"steps": 13},
+        adam | {"learning_rate": 0.01},
+        adam | {"learning_rate": None},
+    ):
+        stylize(content, style, network=network, **changed)
+    stylize(content[::-1], 1 - style, network=network, **small)
+    stylize(content, style, network=other, **small)
+    assert compilations == []
+    stylize(content, style, network=network, **small | {"pooling": "max"})
+    assert len(compilations) > 0
+
+
+def test_the_contents_alpha_comes_back(arrays, small, network, tmp_path):
+    alpha = np.zeros((32, 24), np.uint8)
+    alpha[:, 6:] = 255
+    alpha[9, 9] = 100
+    pixels = np.rint(arrays[0] * 255).astype(np.uint8)
+    Image.fromarray(np.dstack([pixels, alpha])).save(tmp_path / "in.png")
+    result = stylize(tmp_path / "in.png", arrays[1], network=network, **small)
+    result.save(tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as file:
+        assert file.mode == "RGBA"
+        np.testing.assert_array_equal(np.asarray(file)[..., 3], alpha)
+    half = stylize(tmp_path / "in.png", arrays[1], network=network, **small | {"size": 16})
+    assert half.alpha.shape == half.image.shape[:2] == (16, 12)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif", ".webp"])
+def test_results_in_other_formats(arrays, small, network, tmp_path, suffix):
+    result = stylize(*arrays, network=network, **small)
+    result.save(tmp_path / f"a{suffix}")
+    assert jnst.load_recipe(tmp_path / f"a{suffix}") == json.loads(json.dumps(result.recipe()))
+    tolerance = 0.3 if suffix == ".jpg" else 0.5 / 255 + 1e-6
+    np.testing.assert_allclose(
+        jnst.load_image(tmp_path / f"a{suffix}"), result.image, atol=tolerance
+    )
+
+
+def test_divergence_keeps_the_last_finite_picture(arrays, small, network):
+    options = small | {"optimizer": "sgd", "learning_rate": 1e30}
+    with pytest.raises(DivergedError, match="not finite at step 1; a smaller learning") as caught:
+        stylize(*arrays, network=network, **options)
+    assert caught.value.step == 1
+    np.testing.assert_array_equal(caught.value.image, arrays[0])
+
+
+def test_divergence_at_the_start_keeps_the_start(arrays, small, network):
+    huge = network.replace(params=jax.tree.map(lambda leaf: leaf * 1e15, network.params))
+    with pytest.raises(DivergedError, match="not finite at step 0") as caught:
+        stylize(*arrays, network=huge, **small)
+    np.testing.assert_array_equal(caught.value.image, arrays[0])
+
+
+GREY = np.full((32, 32, 3), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"content": GREY[..., 0]}, r"content is float64 of shape \(32, 32\); a path or a float"),
+        ({"style": GREY[..., :2]}, r"style is float64 of shape \(32, 32, 2\)"),
+        ({"style": GREY[None]}, "style is float64 of shape"),
+        ({"content": (GREY * 255).astype(np.uint8)}, "content is uint8 of shape"),
+        ({"content": None}, "content is object of shape"),
+        ({"content": GREY * 255}, r"content has values outside \[0, 1\]"),
+        ({"style": GREY - 0.6}, "style has values outside"),
+        ({"style": GREY * np.nan}, "style has values outside"),
+        ({"content": GREY[:5, :9]}, "content: 5 x 9 pixels; the layers need at least 16 x 16"),
+        ({"style": GREY[:, :5]}, "style: 32 x 5 pixels; the layers need at least 16 x 16"),
+        ({"style": GREY[:0]}, r"style is float64 of shape \(0, 32, 3\)"),
+        ({"size": 12}, "size 12 makes a picture of 12 x 12 pixels; .* at least 16 x 16"),
+        ({"size": -1}, "size is -1"),
+        ({"sise": 64}, "unknown setting 'sise'; known: size, "),
+        ({"learning_rate": 1.0}, "lbfgs takes none, adam and sgd do"),
+    ],
+)
+def test_refusals_come_before_the_first_step(network, changed, message):
+    options = {"content": GREY, "style": GREY, "network": network} | changed
+    with pytest.raises(ValueError, match=message):
+        stylize_steps(**options)
+
+
+def test_refused_files(network, tmp_path):
+    with pytest.raises(ImageError, match="no\\.png: there is no such file"):
+        stylize_steps(tmp_path / "no.png", GREY, network=network)
+    with pytest.raises(ImageError, match="no\\.png: there is no such file"):
+        stylize_steps(GREY, GREY, network=network, init=tmp_path / "no.png")
+    with pytest.raises(NetworkError, match="imagnet: no such file; 'embedded' or a canonical"):
+        stylize_steps(GREY, GREY, network="imagnet")
