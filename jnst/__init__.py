@@ -4,7 +4,7 @@ from jnst.config import Config, Terms
 from jnst.images import ImageError, load_image, save_image
 from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
 from jnst.networks import NetworkError, load_network
-from jnst.objective import Targets, make_targets, total_loss
+from jnst.objective import Targets, add_margin, make_targets, remove_margin, total_loss
 from jnst.optimize import DivergedError, Info, State, init, make_step, named_optimizer, run
 from jnst.record import History, Result, load_recipe
 from jnst.stylize import stylize, stylize_steps
@@ -25,6 +25,7 @@ __all__ = [
     "Targets",
     "Terms",
     "__version__",
+    "add_margin",
     "content_loss",
     "extract_features",
     "gram_matrix",
@@ -35,6 +36,7 @@ __all__ = [
     "make_step",
     "make_targets",
     "named_optimizer",
+    "remove_margin",
     "run",
     "save_image",
     "style_loss",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
+import jax
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
@@ -40,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.run(options)
     except (ValueError, OSError) as error:
         return _fail(str(error), status=2)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            return _fail("not enough memory; a smaller --size needs less", status=1)
+        raise
     except KeyboardInterrupt:
         return _fail("interrupted before the first step; nothing written", status=130)
 
@@ -192,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
         "--save-every",
         type=int,
         metavar="N",
-        help="also write OUTPUT-0050.png and so on, every N steps",
+        help="also write OUTPUT-0050.png and so on, about every N steps",
     )
     for field in dataclasses.fields(Config):
         command.add_argument(f"--{field.name.replace('_', '-')}", **_option(field))

@@ -44,8 +44,8 @@ class Config:
     init: str = _setting("content", "the first image: content, noise, style, or a picture file")
     seed: int = _setting(0, "of the noise, which is uniform in [0, 1]")
     content_weight: float = _setting(1.0, "alpha, of the content loss")
-    style_weight: float = _setting(40.0, "beta, of the style loss")
-    tv_weight: float = _setting(1.0, "of the total variation, as a mean of squares")
+    style_weight: float = _setting(30.0, "beta, of the style loss")
+    tv_weight: float = _setting(0.04, "of the total variation loss, in units of the style's own")
     content_layers: tuple[str, ...] = _setting(("relu4_2",), "where the content is matched")
     style_layers: tuple[str, ...] = _setting(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "where the style is matched"
@@ -59,12 +59,14 @@ class Config:
     convention: Convention = _setting("relative", "scale of the losses: see jnst.losses")
     pooling: Pooling = _setting("average", "between the blocks of the network")
     margin: int = _setting(
-        16, "pixels beyond each border, optimised and cut off: zero padding leaves a frame there"
+        16, "pixels beyond each border, a multiple of 16, optimised and cut off: no frame remains"
     )
 
     def __post_init__(self) -> None:
         for name, minimum in (("size", 1), ("steps", 0), ("levels", 1), ("seed", 0), ("margin", 0)):
             self._coerce(name, whole_number(name, getattr(self, name), minimum=minimum))
+        if self.margin % 16:
+            raise ValueError(f"margin is {self.margin}; a multiple of 16 is accepted")
         for name in ("content_weight", "style_weight", "tv_weight"):
             self._coerce(name, finite_number(name, getattr(self, name), minimum=0))
         if self.learning_rate is not None:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from jnst.config import Config
 from jnst.images import fit_size, resize_image
-from jnst.objective import make_targets
+from jnst.objective import add_margin, make_targets, remove_margin
 from jnst.optimize import DivergedError, Info, init, named_optimizer, run
 from jnst.vgg import Network, smallest_side
 
@@ -75,27 +75,17 @@ def run_levels(
         style_shape = fit_size(style.shape[:2], max(*level.shape, narrowest))
         targets = make_targets(
             network,
-            jnp.asarray(add_margin(resize_image(content, level.shape), margin)),
+            jnp.asarray(resize_image(content, level.shape)),
             jnp.asarray(resize_image(style, style_shape)),
             config,
         )
-        start = resize_image(start, level.shape)
-        canvas = jnp.asarray(add_margin(start, margin))
+        canvas = add_margin(jnp.asarray(resize_image(start, level.shape)), margin)
         begin = init(optimizer, canvas, learning_rate=config.learning_rate)
         try:
             for state, info in run(optimizer, begin, network, targets, weights, steps=level.steps):
-                start = remove_margin(np.array(state.best_image), margin)
+                start = np.array(remove_margin(state.best_image, margin))
                 yield Progress(level, start, info)
         except DivergedError as error:
-            raise DivergedError(done + error.step, remove_margin(error.image, margin)) from None
+            image = np.array(remove_margin(jnp.asarray(error.image), margin))
+            raise DivergedError(done + error.step, image) from None
         done += level.steps
-
-
-def add_margin(image: Image, margin: int) -> Image:
-    """The image with `margin` pixels of its reflection around it."""
-    return np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
-
-
-def remove_margin(image: Image, margin: int) -> Image:
-    """The image without the outer `margin` pixels."""
-    return image[margin : image.shape[0] - margin, margin : image.shape[1] - margin]

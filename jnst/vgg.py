@@ -1,7 +1,7 @@
 """VGG-19 (Simonyan and Zisserman 2015): its layer table, the Flax module, `extract_features`."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import flax.linen as nn
@@ -129,15 +129,7 @@ def extract_features(
     """
     layers = check_layers(layers)
     check_choice("pooling", pooling, Pooling)
-    if image.ndim != 3 or image.shape[-1] != 3:
-        raise ValueError(f"image has shape {image.shape}; (height, width, 3) is accepted")
-    smallest = smallest_side(layers)
-    if min(image.shape[:2]) < smallest:
-        deepest = max(layers, key=LAYERS.index)
-        raise ValueError(
-            f"image is {image.shape[0]} x {image.shape[1]} pixels; "
-            f"{deepest} needs at least {smallest} x {smallest}"
-        )
+    check_image("image", image, layers)
     features = VGG19(layers, pooling).apply({"params": network.params}, image - network.mean)
     assert isinstance(features, dict)
     return features
@@ -147,6 +139,19 @@ def smallest_side(layers: Iterable[str]) -> int:
     """Pixels an image needs on each side for the deepest of `layers` to have one position."""
     depth = max(map(LAYERS.index, layers), default=0)
     return 2 ** sum(name.startswith("pool") for name in LAYERS[: depth + 1])
+
+
+def check_image(name: str, image: Float[Array, "h w 3"], layers: Sequence[str]) -> None:
+    """ValueError unless the image is (H, W, 3) and large enough for the deepest of `layers`."""
+    if image.ndim != 3 or image.shape[-1] != 3:
+        raise ValueError(f"{name} has shape {image.shape}; (height, width, 3) is accepted")
+    smallest = smallest_side(layers)
+    if min(image.shape[:2]) < smallest:
+        deepest = max(layers, key=LAYERS.index)
+        raise ValueError(
+            f"{name} is {image.shape[0]} x {image.shape[1]} pixels; "
+            f"{deepest} needs at least {smallest} x {smallest}"
+        )
 
 
 def check_layers(layers: Iterable[str]) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def small():
         "size": 32,
         "steps": 6,
         "levels": 1,
-        "margin": 4,
+        "margin": 16,
         "content_layers": ("relu2_1",),
         "style_layers": ("relu1_1", "relu2_1"),
     }

@@ -40,6 +40,7 @@ def evaluate(file, pooling, convention, dtype):
         tv_weight=0,
         pooling=pooling,
         convention=convention,
+        margin=0,
     )
     targets = make_targets(network, content, style, config)
 
@@ -106,6 +107,7 @@ def test_total_is_the_weighted_sum_of_terms(network):
         content_layer_weights=(0.5, 2),
         style_weight=7,
         tv_weight=11,
+        margin=0,
     )
     weights = config.weights()
     assert jax.tree.map(float, weights) == Terms(
@@ -119,7 +121,7 @@ def test_total_is_the_weighted_sum_of_terms(network):
 
 def test_a_perfect_match_costs_nothing_and_the_style_may_have_any_size(network):
     image = np.random.default_rng(0).random((20, 24, 3), np.float32)
-    config = Config(content_layers=("relu2_1",), style_layers=("relu1_1",))
+    config = Config(content_layers=("relu2_1",), style_layers=("relu1_1",), margin=0)
     targets = make_targets(network, image, image, config)
     _, terms = total_loss(network, image, targets, config.weights())
     assert max(*terms.content.values(), *terms.style.values()) < 1e-10
@@ -129,7 +131,7 @@ def test_a_perfect_match_costs_nothing_and_the_style_may_have_any_size(network):
 
 def test_vmap_over_images_targets_and_weights(network):
     images = np.random.default_rng(0).random((4, 16, 20, 3), np.float32)
-    config = Config(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"))
+    config = Config(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"), margin=0)
     targets = [make_targets(network, images[0], images[1 + k], config) for k in range(2)]
     weights = [config.weights(), config.replace(style_weight=3).weights()]
 
@@ -141,3 +143,39 @@ def test_vmap_over_images_targets_and_weights(network):
     for k in range(2):
         apart = gradient(images[2 + k], targets[k], weights[k])
         np.testing.assert_allclose(together[k], apart, rtol=1e-3, atol=1e-6)
+
+
+def test_grams_are_those_of_the_picture_inside_the_margin(network):
+    content, style = np.random.default_rng(0).random((2, 32, 49, 3), np.float32)
+    config = Config(style_layers=("relu1_1", "relu3_1"), margin=16)
+    targets = make_targets(network, content, style, config)
+    padded = np.pad(style, ((16, 16), (16, 16), (0, 0)), mode="symmetric")
+    for name, stride in (("relu1_1", 1), ("relu3_1", 4)):
+        maps = extract_features(network, padded, [name])[name]
+        first = 16 // stride
+        inside = maps[first : first + 32 // stride, first : first + 49 // stride]
+        matrix = np.asarray(inside, np.float64).reshape(-1, inside.shape[-1])
+        gram = matrix.T @ matrix / len(matrix)
+        np.testing.assert_allclose(targets.style[name], gram, rtol=1e-3, atol=1e-4 * gram.max())
+    _, terms = total_loss(network, padded, targets, config.weights())
+    assert max(terms.style.values()) < 1e-9
+    with pytest.raises(ValueError, match="content is 7 x 49 pixels; relu4_2 needs at least 8 x 8"):
+        make_targets(network, content[:7], style, config)
+
+
+def test_total_variation_is_in_units_of_the_style_or_plain(network):
+    content, style, image = np.random.default_rng(0).random((3, 16, 20, 3), np.float32)
+    layers = {"content_layers": ("relu1_1",), "style_layers": ("relu1_1",), "margin": 0}
+
+    def variation(picture):
+        return sum((np.diff(picture, axis=axis) ** 2).mean() for axis in (0, 1))
+
+    for convention, target, expected in (
+        ("relative", style, variation(image) / variation(style)),
+        ("relative", 0 * style, variation(image) / 1e-4),
+        ("paper", style, variation(image)),
+    ):
+        config = Config(**layers, convention=convention)
+        targets = make_targets(network, content, target, config)
+        _, terms = total_loss(network, image, targets, config.weights())
+        np.testing.assert_allclose(terms.total_variation, expected, rtol=1e-4)

@@ -9,7 +9,7 @@ from jnst.config import Config
 from jnst.objective import make_targets, total_loss
 from jnst.optimize import DivergedError, init, make_step, named_optimizer, run
 
-CONFIG = Config(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"))
+CONFIG = Config(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"), margin=0)
 
 
 @pytest.fixture(scope="module")
