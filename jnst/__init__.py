@@ -6,6 +6,7 @@ from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_l
 from jnst.networks import NetworkError, load_network
 from jnst.objective import Targets, add_margin, make_targets, remove_margin, total_loss
 from jnst.optimize import DivergedError, Info, State, init, make_step, named_optimizer, run
+from jnst.pyramid import Level, plan_levels, run_levels
 from jnst.record import History, Result, load_recipe
 from jnst.stylize import stylize, stylize_steps
 from jnst.version import __version__
@@ -18,6 +19,7 @@ __all__ = [
     "History",
     "ImageError",
     "Info",
+    "Level",
     "Network",
     "NetworkError",
     "Result",
@@ -36,8 +38,10 @@ __all__ = [
     "make_step",
     "make_targets",
     "named_optimizer",
+    "plan_levels",
     "remove_margin",
     "run",
+    "run_levels",
     "save_image",
     "style_loss",
     "stylize",

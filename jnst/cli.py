@@ -35,25 +35,24 @@ METAVARS = {int: "N", float: "X", str: "NAME"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 2 for a refused input, 1 for a run that diverged."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _parser().parse_args(arguments)
     try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         return options.run(options)
     except (ValueError, OSError) as error:
         return _fail(str(error), status=2)
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
-            return _fail("not enough memory; a smaller --size needs less", status=1)
-        raise
     except KeyboardInterrupt:
-        return _fail("interrupted before the first step; nothing written", status=130)
+        return _fail("interrupted before there was a picture", status=130)
 
 
 def stylize_command(options: argparse.Namespace) -> int:
     """`jnst stylize`: two pictures make a third."""
     recipe = load_recipe(options.like) if options.like else {"config": {}, "network": {}}
-    given = {field.name for field in dataclasses.fields(Config)} & vars(options).keys()
-    config = Config(**recipe["config"]).replace(**{name: vars(options)[name] for name in given})
+    names = {field.name for field in dataclasses.fields(Config)} & vars(options).keys()
+    given = {name: vars(options)[name] for name in names}
+    if "optimizer" in given:  # a recipe's learning rate is another optimizer's
+        given = {"learning_rate": None} | given
+    config = Config(**recipe["config"]).replace(**given)
     if options.save_every is not None:
         whole_number("--save-every", options.save_every, minimum=1)
     out = options.output or _free_name(f"{options.content.stem}-{options.style.stem}.png")
@@ -97,13 +96,30 @@ def _write_last(results: Iterator[Result], out: Path, save_every: int | None) ->
     except DivergedError as error:
         result = dataclasses.replace(result, image=error.image)
         status, outcome = 1, f"{error}: "
-    result.save(out)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        status, outcome = 1, "not enough memory, a smaller --size needs less: "
+    with _uninterrupted():
+        result.save(out)
     seconds = time.monotonic() - started
     report = f"{outcome}wrote {out}, {result.steps} of {result.config.steps} steps, {seconds:.0f} s"
     if status:
         return _fail(report, status)
     _terminal().print(report, markup=False, soft_wrap=True)
     return 0
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Who presses Ctrl-C twice wants the picture all the same."""
+    names = (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.signal(name, signal.SIG_IGN) for name in names]
+    try:
+        yield
+    finally:
+        for name, handler in zip(names, handlers, strict=True):
+            signal.signal(name, handler)
 
 
 @contextlib.contextmanager

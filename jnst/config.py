@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from jnst.checks import check_choice, finite_number, whole_number
 from jnst.losses import Convention
-from jnst.vgg import Pooling, check_layers
+from jnst.vgg import Pooling, check_layers, smallest_side
 
 Optimizer = Literal["lbfgs", "adam", "sgd"]
 
@@ -59,14 +59,12 @@ class Config:
     convention: Convention = _setting("relative", "scale of the losses: see jnst.losses")
     pooling: Pooling = _setting("average", "between the blocks of the network")
     margin: int = _setting(
-        16, "pixels beyond each border, a multiple of 16, optimised and cut off: no frame remains"
+        16, "pixels beyond each border, optimised and cut off, so that no frame remains"
     )
 
     def __post_init__(self) -> None:
         for name, minimum in (("size", 1), ("steps", 0), ("levels", 1), ("seed", 0), ("margin", 0)):
             self._coerce(name, whole_number(name, getattr(self, name), minimum=minimum))
-        if self.margin % 16:
-            raise ValueError(f"margin is {self.margin}; a multiple of 16 is accepted")
         for name in ("content_weight", "style_weight", "tv_weight"):
             self._coerce(name, finite_number(name, getattr(self, name), minimum=0))
         if self.learning_rate is not None:
@@ -98,6 +96,12 @@ class Config:
                 shares = tuple(finite_number(weights, share, minimum=0) for share in shares)
                 self._coerce(weights, shares)
 
+        if self.margin % (stride := smallest_side(self.style_layers)):
+            raise ValueError(
+                f"margin is {self.margin}; a multiple of {stride} is accepted, "
+                "the stride of the deepest style layer"
+            )
+
     def _coerce(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
@@ -108,6 +112,11 @@ class Config:
             _spread(self.style_weight, self.style_layers, self.style_layer_weights),
             jnp.float32(self.tv_weight),
         )
+
+    def layout(self) -> "Config":
+        """The settings that targets depend on, all others at their defaults: static under jit."""
+        names = ("content_layers", "style_layers", "convention", "pooling", "margin")
+        return Config(**{name: getattr(self, name) for name in names})
 
     def replace(self, **settings: Any) -> "Config":
         """A copy with some fields changed; a ValueError names a field that does not exist."""

@@ -64,7 +64,9 @@ def lbfgs(memory_size: int = 20) -> optax.GradientTransformationExtraArgs:
 
         def reject(state: LBFGSState) -> LBFGSState:
             state = state._replace(step=state.step * SHRINK)
-            return jax.lax.cond(state.step < SMALLEST_STEP, restart, lambda state: state, state)
+            # With no pair to forget, the same gradient step would come again: shorten it further.
+            stuck = (state.step < SMALLEST_STEP) & (state.memory.count > 1)
+            return jax.lax.cond(stuck, restart, lambda state: state, state)
 
         def restart(state: LBFGSState) -> LBFGSState:
             memory = _forget(state.memory)

@@ -71,7 +71,7 @@ def content_loss(
     "paper"     1/2 sum (F - P)^2   (Gatys et al. 2016, equation 1)
     "code"      mean (F - P)^2
     "johnson"   mean (F - P)^2
-    "relative"  mean (F - P)^2 / mean P^2
+    "relative"  mean (F - P)^2 / mean P^2  (undivided where P is all zero)
 
     Raises:
         ValueError: an unknown convention; shapes that differ.
@@ -102,7 +102,7 @@ def style_loss(
     "paper"     sum (G - A)^2 / (4 N^2)   (Gatys et al. 2016, equation 4, where M is one for both)
     "code"      mean (G - A)^2            (the code weights layer l by 1e3 / N^2)
     "johnson"   mean (G/N - A/N)^2
-    "relative"  mean (G - A)^2 / mean A^2
+    "relative"  mean (G - A)^2 / mean A^2  (undivided where A is all zero)
 
     Raises:
         ValueError: an unknown convention; shapes that differ.
@@ -130,9 +130,8 @@ def total_variation_loss(
     """Roughness of an image: its differences d between vertical and horizontal neighbours.
 
     `image` is (H, W, C). `norm` "l2" takes d^2 (Mahendran and Vedaldi 2015, beta = 2), "l1"
-    takes |d| (Rudin, Osher, Fatemi 1992, anisotropic). `reduction` "sum" adds all of them up
-    (Johnson's neural-style), "mean" adds the mean over vertical neighbours and the mean over
-    horizontal ones.
+    takes |d| (Rudin, Osher, Fatemi 1992, anisotropic). `reduction` "sum" adds all of them up,
+    "mean" adds the mean over vertical neighbours and the mean over horizontal ones.
 
     Raises:
         ValueError: an unknown norm or reduction.
@@ -147,15 +146,18 @@ def total_variation_loss(
             raise _unknown("norm", norm, Norm)
     match reduction:
         case "mean":
-            return vertical.mean() + horizontal.mean()
+            # An image of one row or column has no neighbours that way.
+            counts = max(1, vertical.size), max(1, horizontal.size)
+            return vertical.sum() / counts[0] + horizontal.sum() / counts[1]
         case "sum":
             return vertical.sum() + horizontal.sum()
     raise _unknown("reduction", reduction, Reduction)
 
 
 def _mean_square(target: Array) -> Scalar:
-    # A map of zeros is matched by zeros alone; the floor keeps its relative loss finite.
-    return jnp.maximum(jnp.square(target).mean(), jnp.finfo(target.dtype).tiny)
+    # Nothing is relative to a target of zeros, a layer that is dead on it: taken as it is.
+    scale = jnp.square(target).mean()
+    return jnp.where(scale > 0, scale, 1)
 
 
 def _check_same_shape(name: str, array: Array, target: Array) -> None:

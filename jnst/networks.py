@@ -31,10 +31,15 @@ def load_network(name: str | os.PathLike[str]) -> Network:
             or not finite.
     """
     if name == "embedded":
-        file = importlib.resources.files("jnst.zoo") / EMBEDDED
-        with importlib.resources.as_file(file) as path:
-            return read_network(path)
+        return read_network(_embedded_path())
     return read_network(Path(name))
+
+
+def _embedded_path() -> Path:
+    try:
+        return Path(str(importlib.resources.files("jnst.zoo"))) / EMBEDDED
+    except ModuleNotFoundError:  # an uninstalled checkout, which Python prefers in its own folder
+        return Path(__file__).parent.parent / "weights" / EMBEDDED
 
 
 def read_network(path: Path) -> Network:

@@ -76,8 +76,10 @@ def total_loss(
     the margin of `targets` around it. `weights` has a number for each layer of `targets`: see
     `Config.weights`. Gram matrices are those of the picture inside the margin.
 
+    The content loss and the total variation are over the margin too.
+
     Raises:
-        ValueError: an image of another size.
+        ValueError: an image whose features differ in shape from the targets.
     """
     layers = {**targets.content, **targets.style}
     features = extract_features(network, image, layers, pooling=targets.pooling)

@@ -29,7 +29,7 @@ class State(struct.PyTreeNode):
 class Info(struct.PyTreeNode):
     """What a reader wants to know of a step; the values are those before the image moved.
 
-    `evaluations` counts gradients: 1, and those of an optax line search.
+    `evaluations` counts those of the loss: 1, and those of an optax line search.
     """
 
     loss: Float[Array, ""]
@@ -48,6 +48,9 @@ class DivergedError(RuntimeError):
             "a smaller learning rate or smaller weights may help"
         )
         self.step, self.image = step, image
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.step, self.image)
 
 
 @functools.cache
@@ -81,9 +84,11 @@ def init(
     image = jnp.asarray(image, jnp.float32)
     optimizer_state = optimizer.init(image)
     if learning_rate is not None:
-        if "learning_rate" not in getattr(optimizer_state, "hyperparams", {}):
-            raise ValueError("this optimizer takes no learning_rate; adam and sgd do")
-        optimizer_state.hyperparams["learning_rate"] = jnp.float32(learning_rate)
+        try:
+            rate = jnp.float32(learning_rate)
+            optimizer_state = optax.tree.set(optimizer_state, learning_rate=rate)
+        except KeyError:
+            raise ValueError("this optimizer takes no learning_rate; adam and sgd do") from None
     state = State(image, optimizer_state, image, jnp.float32(jnp.inf))
     # `run` donates the state: no two leaves, and nothing of the caller's, may share a buffer.
     return jax.tree.map(jnp.copy, state)
@@ -142,7 +147,8 @@ def run(
     """Take `steps` steps, `chunk` to a dispatch, and yield the state and the Info of each chunk.
 
     The fields of Info get a leading axis, one entry a step. The state is donated: use the one
-    yielded last, before asking for the next. Only `optimizer`, `chunk` and shapes are static.
+    yielded last, before asking for the next. Only `optimizer`, `chunk` and shapes are static: pass
+    the same optimizer object again, with what is to vary in `optax.inject_hyperparams`.
 
     Raises:
         DivergedError: the optimisation cannot go on, because the next image is not finite or
@@ -154,8 +160,10 @@ def run(
             optimizer, chunk, state, network.arrays_only(), targets, weights, count
         )
         info = jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
-        if not np.isfinite(state.best_loss) or not jnp.isfinite(state.image).all():
-            raise DivergedError(done + int(np.argmin(info.finite)), np.array(state.best_image))
+        last = done + count == steps
+        if not np.isfinite(state.best_loss) or not (last or jnp.isfinite(state.image).all()):
+            step = done + int(np.argmin(np.append(info.finite, False)))
+            raise DivergedError(step, np.array(state.best_image))
         yield state, info
 
 

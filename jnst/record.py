@@ -39,7 +39,7 @@ class History(struct.PyTreeNode):
         )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Result:
     """A stylised image with everything that it takes to make it again.
 

@@ -1,5 +1,6 @@
 """The whole way from two pictures to a third: `stylize`, `stylize_steps`."""
 
+import collections
 import dataclasses
 import os
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from jnst.config import Config
 from jnst.images import Picture, fit_size, load_image, load_picture, resize_image
 from jnst.networks import load_network
 from jnst.optimize import DivergedError, Info
-from jnst.pyramid import run_levels
+from jnst.pyramid import plan_levels, run_levels
 from jnst.record import History, Result
 from jnst.vgg import Network, smallest_side
 
@@ -41,7 +42,7 @@ def stylize(
         DivergedError: the loss stopped being finite; its `image` is the best one before.
     """
     results = stylize_steps(content, style, network=network, config=config, **settings)
-    *_, result = results
+    [result] = collections.deque(results, maxlen=1)
     return result
 
 
@@ -74,7 +75,8 @@ def stylize_steps(
         )
     photograph = resize_image(original.image, shape)
     start = _start(config, photograph, painting.image)
-    progress = run_levels(loaded, photograph, painting.image, start, config)
+    levels = plan_levels(shape, steps=config.steps, levels=config.levels)
+    progress = run_levels(loaded, photograph, painting.image, start, config, levels=levels)
     alpha = None if original.alpha is None else resize_image(original.alpha, shape)
 
     def results() -> Iterator[Result]:

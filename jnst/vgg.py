@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import flax.linen as nn
+import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
@@ -142,9 +143,11 @@ def smallest_side(layers: Iterable[str]) -> int:
 
 
 def check_image(name: str, image: Float[Array, "h w 3"], layers: Sequence[str]) -> None:
-    """ValueError unless the image is (H, W, 3) and large enough for the deepest of `layers`."""
+    """ValueError unless the image is floats (H, W, 3), enough for the deepest of `layers`."""
     if image.ndim != 3 or image.shape[-1] != 3:
         raise ValueError(f"{name} has shape {image.shape}; (height, width, 3) is accepted")
+    if not jnp.issubdtype(image.dtype, jnp.floating):
+        raise ValueError(f"{name} is of {image.dtype}; floats in [0, 1] are accepted")
     smallest = smallest_side(layers)
     if min(image.shape[:2]) < smallest:
         deepest = max(layers, key=LAYERS.index)

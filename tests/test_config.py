@@ -34,6 +34,7 @@ def test_frozen_and_hashable():
         ({"seed": -1}, "seed is -1"),
         ({"margin": -1}, "margin is -1"),
         ({"margin": 8}, "margin is 8; a multiple of 16 is accepted"),
+        ({"style_layers": ("pool5",)}, "margin is 16; a multiple of 32 is accepted"),
         ({"content_weight": -1}, "content_weight is -1; a finite number of at least 0"),
         ({"style_weight": NAN}, "style_weight is nan"),
         ({"tv_weight": INF}, "tv_weight is inf"),

@@ -88,6 +88,12 @@ def test_a_step_back_is_a_quarter_of_the_step_on_the_same_line():
     np.testing.assert_allclose(tried + updates, origin + (tried - origin) / 4, rtol=1e-6)
 
 
+@pytest.mark.parametrize("start", [[1e-3], [1e-3, 2e-3]])
+def test_a_slope_too_steep_for_the_first_step_does_not_hold_it_up(start):
+    values, _ = minimise(lambda x: 5e5 * jnp.sum(x**2), np.array(start), 60)
+    assert values.min() < 1e-6 * values[0]
+
+
 def test_negative_curvature_never_leads_uphill():
     values, state = minimise(lambda x: jnp.sum(jnp.cos(3 * x) + 0.1 * x**2), np.full(5, 0.1), 60)
     slope = jnp.vdot(state.memory.updates, state.direction)

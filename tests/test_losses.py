@@ -133,12 +133,19 @@ def test_jit_and_vmap_equal_one_by_one(convention):
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_zero_targets_give_finite_losses_and_gradients(convention):
-    features, zeros = np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 3), np.float32)
-    for loss in (content_loss, style_loss_of_maps):
-        value, gradient = jax.value_and_grad(loss)(features, zeros, convention=convention)
-        assert value == 0
+@pytest.mark.parametrize("value", [0, 3])
+def test_zero_targets_give_finite_losses_and_gradients(convention, value):
+    features, zeros = np.full((4, 4, 3), value, np.float32), np.zeros((4, 4, 3), np.float32)
+    for function in (content_loss, style_loss_of_maps):
+        loss, gradient = jax.value_and_grad(function)(features, zeros, convention=convention)
+        assert np.isfinite(loss) and (loss > 0) == (value > 0)
         assert np.isfinite(gradient).all()
+
+
+def test_total_variation_of_one_row_is_that_of_its_columns():
+    row = np.random.default_rng(0).random((1, 5, 3), np.float32)
+    expected = (np.diff(row, axis=1) ** 2).mean()
+    np.testing.assert_allclose(total_variation_loss(row), expected, rtol=1e-5)
 
 
 def test_refusals():

@@ -1,3 +1,5 @@
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -155,3 +157,22 @@ def test_refusals(problem):
         named_optimizer("rmsprop")
     with pytest.raises(ValueError, match="takes no learning_rate; adam and sgd do"):
         init(named_optimizer("lbfgs"), problem[0], learning_rate=1.0)
+
+
+def test_a_chunk_that_ends_in_a_bad_image_names_the_step_that_would_see_it(problem):
+    def update(gradient, count, params=None):
+        return gradient * 0 + jnp.where(count == 4, jnp.inf, 0.0), count + 1
+
+    optimizer = optax.GradientTransformation(lambda _: jnp.int32(0), update)
+    with pytest.raises(DivergedError, match="not finite at step 5"):
+        run_all(optimizer, *problem, steps=10)
+    state, losses = run_all(optimizer, *problem, steps=5)
+    assert np.isfinite(losses).all() and np.isfinite(state.best_image).all()
+
+
+def test_a_nested_learning_rate_is_found_and_the_error_survives_pickling(problem):
+    adam = optax.inject_hyperparams(optax.adam)(learning_rate=1.0)
+    state = init(optax.chain(optax.clip(1.0), adam), problem[0], learning_rate=0.5)
+    assert float(optax.tree.get(state.optimizer_state, "learning_rate")) == 0.5
+    error = pickle.loads(pickle.dumps(DivergedError(3, np.ones((2, 2, 3)))))
+    assert error.step == 3 and error.image.shape == (2, 2, 3)

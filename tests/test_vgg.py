@@ -99,3 +99,5 @@ def test_refusals(network):
         extract_features(network, image, ["relu1_1"], pooling="median")
     with pytest.raises(ValueError, match=re.escape("shape (1, 32, 32, 3); (height, width, 3)")):
         extract_features(network, image[None], ["relu1_1"])
+    with pytest.raises(ValueError, match=re.escape("image is of uint8; floats in [0, 1]")):
+        extract_features(network, image.astype(jnp.uint8), ["relu1_1"])
