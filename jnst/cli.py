@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import os
 import signal
 import sys
 import time
@@ -30,7 +31,19 @@ from jnst.stylize import stylize_steps
 from jnst.version import __version__
 from jnst.vgg import Network
 
+INTERRUPTED = 130  # the shells' 128 + SIGINT
 METAVARS = {int: "N", float: "X", str: "NAME"}
+
+
+def script() -> NoReturn:
+    """The installed command: `main`, and the end of the process."""
+    status = main()
+    if status == INTERRUPTED:
+        # XLA may still compile or run on its own threads, and crash if Python is taken down.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         return _fail(str(error), status=2)
     except KeyboardInterrupt:
-        return _fail("interrupted before there was a picture", status=130)
+        return _fail("interrupted before there was a picture", INTERRUPTED)
 
 
 def stylize_command(options: argparse.Namespace) -> int:
@@ -92,7 +105,9 @@ def _write_last(results: Iterator[Result], out: Path, save_every: int | None) ->
                     saved = result.steps // save_every
                     result.save(out.with_stem(f"{out.stem}-{result.steps:04}"))
     except KeyboardInterrupt:
-        status, outcome = 130, "interrupted: "
+        if not result.steps:
+            raise
+        status, outcome = INTERRUPTED, "interrupted: "
     except DivergedError as error:
         result = dataclasses.replace(result, image=error.image)
         status, outcome = 1, f"{error}: "
@@ -132,12 +147,14 @@ def _progress_bar(result: Result) -> Iterator[Callable[[Result], None]]:
         [level.shape[0] * level.shape[1] for level in levels], [level.steps for level in levels]
     ).cumsum()
     columns = ("{task.description}", BarColumn(), "{task.fields[status]}", TimeRemainingColumn())
-    started = time.monotonic()
+    clock, steps = time.monotonic(), 0
     with Progress(*columns, console=_terminal(), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(f"{max(levels[0].shape)} px", total=work[-1:].sum(), status="compiling")
 
         def advance(result: Result) -> None:
-            rate = result.steps / (time.monotonic() - started)
+            nonlocal clock, steps
+            rate = (result.steps - steps) / (time.monotonic() - clock)
+            clock, steps = time.monotonic(), result.steps
             bar.update(
                 task,
                 completed=work[result.steps - 1],

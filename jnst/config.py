@@ -45,7 +45,7 @@ class Config:
     seed: int = _setting(0, "of the noise, which is uniform in [0, 1]")
     content_weight: float = _setting(1.0, "alpha, of the content loss")
     style_weight: float = _setting(30.0, "beta, of the style loss")
-    tv_weight: float = _setting(0.04, "of the total variation loss, in units of the style's own")
+    tv_weight: float = _setting(0.05, "of the total variation loss, in units of the style's own")
     content_layers: tuple[str, ...] = _setting(("relu4_2",), "where the content is matched")
     style_layers: tuple[str, ...] = _setting(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "where the style is matched"
