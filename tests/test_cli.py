@@ -351,11 +351,14 @@ def test_a_signal_writes_what_there_is(stylize, monkeypatch, signum):
     assert jnst.load_recipe("out.png")["steps"] == 5
 
 
-def test_a_signal_before_the_first_step_writes_nothing(stylize, monkeypatch, tmp_path):
-    def interrupt(*_, **__):
+@pytest.mark.parametrize("started", [False, True])
+def test_a_signal_before_the_first_step_writes_nothing(stylize, monkeypatch, tmp_path, started):
+    def interrupted(*arguments, **options):
+        if started:
+            yield next(stylize_steps(*arguments, **options))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "stylize_steps", interrupt)
+    monkeypatch.setattr(cli, "stylize_steps", interrupted)
     before = snapshot(tmp_path)
     status, out, err = stylize("-o", "out.png")
     assert (status, out) == (130, [])
