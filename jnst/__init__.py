@@ -1,16 +1,18 @@
 """Neural style transfer as it should be in JAX."""
 
+from jnst.canonical import network_digest, write_network
 from jnst.config import Config, Terms
 from jnst.images import ImageError, load_image, save_image
 from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
-from jnst.networks import NetworkError, load_network
+from jnst.networks import fetch_network, load_network, port_network
+from jnst.normalize import normalize_network
 from jnst.objective import Targets, add_margin, make_targets, remove_margin, total_loss
 from jnst.optimize import DivergedError, Info, State, init, make_step, named_optimizer, run
 from jnst.pyramid import Level, plan_levels, run_levels
 from jnst.record import History, Result, load_recipe
 from jnst.stylize import stylize, stylize_steps
 from jnst.version import __version__
-from jnst.vgg import VGG19, Network, extract_features
+from jnst.vgg import VGG19, Network, NetworkError, extract_features
 
 __all__ = [
     "VGG19",
@@ -30,6 +32,7 @@ __all__ = [
     "add_margin",
     "content_loss",
     "extract_features",
+    "fetch_network",
     "gram_matrix",
     "init",
     "load_image",
@@ -38,7 +41,10 @@ __all__ = [
     "make_step",
     "make_targets",
     "named_optimizer",
+    "network_digest",
+    "normalize_network",
     "plan_levels",
+    "port_network",
     "remove_margin",
     "run",
     "run_levels",
@@ -48,4 +54,5 @@ __all__ = [
     "stylize_steps",
     "total_loss",
     "total_variation_loss",
+    "write_network",
 ]

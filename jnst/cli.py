@@ -10,20 +10,22 @@ import signal
 import sys
 import time
 import types
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import jax
 import numpy as np
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from jnst import demo
 from jnst.checks import whole_number
+from jnst.cli_common import add_command, terminal
+from jnst.cli_network import add_network_commands, fetch
 from jnst.config import Config
 from jnst.images import check_writable
-from jnst.networks import load_network
+from jnst.networks import NetworkWarning, load_network
 from jnst.optimize import DivergedError
 from jnst.pyramid import plan_levels
 from jnst.record import Result, load_recipe
@@ -51,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        return options.run(options)
+        with _warnings_in_one_line():
+            return options.run(options)
     except (ValueError, OSError) as error:
         return _fail(str(error), status=2)
     except KeyboardInterrupt:
@@ -71,6 +74,7 @@ def stylize_command(options: argparse.Namespace) -> int:
     out = options.output or _free_name(f"{options.content.stem}-{options.style.stem}.png")
     check_writable(out)
     network = options.network or recipe["network"].get("load") or "embedded"
+    fetch(network)
     if options.like and not options.network:
         _same_network(load_network(network), recipe)
     results = stylize_steps(options.content, options.style, network=network, config=config)
@@ -121,7 +125,7 @@ def _write_last(results: Iterator[Result], out: Path, save_every: int | None) ->
     report = f"{outcome}wrote {out}, {result.steps} of {result.config.steps} steps, {seconds:.0f} s"
     if status:
         return _fail(report, status)
-    _terminal().print(report, markup=False, soft_wrap=True)
+    terminal().print(report, markup=False, soft_wrap=True)
     return 0
 
 
@@ -148,7 +152,7 @@ def _progress_bar(result: Result) -> Iterator[Callable[[Result], None]]:
     ).cumsum()
     columns = ("{task.description}", BarColumn(), "{task.fields[status]}", TimeRemainingColumn())
     clock, steps = time.monotonic(), 0
-    with Progress(*columns, console=_terminal(), disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=terminal(), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(f"{max(levels[0].shape)} px", total=work[-1:].sum(), status="compiling")
 
         def advance(result: Result) -> None:
@@ -175,8 +179,22 @@ def _same_network(network: Network, recipe: dict[str, Any]) -> None:
         )
 
 
-def _terminal() -> Console:
-    return Console(stderr=True, quiet=not sys.stderr.isatty(), highlight=False)
+@contextlib.contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    with warnings.catch_warnings(record=False):
+        show = warnings.showwarning
+
+        def print_warning(
+            message: Warning | str, category: type[Warning], *place: Any, **more: Any
+        ) -> None:
+            if issubclass(category, NetworkWarning):
+                print(f"jnst: {message}", file=sys.stderr)
+            else:
+                show(message, category, *place, **more)
+
+        warnings.simplefilter("always", NetworkWarning)
+        warnings.showwarning = print_warning
+        yield
 
 
 def _fail(message: str, status: int) -> int:
@@ -203,13 +221,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"jnst {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-        summary = (run.__doc__ or "").partition(": ")[2].partition("\n")[0]
-        command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        command.set_defaults(run=run)
-        return command
-
-    command = add("stylize", stylize_command)
+    command = add_command(commands, "stylize", stylize_command)
     command.add_argument("content", type=Path, help="the picture that keeps its shapes")
     command.add_argument("style", type=Path, help="the picture whose manner is taken")
     command.add_argument(
@@ -225,7 +237,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PICTURE",
         help="take the recipe inside a result; further options change it",
     )
-    command.add_argument("--network", help="embedded (the default) or a canonical .h5 file")
+    command.add_argument(
+        "--network",
+        metavar="NAME",
+        help="embedded (the default), imagenet, torchvision, or any file of VGG-19 weights",
+    )
     command.add_argument(
         "--save-every",
         type=int,
@@ -235,7 +251,7 @@ def _parser() -> argparse.ArgumentParser:
     for field in dataclasses.fields(Config):
         command.add_argument(f"--{field.name.replace('_', '-')}", **_option(field))
 
-    command = add("demo", demo_command)
+    command = add_command(commands, "demo", demo_command)
     command.add_argument(
         "-o",
         "--output",
@@ -245,8 +261,10 @@ def _parser() -> argparse.ArgumentParser:
         help="where the three pictures go (%(default)s)",
     )
 
-    command = add("show", show_command)
+    command = add_command(commands, "show", show_command)
     command.add_argument("picture", type=Path, help="a picture that jnst wrote")
+
+    add_network_commands(commands)
     return parser
 
 

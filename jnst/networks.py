@@ -1,105 +1,189 @@
-"""Networks on disk: the canonical file, and the one that the package carries."""
+"""Networks by name or file: found, fetched, ported, loaded."""
 
-import hashlib
-import importlib.resources
 import os
+import warnings
 from pathlib import Path
-from typing import Literal
 
-import h5py
+import filelock
 import jax.numpy as jnp
-import numpy as np
+from jaxtyping import Array
 
-from jnst.atomic import atomic_path
-from jnst.checks import check_choice
-from jnst.vgg import CONVOLUTIONS, Network
+from jnst.canonical import network_digest, write_tensors
+from jnst.data import data_file
+from jnst.downloads import Download, Progress, cache_folder, fetch, manifest, matches
+from jnst.formats import WeightFile, open_weights
+from jnst.vgg import CONVOLUTIONS, Network, NetworkError
 
-Storage = Literal["float32", "float16", "int8"]
-
-EMBEDDED = "embedded.h5"
-
-
-class NetworkError(ValueError):
-    """A network file that is missing, damaged, or not a VGG-19 in canonical form."""
+EMBEDDED = "embedded"
 
 
-def load_network(name: str | os.PathLike[str]) -> Network:
-    """The network of that name ("embedded") or in that canonical HDF5 file, in float32.
+class NetworkWarning(UserWarning):
+    """Something about a network was guessed."""
+
+
+def load_network(name: str | os.PathLike[str], *, convention: str | None = None) -> Network:
+    """The network of that name, or in that file, in float32.
+
+    Names: "embedded"; "imagenet" and "torchvision", which are fetched once (`fetch_network`); those
+    that `port_network` has put in the cache. Files: PyTorch's (torchvision, Gatys, Johnson),
+    safetensors, Keras, MatConvNet, canonical .h5 and .npz, told apart by content. `convention`,
+    "caffe" or "torchvision", is for torchvision's names; without it, it is guessed, with a warning.
 
     Raises:
-        NetworkError: there is no such file, it cannot be read, or a tensor is missing, misshapen
-            or not finite.
+        NetworkError: there is no such network, its file is damaged or no VGG-19, or it cannot be
+            fetched.
     """
-    if name == "embedded":
-        return read_network(_embedded_path())
-    return read_network(Path(name))
+    path = find_network(name)
+    params: dict[str, dict[str, Array]] = {layer: {} for layer in CONVOLUTIONS}
+    with open_weights(path, convention) as weights:
+        _warn_of_guess(path, weights)
+        for key, tensor in weights.tensors():
+            layer, kind = key.split("/")
+            params[layer][kind] = jnp.asarray(tensor)
+        network = Network(params, jnp.asarray(weights.mean), **_identity(path, weights))
+    return network if network.digest else network.replace(digest=network_digest(network))
 
 
-def _embedded_path() -> Path:
+def find_network(name: str | os.PathLike[str]) -> Path:
+    """The file of a network: see `load_network`. One of the manifest is fetched if need be."""
+    if name == EMBEDDED:
+        return data_file("embedded.h5")
+    if Path(name).is_file():
+        return Path(name)
+    if name in manifest():
+        return fetch_network(str(name))
+    if name in (cached := cached_networks()):
+        return cached[str(name)]
+    names = ", ".join(known_networks())
+    raise NetworkError(f"{name}: no such file, and no such network; networks are {names}")
+
+
+def known_networks() -> list[str]:
+    """Names that `load_network` accepts."""
+    return list(dict.fromkeys([EMBEDDED, *manifest(), *cached_networks()]))
+
+
+def cached_networks() -> dict[str, Path]:
+    """The files in the cache by the names of their networks."""
+    return {path.stem: path for path in sorted(cache_folder().glob("*.h5"))}
+
+
+def fetch_network(name: str, *, progress: Progress | None = None) -> Path:
+    """The canonical file of a network of the manifest: from the cache, else downloaded and ported.
+
+    The download is verified and not kept. Several processes may ask at once: one does it.
+    `progress` is called with the bytes that are there and the bytes in all.
+
+    Raises:
+        NetworkError: the manifest has no such network; it cannot be fetched (the message has the
+            ways on); the cache cannot be written to.
+    """
+    if name not in manifest():
+        raise NetworkError(f"{name}: not in the manifest, which has {', '.join(manifest())}")
+    download, folder = manifest()[name], cache_folder()
+    path = folder / f"{name}.h5"
+    if path.is_file():
+        return path
     try:
-        return Path(str(importlib.resources.files("jnst.zoo"))) / EMBEDDED
-    except ModuleNotFoundError:  # an uninstalled checkout, which Python prefers in its own folder
-        return Path(__file__).parent.parent / "weights" / EMBEDDED
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / f".{name}.lock"):
+            if not path.is_file():
+                _port_download(download, folder, path, progress)
+    except OSError as error:
+        raise NetworkError(
+            f"{name} cannot be kept in {folder} ({error}); JNST_CACHE names another folder"
+        ) from None
+    return path
 
 
-def read_network(path: Path) -> Network:
-    """Read a canonical file: see `write_network`. Raises NetworkError."""
-    if not path.is_file():
-        raise NetworkError(f"{path}: no such file; 'embedded' or a canonical .h5 is accepted")
+def _port_download(download: Download, folder: Path, path: Path, progress: Progress | None) -> None:
     try:
-        with h5py.File(path, "r") as file:
-            params = {
-                name: {
-                    "kernel": _read_tensor(file, f"{name}/kernel", shape),
-                    "bias": _read_tensor(file, f"{name}/bias", shape[-1:]),
-                }
-                for name, shape in CONVOLUTIONS.items()
-            }
-            mean = np.asarray(file.attrs["mean"], np.float32)
-            identity = {key: str(file.attrs.get(key, "")) for key in ("name", "source", "licence")}
+        file = fetch(download, folder, progress=progress)
     except NetworkError as error:
-        raise NetworkError(f"{path}: {error}") from None
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise NetworkError(f"{path}: not a canonical network file ({error})") from None
-    if mean.shape != (3,) or not np.isfinite(mean).all():
-        raise NetworkError(f"{path}: mean is {mean}; three finite numbers are accepted")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Network(params, jnp.asarray(mean), digest=digest, **identity)
+        raise NetworkError(
+            f"network {download.name} is not in {folder} and cannot be fetched ({error}). Three "
+            "ways on: 'jnst network port FILE' takes a VGG-19 from elsewhere; "
+            f"'--network {EMBEDDED}' is always there; or fetch {download.urls[0]} by hand "
+            "and port that"
+        ) from None
+    try:
+        port_network(file, path, convention=download.convention)
+    finally:
+        file.unlink()
 
 
-def write_network(
-    path: str | os.PathLike[str], network: Network, *, storage: Storage = "float32"
-) -> None:
-    """Write the canonical file, atomically.
+def remove_network(name: str) -> int:
+    """Take a network out of the cache, with what an unfinished download left; the bytes freed.
 
-    HDF5 with `conv1_1/kernel` (HWIO) and `conv1_1/bias` for all sixteen convolutions and the
-    attributes `mean`, `name`, `source`, `licence`. `storage` "int8" keeps a kernel as
-    round(kernel / scale) with the attribute `scale` = max |kernel| / 127, one per output channel.
+    Raises:
+        NetworkError: there is nothing of it.
     """
-    check_choice("storage", storage, Storage)
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
-        file.attrs["mean"] = np.asarray(network.mean, np.float32)
-        for key in ("name", "source", "licence"):
-            file.attrs[key] = getattr(network, key)
-        for name in CONVOLUTIONS:
-            kernel = np.asarray(network.params[name]["kernel"], np.float32)
-            group = file.create_group(name)
-            if storage == "int8":
-                scale = np.maximum(np.abs(kernel).max((0, 1, 2)), np.finfo(np.float32).tiny) / 127
-                kernel = np.rint(kernel / scale)
-            dataset = group.create_dataset("kernel", data=kernel.astype(storage))
-            if storage == "int8":
-                dataset.attrs["scale"] = scale
-            group["bias"] = np.asarray(network.params[name]["bias"], np.float32)
+    folder, paths = cache_folder(), [cache_folder() / f"{name}.h5"]
+    if name in manifest():
+        paths.append(folder / f"{manifest()[name].file}.part")
+    there = [path for path in paths if path.is_file()]
+    if not there:
+        known = ", ".join(cached_networks()) or "nothing"
+        raise NetworkError(f"{name}: not in the cache {folder}, which has {known}")
+    freed = sum(path.stat().st_size for path in there)
+    for path in there:
+        path.unlink()
+    return freed
 
 
-def _read_tensor(file: h5py.File, key: str, shape: tuple[int, ...]) -> jnp.ndarray:
-    dataset = file.get(key)
-    if not isinstance(dataset, h5py.Dataset):
-        raise NetworkError(f"{key} is missing")
-    if dataset.shape != shape:
-        raise NetworkError(f"{key} has shape {dataset.shape}; VGG-19 has {shape}")
-    tensor = np.asarray(dataset, np.float32) * np.asarray(dataset.attrs.get("scale", 1), np.float32)
-    if tensor.shape != shape or not np.isfinite(tensor).all():
-        raise NetworkError(f"{key} is not finite")
-    return jnp.asarray(tensor)
+def port_network(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    convention: str | None = None,
+) -> Path:
+    """Write the network of any file that `load_network` reads as a canonical file, and say where.
+
+    Tensor by tensor: it takes no more memory than the largest. Without `out` the file goes into
+    the cache, under the manifest's name if it is the very file, else under its own.
+
+    Raises:
+        NetworkError: as `load_network`; `out` is the file itself; the name in the cache is taken.
+        OSError: the file cannot be written.
+    """
+    path = Path(path)
+    with open_weights(path, convention) as weights:
+        _warn_of_guess(path, weights)
+        identity = _identity(path, weights)
+        out = Path(out) if out is not None else _place_in_cache(path, identity["name"])
+        if out.exists() and out.samefile(path):
+            raise NetworkError(f"{out} is the file that is to be ported; give another name")
+        write_tensors(out, weights.mean, weights.tensors(), identity)
+    return out
+
+
+def _place_in_cache(path: Path, name: str) -> Path:
+    folder, known = cache_folder(), manifest().get(name)
+    place = folder / f"{name}.h5"
+    if name == EMBEDDED or (known and not matches(path, known)):
+        raise NetworkError(f"{path} is not the network {name}; name a file to write")
+    if place.exists():
+        raise NetworkError(f"{place} is there already; remove {name} first or name a file to write")
+    folder.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _identity(path: Path, weights: WeightFile) -> dict[str, str]:
+    """What a file says of itself, or the manifest of it, or failing that its name and format."""
+    for download in manifest().values():
+        if matches(path, download):
+            source = f"{download.file}, {download.digest}: {download.citation}"
+            return {"name": download.name, "source": source, "licence": download.licence}
+    guessed = ", guessed" if weights.guessed else ""
+    source = f"{path.name} ({weights.format}, convention {weights.convention}{guessed})"
+    return {"name": path.stem, "source": source, "licence": "unknown"} | dict(weights.identity)
+
+
+def _warn_of_guess(path: Path, weights: WeightFile) -> None:
+    if weights.guessed:
+        warnings.warn(
+            f"{path}: convention {weights.convention} is guessed from the scale of conv1_1; "
+            "'jnst network port --convention' states it",
+            NetworkWarning,
+            stacklevel=3,
+        )

@@ -44,11 +44,16 @@ LAYERS = _layer_names()
 """Every layer in the order of computation: conv1_1, relu1_1, conv1_2, ..., pool5."""
 
 
+class NetworkError(ValueError):
+    """A network that is missing, damaged, cannot be fetched, or is not what it should be."""
+
+
 class Network(struct.PyTreeNode):
     """A VGG-19 in canonical form: RGB in [0, 1] minus `mean`, then conv1_1.
 
     `params` is `{"conv1_1": {"kernel": (3, 3, I, O), "bias": (O,)}, ...}`, all sixteen
-    convolutions; `mean` is (3,). These are the leaves of the pytree; the rest is its identity.
+    convolutions; `mean` is (3,). These are the leaves of the pytree; the rest is its identity:
+    `digest` is `network_digest` of it.
     """
 
     params: Params

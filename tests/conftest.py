@@ -1,10 +1,26 @@
+import hashlib
+import signal
+
 import jax.numpy as jnp
+import make_files
 import numpy as np
 import pytest
 from PIL import Image
+from server import serve
+from tiny import SHAPES
 
-from jnst.networks import write_network
+from jnst import cli, formats
+from jnst.canonical import write_network
 from jnst.vgg import CONVOLUTIONS, Network
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    """The folder of fetched networks: a test has its own, which is not there at first."""
+    folder = tmp_path_factory.mktemp("cache") / "jnst"
+    monkeypatch.setenv("JNST_CACHE", str(folder))
+    monkeypatch.delenv("JNST_MANIFEST", raising=False)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +74,52 @@ def pictures(arrays, tmp_path):
     for path, array in zip(paths, arrays, strict=True):
         Image.fromarray(np.rint(array * 255).astype(np.uint8)).save(path)
     return paths
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capfd):
+    """Runs the command in tmp_path; returns its status and the lines of stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments):
+        try:
+            status = cli.main([str(argument) for argument in arguments])
+        except SystemExit as left:
+            status = left.code
+        out, err = capfd.readouterr()
+        return status, out.splitlines(), err.splitlines()
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setattr(formats, "CONVOLUTIONS", SHAPES)
+    return SHAPES
+
+
+@pytest.fixture
+def server():
+    with serve() as server:
+        yield server
+
+
+@pytest.fixture
+def offer(server, tmp_path, monkeypatch):
+    """Puts Keras' file of these shapes on the server, and its entry into the manifest."""
+
+    def put(shapes, **options):
+        path = make_files.keras(tmp_path / "offered.h5", shapes, **options)
+        server.content = path.read_bytes()
+        manifest = tmp_path / "manifest.toml"
+        manifest.write_text(
+            f'[imagenet]\nfile = "keras.h5"\nurls = ["{server.url}"]\nbytes = {len(server.content)}'
+            f'\ndigest = "sha256:{hashlib.sha256(server.content).hexdigest()}"\n'
+            'convention = "caffe"\nlicence = "CC"\ncitation = "S. and Z."\n'
+        )
+        monkeypatch.setenv("JNST_MANIFEST", str(manifest))
+        return path
+
+    return put

@@ -9,20 +9,25 @@ PACKAGE = Path(__file__).parent.parent / "jnst"
 
 LEVELS = (
     ("cli",),
-    ("demo",),
+    ("cli_network", "demo"),
     ("stylize",),
     ("pyramid",),
     ("record",),
     ("optimize",),
     ("lbfgs",),
     ("objective",),
+    ("normalize",),
     ("networks",),
+    ("canonical",),
+    ("formats",),
+    ("downloads", "containers", "conventions"),
+    ("matlab_files", "torch_files"),
     ("config",),
     ("losses",),
     ("vgg",),
     ("convolution",),
     ("images",),
-    ("atomic", "checks", "version"),
+    ("atomic", "cli_common", "checks", "data", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}
 

@@ -1,187 +1,180 @@
-"""Files are written here by plain h5py, and what jnst writes is read by it."""
+"""Networks by name: found, fetched from a server on loopback, ported, loaded."""
 
-import dataclasses
-import hashlib
+import subprocess
+import sys
+import warnings
 
 import h5py
 import jax
+import make_files
 import numpy as np
 import pytest
+from tiny import kernel
 
-from jnst.networks import NetworkError, load_network, write_network
-from jnst.vgg import CONVOLUTIONS, extract_features
-
-MEAN = [0.5, 0.25, 0.125]
-
-
-def write_by_hand(path):
-    """The canonical file of a network whose kernels are 2 everywhere, which HDF5 need not store."""
-    with h5py.File(path, "w") as file:
-        file.attrs["mean"] = MEAN
-        for key in ("name", "source", "licence"):
-            file.attrs[key] = f"the {key}"
-        for name, shape in CONVOLUTIONS.items():
-            file.create_dataset(f"{name}/kernel", shape, "i1", fillvalue=4)
-            file[f"{name}/kernel"].attrs["scale"] = np.full(shape[-1], 0.5)
-            file.create_dataset(f"{name}/bias", shape[-1:], "f4", fillvalue=0.75)
-    return path
-
-
-def leaves(network):
-    return {
-        f"{name}/{kind}": np.asarray(network.params[name][kind])
-        for name in CONVOLUTIONS
-        for kind in ("kernel", "bias")
-    }
-
-
-def test_a_file_by_another_hand(tmp_path):
-    path = write_by_hand(tmp_path / "a.h5")
-    network = load_network(path)
-    np.testing.assert_array_equal(network.mean, MEAN)
-    for key, tensor in leaves(network).items():
-        assert tensor.dtype == np.float32
-        assert (tensor == (2 if key.endswith("kernel") else 0.75)).all()
-    assert [network.name, network.source, network.licence] == [
-        "the name", "the source", "the licence",
-    ]  # fmt: skip
-    assert network.digest == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert load_network(str(path)).digest == network.digest
-
-
-def error_bound(kernel, storage):
-    if storage == "int8":
-        return np.abs(kernel).max((0, 1, 2)) / 127 / 2 * (1 + 1e-5)
-    return {"float32": 0, "float16": np.abs(kernel) * 2.0**-11 + 2.0**-25}[storage]
-
-
-@pytest.mark.parametrize("storage", ["float32", "float16", "int8"])
-def test_round_trip(network, tmp_path, storage):
-    path = tmp_path / "a.h5"
-    write_network(path, network, storage=storage)
-    again = load_network(path)
-    for key, kernel in leaves(network).items():
-        bound = error_bound(kernel, storage) if key.endswith("kernel") else 0
-        assert (np.abs(leaves(again)[key] - kernel) <= bound).all()
-    np.testing.assert_array_equal(again.mean, network.mean)
-    assert dataclasses.replace(again, params=0, mean=0) == dataclasses.replace(
-        network, params=0, mean=0, digest=hashlib.sha256(path.read_bytes()).hexdigest()
-    )
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_int8_file_is_readable_by_plain_h5py(network, network_file):
-    with h5py.File(network_file) as file:
-        assert list(file) == sorted(CONVOLUTIONS)
-        for name, shape in CONVOLUTIONS.items():
-            stored, kernel = file[f"{name}/kernel"], np.asarray(network.params[name]["kernel"])
-            assert stored.dtype == np.int8
-            scale = stored.attrs["scale"]
-            assert scale.shape == shape[-1:]
-            assert (np.abs(stored[:] * scale - kernel) <= scale / 2 * (1 + 1e-5)).all()
-            np.testing.assert_array_equal(file[f"{name}/bias"], network.params[name]["bias"])
-        assert dict(file.attrs, mean=0) == {
-            "mean": 0, "name": "random", "source": "tests", "licence": "none",
-        }  # fmt: skip
-
-
-def test_an_empty_channel_survives_int8(network, tmp_path):
-    kernel = network.params["conv1_1"]["kernel"].at[..., 5].set(0)
-    params = {**network.params, "conv1_1": {**network.params["conv1_1"], "kernel": kernel}}
-    write_network(tmp_path / "a.h5", network.replace(params=params), storage="int8")
-    assert (load_network(tmp_path / "a.h5").params["conv1_1"]["kernel"][..., 5] == 0).all()
+import jnst
+from jnst.networks import NetworkWarning, cached_networks, find_network, known_networks
+from jnst.vgg import CONVOLUTIONS, NetworkError
 
 
 def test_embedded():
-    network = load_network("embedded")
+    network = jnst.load_network("embedded")
     assert jax.tree.map(np.shape, network.params) == {
         name: {"kernel": shape, "bias": shape[-1:]} for name, shape in CONVOLUTIONS.items()
     }
     assert network.name
-    assert len(network.digest) == 64
+    assert network.digest == jnst.network_digest(network)
     image = np.random.default_rng(0).random((16, 16, 3), np.float32)
-    (maps,) = extract_features(network, image, ["relu3_1"]).values()
+    (maps,) = jnst.extract_features(network, image, ["relu3_1"]).values()
     assert np.isfinite(maps).all()
     assert maps.std() > 0
 
 
-def change(key, data, *, group=False):
-    def edit(file):
-        del file[key]
-        if group:
-            file.create_group(key)
-        elif data is not None:
-            file[key] = data
-
-    return edit
-
-
-def attribute(key, value, owner="/"):
-    return lambda file: file[owner].attrs.__setitem__(key, value)
+def test_a_file_of_any_format(tiny):
+    network = jnst.load_network(make_files.torch_file("gatys.pth"))
+    expected = 255 * kernel("conv1_1", tiny["conv1_1"])[:, :, ::-1]
+    np.testing.assert_allclose(network.params["conv1_1"]["kernel"], expected, rtol=1e-6)
+    np.testing.assert_allclose(network.mean * 255, [123.68, 116.779, 103.939], rtol=1e-6)
+    assert (network.name, network.licence) == ("gatys", "unknown")
+    assert network.source == "gatys.pth (PyTorch before 1.6, Gatys names, convention caffe)"
+    assert network.digest == jnst.network_digest(network)
 
 
-def bias(value):
-    return lambda file: file["conv3_2/bias"].__setitem__(7, value)
+def test_a_guess_is_said(tiny):
+    path = make_files.torch_file("zip.pth")
+    with pytest.warns(NetworkWarning, match=r"zip.pth: convention torchvision is guessed from"):
+        assert jnst.load_network(path).source.endswith("convention torchvision, guessed)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert jnst.load_network(path, convention="torchvision").source.endswith("torchvision)")
 
 
-DAMAGE = {
-    "missing tensor": (change("conv4_1/kernel", None), "conv4_1/kernel is missing"),
-    "missing layer": (change("conv5_4", None), "conv5_4/kernel is missing"),
-    "group for tensor": (change("conv1_1/bias", None, group=True), "conv1_1/bias is missing"),
-    "misshapen": (change("conv2_1/bias", np.zeros(64)), r"shape \(64,\); VGG-19 has \(128,\)"),
-    "scalar": (change("conv2_1/bias", 1.0), r"conv2_1/bias has shape \(\)"),
-    "text": (change("conv1_1/bias", ["x"] * 64), "not a canonical network file"),
-    "nan": (bias(np.nan), "conv3_2/bias is not finite"),
-    "inf": (bias(np.inf), "conv3_2/bias is not finite"),
-    "nan in scale": (attribute("scale", np.nan, "conv1_1/kernel"), "conv1_1/kernel is not finite"),
-    "scale of 3": (attribute("scale", [1.0] * 3, "conv1_1/kernel"), "not a canonical network"),
-    "no mean": (lambda file: file.attrs.__delitem__("mean"), "not a canonical network file"),
-    "mean of 2": (attribute("mean", [0.5, 0.5]), "mean is .*; three finite numbers"),
-    "nan in mean": (attribute("mean", [0.5, np.nan, 0.5]), "mean is .*; three finite numbers"),
-    "text as mean": (attribute("mean", "grey"), "not a canonical network file"),
-}
+def test_no_such_network(tmp_path):
+    for name in ("embeded", tmp_path, tmp_path / "missing.h5"):
+        with pytest.raises(NetworkError, match="no such file, and no such network; networks are "):
+            jnst.load_network(name)
+    assert known_networks() == ["embedded", "imagenet", "torchvision"]
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-def test_damaged_files(tmp_path, damage):
-    edit, message = DAMAGE[damage]
-    path = write_by_hand(tmp_path / "broken.h5")
-    with h5py.File(path, "r+") as file:
-        edit(file)
-    with pytest.raises(NetworkError, match=f"broken.h5: .*{message}"):
-        load_network(path)
+class TestPort:
+    def test_to_a_file(self, tiny, tmp_path):
+        source = make_files.torch_file("gatys.pth")
+        path = jnst.port_network(source, tmp_path / "out.h5")
+        assert path == tmp_path / "out.h5"
+        again, direct = jnst.load_network(path), jnst.load_network(source)
+        assert (again.name, again.source, again.digest) == (
+            "gatys",
+            direct.source,
+            direct.digest,
+        )
+        jax.tree.map(np.testing.assert_array_equal, again.arrays_only(), direct.arrays_only())
+        with h5py.File(path) as file:
+            assert file.attrs["digest"] == direct.digest
+            assert file["conv1_1/kernel"].dtype == np.float32
+
+    def test_to_the_cache(self, tiny, cache):
+        path = jnst.port_network(make_files.torch_file("gatys.pth"))
+        assert path == cache / "gatys.h5"
+        assert cached_networks() == {"gatys": path}
+        assert find_network("gatys") == path
+        assert jnst.load_network("gatys").name == "gatys"
+        with pytest.raises(NetworkError, match=r"gatys.h5 is there already; remove gatys first"):
+            jnst.port_network(make_files.torch_file("gatys.pth"))
+
+    def test_the_file_of_the_manifest_gets_its_name(self, tiny, offer, cache, server):
+        path = jnst.port_network(offer(tiny))
+        assert path == cache / "imagenet.h5"
+        network = jnst.load_network("imagenet")
+        assert (network.name, network.licence) == ("imagenet", "CC")
+        assert network.source.startswith("keras.h5, sha256:")
+        assert network.source.endswith(": S. and Z.")
+        assert not server.requests
+
+    def test_another_file_does_not(self, tiny, offer, tmp_path, cache):
+        offer(tiny)
+        for name in ("imagenet", "embedded"):
+            make_files.safe(tmp_path / name, tiny)
+            with pytest.raises(NetworkError, match=f"{name} is not the network {name}"):
+                jnst.port_network(tmp_path / name, convention="torchvision")
+        assert not cache.exists()
+
+    def test_onto_itself(self, tiny, tmp_path):
+        path = make_files.keras(tmp_path / "a.h5", tiny)
+        before = path.read_bytes()
+        with pytest.raises(NetworkError, match="is the file that is to be ported"):
+            jnst.port_network(path, path)
+        assert path.read_bytes() == before
+
+    def test_failure_leaves_nothing(self, tiny, tmp_path):
+        path = make_files.keras(tmp_path / "a.h5", tiny)
+        with h5py.File(path, "r+") as file:
+            file["block5_conv4/block5_conv4_b_1:0"][2] = np.nan
+        with pytest.raises(NetworkError, match=r"block5_conv4_b_1:0 is not finite"):
+            jnst.port_network(path, tmp_path / "out.h5")
+        assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("missing.h5", None, "no such file; 'embedded' or a canonical .h5 is accepted"),
-        ("embeded", None, "no such file; 'embedded'"),
-        ("empty.h5", b"", "not a canonical network file"),
-        ("text.h5", b"weights\n" * 99, "not a canonical network file"),
-        ("half.h5", 0.5, "not a canonical network file"),
-    ],
-)
-def test_no_network_file(tmp_path, name, content, message):
-    path = tmp_path / name
-    if content == 0.5:
-        whole = write_by_hand(path).read_bytes()
-        path.write_bytes(whole[: len(whole) // 2])
-    elif content is not None:
-        path.write_bytes(content)
-    with pytest.raises(NetworkError, match=f"{name}: {message}"):
-        load_network(path)
-    with pytest.raises(NetworkError, match="no such file"):
-        load_network(tmp_path)
+class TestFetch:
+    def test_once(self, tiny, offer, server, cache):
+        offer(tiny)
+        server.breaks = [len(server.content) * 6 // 10]
+        seen = []
+        path = jnst.fetch_network("imagenet", progress=lambda *state: seen.append(state))
+        assert path == cache / "imagenet.h5"
+        assert seen[-1] == (len(server.content), len(server.content))
+        assert [file.name for file in cache.iterdir() if not file.name.startswith(".")] == [
+            "imagenet.h5"
+        ]
+        assert len(server.requests) == 2
+        network = jnst.load_network("imagenet")
+        assert (network.name, network.licence) == ("imagenet", "CC")
+        expected = 255 * kernel("conv1_1", tiny["conv1_1"])[:, :, ::-1]
+        np.testing.assert_allclose(network.params["conv1_1"]["kernel"], expected, rtol=1e-6)
+        assert len(server.requests) == 2
 
+    def test_two_processes(self, offer, server):
+        offer(CONVOLUTIONS)
+        code = "import jnst; print(jnst.load_network('imagenet').digest)"
+        processes = [
+            subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        digests = [process.communicate()[0] for process in processes]
+        assert digests[0] == digests[1] == jnst.load_network("imagenet").digest + "\n"
+        assert server.requests == [None]
 
-def test_a_failed_write_leaves_the_old_file(network, tmp_path):
-    path = write_by_hand(tmp_path / "a.h5")
-    before = path.read_bytes()
-    with pytest.raises(ValueError, match="storage is 'int4'; accepted: float32, float16, int8"):
-        write_network(path, network, storage="int4")
-    half = {name: network.params[name] for name in list(CONVOLUTIONS)[:2]}
-    with pytest.raises(KeyError, match="conv2_1"):
-        write_network(path, network.replace(params=half), storage="int8")
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
+    def test_refused(self, tiny, offer, server):
+        offer(tiny)
+        server.status = 404
+        message = (
+            r"network imagenet is not in \S+ and cannot be fetched \(http://127.*404.*\)\. "
+            r"Three ways on: 'jnst network port FILE' .*'--network embedded' .* "
+            r"fetch http://127\S+ by hand"
+        )
+        with pytest.raises(NetworkError, match=message):
+            jnst.load_network("imagenet")
+
+    def test_a_wrong_byte(self, tiny, offer, server, cache):
+        offer(tiny)
+        server.content = server.content[:-1] + bytes([server.content[-1] ^ 1])
+        with pytest.raises(NetworkError, match="has not the digest sha256:"):
+            jnst.load_network("imagenet")
+        assert not [path for path in cache.iterdir() if not path.name.startswith(".")]
+
+    def test_a_cache_that_cannot_be_written(self, tiny, offer, tmp_path, monkeypatch):
+        offer(tiny)
+        (tmp_path / "file").write_text("")
+        monkeypatch.setenv("JNST_CACHE", str(tmp_path / "file" / "cache"))
+        with pytest.raises(NetworkError, match=r"imagenet cannot be kept in .*JNST_CACHE names"):
+            jnst.load_network("imagenet")
+
+    def test_not_in_the_manifest(self):
+        with pytest.raises(NetworkError, match="gatys: not in the manifest, which has imagenet, "):
+            jnst.fetch_network("gatys")
+
+    def test_a_damaged_cache_is_found_out(self, tiny, offer, cache):
+        offer(tiny)
+        path = jnst.fetch_network("imagenet")
+        with h5py.File(path, "r+") as file:
+            file["conv3_1/bias"][1] += 1
+        with pytest.raises(NetworkError, match=r"imagenet.h5: its digest is .*damaged"):
+            jnst.load_network("imagenet")

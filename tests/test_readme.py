@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import make_files
+import numpy as np
 import pytest
 
-from jnst import cli, demo, save_image
+from jnst import cli, demo, load_network, save_image
+from jnst.vgg import CONVOLUTIONS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -35,16 +38,38 @@ def test_python(pictures, code):
     subprocess.run([sys.executable, "-c", small(code)], check=True, cwd=pictures)
 
 
-def test_commands_in_their_order(pictures, capsys):
-    [commands] = [block for block in blocks("sh") if "jnst stylize" in block]
+def run(commands):
     for line in commands.splitlines():
         program, *arguments = shlex.split(line)
         assert program == "jnst"
         if arguments[0] == "stylize":
             arguments += ["--size", "48", "--steps", "3"]
+        if arguments[1] == "normalize":
+            arguments += ["--size", "48"]
         assert cli.main(arguments) == 0, line
+
+
+def test_commands_in_their_order(pictures, capsys):
+    [commands] = [block for block in blocks("sh") if "jnst show" in block]
+    run(commands)
     assert '"style_weight"' in capsys.readouterr().out
     assert Path("again.png").read_bytes() == Path("out.png").read_bytes()
+
+
+def test_network_commands(pictures, offer, server, capsys):
+    [commands] = [block for block in blocks("sh") if "jnst network" in block]
+
+    def he_normal(name, shape):
+        random = np.random.default_rng(len(name)).standard_normal(shape, np.float32)
+        return random * np.float32((2 / (9 * shape[2])) ** 0.5 / (100 if name == "conv1_1" else 1))
+
+    offer(CONVOLUTIONS, kernels=he_normal)
+    for name in ("vgg_conv.pth", "vgg19-d01eb7cb.pth"):
+        make_files.safe(name, CONVOLUTIONS, kernels=he_normal)
+    run(commands)
+    assert load_network("johnson.h5").source.endswith("convention caffe)")
+    assert load_network("normalized.h5").name == "imagenet-normalized"
+    assert len(server.requests) == 1
 
 
 def test_set_up_is_one_line_each():
@@ -56,5 +81,9 @@ def test_every_setting_that_readme_names_exists(capsys):
     with pytest.raises(SystemExit):
         cli.main(["stylize", "--help"])
     known = capsys.readouterr().out
+    for command in ("port", "normalize"):
+        with pytest.raises(SystemExit):
+            cli.main(["network", command, "--help"])
+        known += capsys.readouterr().out
     for option in set(re.findall(r"--[a-z][a-z-]+", README)):
         assert option in known, option

@@ -207,5 +207,7 @@ def test_refused_files(network, tmp_path):
         stylize_steps(tmp_path / "no.png", GREY, network=network)
     with pytest.raises(ImageError, match="no\\.png: there is no such file"):
         stylize_steps(GREY, GREY, network=network, init=tmp_path / "no.png")
-    with pytest.raises(NetworkError, match="imagnet: no such file; 'embedded' or a canonical"):
+    with pytest.raises(
+        NetworkError, match="imagnet: no such file, and no such network; networks are embedded"
+    ):
         stylize_steps(GREY, GREY, network="imagnet")

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jnst.networks import EMBEDDED, load_network
+from jnst.networks import load_network
 from jnst.vgg import CONVOLUTIONS, extract_features
 from jnst.zoo import learn
 from jnst.zoo.pictures import draw_picture
@@ -93,7 +93,7 @@ def test_shipped_file_is_whole_small_and_honest():
     assert network.name == "jnst-dead-leaves"
     assert "without labels or photographs" in network.source
     assert network.licence == "MIT"
-    with importlib.resources.as_file(importlib.resources.files("jnst.zoo") / EMBEDDED) as path:
+    with importlib.resources.as_file(importlib.resources.files("jnst.zoo") / "embedded.h5") as path:
         assert path.stat().st_size <= 25e6
 
 

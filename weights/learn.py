@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int
 from numpy.random import Generator
 from rich.progress import Progress
 
-from jnst.networks import write_network
+from jnst.canonical import write_network
 from jnst.vgg import CONVOLUTIONS, Network, pool
 
 from .pictures import draw_picture

@@ -1,0 +1,138 @@
+"""`jnst network`: where networks come from, and where they are."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import rich.progress
+from rich.console import Console
+from rich.table import Table
+
+from jnst.canonical import write_network
+from jnst.cli_common import add_command, terminal
+from jnst.conventions import CONVENTIONS
+from jnst.downloads import cache_folder, manifest
+from jnst.formats import open_weights
+from jnst.images import load_image
+from jnst.networks import (
+    EMBEDDED,
+    cached_networks,
+    fetch_network,
+    find_network,
+    known_networks,
+    load_network,
+    port_network,
+    remove_network,
+)
+from jnst.normalize import normalize_network
+from jnst.vgg import NetworkError, Pooling
+
+
+def add_network_commands(commands: Any) -> None:
+    """Declare `jnst network` and what is below it."""
+    summary = "port, list, verify, remove and normalize networks."
+    network = commands.add_parser("network", help=summary, description=summary)
+    actions = network.add_subparsers(required=True, metavar="ACTION")
+
+    command = add_command(actions, "port", port_command)
+    command.add_argument("file", type=Path, help="weights of VGG-19 in any format")
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="a canonical .h5 file; unset: the cache, by FILE's name",
+    )
+    command.add_argument(
+        "--convention",
+        choices=[name for name in CONVENTIONS if name != "matconvnet"],
+        help="what a file with torchvision's names expects: BGR 0-255 (caffe) or torchvision's "
+        "own; unset: guessed",
+    )
+
+    add_command(actions, "list", list_command)
+
+    command = add_command(actions, "verify", verify_command)
+    command.add_argument("name", nargs="?", help="unset: all that are there")
+
+    command = add_command(actions, "remove", remove_command)
+    command.add_argument("name")
+
+    command = add_command(actions, "normalize", normalize_command)
+    command.add_argument("network", help="a network's name or file")
+    command.add_argument("images", nargs="+", type=Path, help="pictures to take the means over")
+    command.add_argument("-o", "--output", type=Path, required=True, help="a canonical .h5 file")
+    command.add_argument("--pooling", choices=get_args(Pooling), default="average")
+    command.add_argument(
+        "--size", type=int, default=512, help="longer side the pictures are read at (%(default)s)"
+    )
+
+
+def port_command(options: argparse.Namespace) -> int:
+    """`jnst network port`: write the canonical file of any VGG-19 weights."""
+    out = port_network(options.file, options.output, convention=options.convention)
+    with open_weights(out) as weights:
+        print(f"wrote {out}: {weights.identity['source']}, digest {weights.identity['digest']}")
+    return 0
+
+
+def list_command(_: argparse.Namespace) -> int:
+    """`jnst network list`: the networks that are known, where they are, their sizes and digests."""
+    cached = cached_networks()
+    table = Table("name", "where", "MB", "digest", "licence", box=None, pad_edge=False)
+    for name in known_networks():
+        if name == EMBEDDED or name in cached:
+            path = find_network(name)
+            with open_weights(path) as weights:
+                identity = weights.identity
+            digest = identity.get("digest") or load_network(name).digest
+            size, where, licence = path.stat().st_size, str(path), identity["licence"]
+        else:
+            download = manifest()[name]
+            size, where, digest, licence = download.bytes, "not fetched", "", download.licence
+        table.add_row(name, where, f"{size / 1e6:.1f}", digest[:12], licence)
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    return 0
+
+
+def verify_command(options: argparse.Namespace) -> int:
+    """`jnst network verify`: read networks whole and compare their digests."""
+    there = [EMBEDDED, *cached_networks()]
+    if options.name and options.name not in there:
+        raise NetworkError(f"{options.name}: not in the cache; there are {', '.join(there)}")
+    for name in [options.name] if options.name else there:
+        print(f"{name}: sound, digest {load_network(name).digest}")
+    return 0
+
+
+def remove_command(options: argparse.Namespace) -> int:
+    """`jnst network remove`: take a network out of the cache."""
+    freed = remove_network(options.name)
+    print(f"removed {options.name} from {cache_folder()}, {freed / 1e6:.1f} MB")
+    return 0
+
+
+def normalize_command(options: argparse.Namespace) -> int:
+    """`jnst network normalize`: scale every filter to mean activation 1 over some pictures."""
+    fetch(options.network)
+    images = [load_image(path, size=options.size) for path in options.images]
+    network = normalize_network(load_network(options.network), images, pooling=options.pooling)
+    write_network(options.output, network)
+    print(f"wrote {options.output}: {network.name}, digest {network.digest}")
+    return 0
+
+
+def fetch(name: str) -> None:
+    """Download the network of that name, with a progress bar, if it is one that is not there."""
+    if Path(name).is_file() or name not in manifest() or name in cached_networks():
+        return
+    columns = (
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(),
+        rich.progress.DownloadColumn(),
+        rich.progress.TransferSpeedColumn(),
+        rich.progress.TimeRemainingColumn(),
+    )
+    with rich.progress.Progress(*columns, console=terminal()) as bar:
+        task = bar.add_task(name, total=manifest()[name].bytes)
+        fetch_network(name, progress=lambda done, total: bar.update(task, completed=done))
