@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Literal
 
 import h5py
@@ -64,6 +65,14 @@ def write_tensors(
             digest.update(tensor.data)
             del tensor  # before the next one is read
         file.attrs["digest"] = digest.hexdigest()
+
+
+def check_output(path: Path) -> None:
+    """ValueError unless a canonical file can be put there: an .h5 in a folder that exists."""
+    if path.suffix.lower() not in (".h5", ".hdf5") or path.is_dir():
+        raise ValueError(f"{path}: a canonical file is an .h5 file")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: there is no folder {path.parent}")
 
 
 def network_digest(network: Network) -> str:

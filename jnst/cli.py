@@ -21,10 +21,10 @@ from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from jnst import demo
 from jnst.checks import whole_number
-from jnst.cli_common import add_command, terminal
-from jnst.cli_network import add_network_commands, fetch
+from jnst.cli_common import add_command, printable, terminal
+from jnst.cli_network import add_network_commands, fetch, is_to_be_fetched
 from jnst.config import Config
-from jnst.images import check_writable
+from jnst.images import check_writable, load_picture
 from jnst.networks import NetworkWarning, load_network
 from jnst.optimize import DivergedError
 from jnst.pyramid import plan_levels
@@ -57,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return options.run(options)
     except (ValueError, OSError) as error:
         return _fail(str(error), status=2)
-    except KeyboardInterrupt:
-        return _fail("interrupted before there was a picture", INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        return _fail(str(interrupt) or "interrupted before there was anything", INTERRUPTED)
 
 
 def stylize_command(options: argparse.Namespace) -> int:
@@ -74,7 +74,10 @@ def stylize_command(options: argparse.Namespace) -> int:
     out = options.output or _free_name(f"{options.content.stem}-{options.style.stem}.png")
     check_writable(out)
     network = options.network or recipe["network"].get("load") or "embedded"
-    fetch(network)
+    if is_to_be_fetched(network):  # not before it is sure that the pictures can be read
+        for picture in (options.content, options.style):
+            load_picture(picture)
+        fetch(network)
     if options.like and not options.network:
         _same_network(load_network(network), recipe)
     results = stylize_steps(options.content, options.style, network=network, config=config)
@@ -188,7 +191,7 @@ def _warnings_in_one_line() -> Iterator[None]:
             message: Warning | str, category: type[Warning], *place: Any, **more: Any
         ) -> None:
             if issubclass(category, NetworkWarning):
-                print(f"jnst: {message}", file=sys.stderr)
+                print(f"jnst: {printable(str(message))}", file=sys.stderr)
             else:
                 show(message, category, *place, **more)
 
@@ -198,7 +201,7 @@ def _warnings_in_one_line() -> Iterator[None]:
 
 
 def _fail(message: str, status: int) -> int:
-    print(f"jnst: {' '.join(message.split())}", file=sys.stderr)
+    print(f"jnst: {printable(message)}", file=sys.stderr)
     return status
 
 

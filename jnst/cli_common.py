@@ -18,6 +18,11 @@ def add_command(
     return command
 
 
+def printable(text: str) -> str:
+    """Text of unknown origin in one line, without what would steer a terminal."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+
+
 def terminal() -> Console:
     """Progress and reports for a person: on standard error, and nothing unless it is a terminal."""
     return Console(stderr=True, quiet=not sys.stderr.isatty(), highlight=False)

@@ -8,9 +8,10 @@ from typing import Any, get_args
 import rich.progress
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from jnst.canonical import write_network
-from jnst.cli_common import add_command, terminal
+from jnst.canonical import check_output, write_network
+from jnst.cli_common import add_command, printable, terminal
 from jnst.conventions import CONVENTIONS
 from jnst.downloads import cache_folder, manifest
 from jnst.formats import open_weights
@@ -72,36 +73,53 @@ def port_command(options: argparse.Namespace) -> int:
     """`jnst network port`: write the canonical file of any VGG-19 weights."""
     out = port_network(options.file, options.output, convention=options.convention)
     with open_weights(out) as weights:
-        print(f"wrote {out}: {weights.identity['source']}, digest {weights.identity['digest']}")
+        source, digest = printable(weights.identity["source"]), weights.identity["digest"]
+    print(f"wrote {out}: {source}, digest {digest}")
     return 0
 
 
 def list_command(_: argparse.Namespace) -> int:
     """`jnst network list`: the networks that are known, where they are, their sizes and digests."""
-    cached = cached_networks()
+    cached = {EMBEDDED: find_network(EMBEDDED), **cached_networks()}
     table = Table("name", "where", "MB", "digest", "licence", box=None, pad_edge=False)
     for name in known_networks():
-        if name == EMBEDDED or name in cached:
-            path = find_network(name)
-            with open_weights(path) as weights:
-                identity = weights.identity
-            digest = identity.get("digest") or load_network(name).digest
-            size, where, licence = path.stat().st_size, str(path), identity["licence"]
+        if name in cached:
+            row = (
+                str(cached[name]),
+                cached[name].stat().st_size,
+                *_digest_and_licence(cached[name]),
+            )
         else:
-            download = manifest()[name]
-            size, where, digest, licence = download.bytes, "not fetched", "", download.licence
-        table.add_row(name, where, f"{size / 1e6:.1f}", digest[:12], licence)
+            row = ("not fetched", manifest()[name].bytes, "", manifest()[name].licence)
+        where, size, digest, licence = row
+        cells = (name, where, f"{size / 1e6:.1f}", digest[:12], licence)
+        table.add_row(*map(Text, map(printable, cells)))
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
     return 0
 
 
+def _digest_and_licence(path: Path) -> tuple[str, str]:
+    try:
+        with open_weights(path) as weights:
+            identity = weights.identity
+        return identity.get("digest") or load_network(path).digest, identity.get("licence", "")
+    except NetworkError:
+        return "damaged", ""
+
+
 def verify_command(options: argparse.Namespace) -> int:
     """`jnst network verify`: read networks whole and compare their digests."""
-    there = [EMBEDDED, *cached_networks()]
+    there = {EMBEDDED: find_network(EMBEDDED), **cached_networks()}
     if options.name and options.name not in there:
         raise NetworkError(f"{options.name}: not in the cache; there are {', '.join(there)}")
+    damaged = []
     for name in [options.name] if options.name else there:
-        print(f"{name}: sound, digest {load_network(name).digest}")
+        try:
+            print(f"{name}: sound, digest {load_network(there[name]).digest}")
+        except NetworkError as error:
+            damaged.append(str(error))
+    if damaged:
+        raise NetworkError("; ".join(damaged))
     return 0
 
 
@@ -114,8 +132,9 @@ def remove_command(options: argparse.Namespace) -> int:
 
 def normalize_command(options: argparse.Namespace) -> int:
     """`jnst network normalize`: scale every filter to mean activation 1 over some pictures."""
-    fetch(options.network)
+    check_output(options.output)
     images = [load_image(path, size=options.size) for path in options.images]
+    fetch(options.network)
     network = normalize_network(load_network(options.network), images, pooling=options.pooling)
     write_network(options.output, network)
     print(f"wrote {options.output}: {network.name}, digest {network.digest}")
@@ -124,7 +143,7 @@ def normalize_command(options: argparse.Namespace) -> int:
 
 def fetch(name: str) -> None:
     """Download the network of that name, with a progress bar, if it is one that is not there."""
-    if Path(name).is_file() or name not in manifest() or name in cached_networks():
+    if not is_to_be_fetched(name):
         return
     columns = (
         rich.progress.TextColumn("{task.description}"),
@@ -135,4 +154,12 @@ def fetch(name: str) -> None:
     )
     with rich.progress.Progress(*columns, console=terminal()) as bar:
         task = bar.add_task(name, total=manifest()[name].bytes)
-        fetch_network(name, progress=lambda done, total: bar.update(task, completed=done))
+        try:
+            fetch_network(name, progress=lambda done, total: bar.update(task, completed=done))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("interrupted; the download goes on where it was") from None
+
+
+def is_to_be_fetched(name: str) -> bool:
+    """Whether a network's name means a download."""
+    return not (Path(name).is_file() or name in cached_networks()) and name in manifest()

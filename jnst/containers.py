@@ -2,9 +2,10 @@
 
 import contextlib
 import dataclasses
+import io
 import math
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,10 +14,16 @@ import numpy as np
 import safetensors
 
 from jnst import matlab_files, torch_files
+from jnst.state_pickle import StoredTensor
 from jnst.vgg import CONVOLUTIONS, NetworkError
 
 LARGEST = max(math.prod(shape) for shape in CONVOLUTIONS.values())
 """Elements of the largest kernel; MatConvNet's files hold larger ones, of layers after them."""
+
+LONGEST_HEADER = 1 << 16
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile reads others without a limit
+IDENTITY = ("name", "source", "licence", "digest")
+"""What a canonical file says of itself, beside the mean."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,10 +70,10 @@ def _open(path: Path, stack: contextlib.ExitStack) -> Container:
     start = file.read(512)
     file.seek(0)
     if start.startswith(b"PK"):
-        archive = stack.enter_context(zipfile.ZipFile(file))
-        if any(name.endswith(".npy") for name in archive.namelist()):
-            return _npz(archive)
-        return _torch("PyTorch", torch_files.open_zip(archive))
+        try:
+            return _zip(stack.enter_context(zipfile.ZipFile(file)))
+        except zipfile.BadZipFile:
+            raise NetworkError("is a zip file that is cut off or damaged") from None
     if start.startswith(torch_files.LEGACY_START):
         return _torch("PyTorch before 1.6", torch_files.open_legacy(file))
     if h5py.is_hdf5(path):
@@ -83,52 +90,73 @@ def _open(path: Path, stack: contextlib.ExitStack) -> Container:
 
 
 def _torch(name: str, file: torch_files.TorchFile) -> Container:
-    content = file.content
-    for key in ("state_dict", "model"):  # a checkpoint holds more than the weights
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict):
-        raise NetworkError(f"holds a {type(content).__name__}, not a state dict")
-    tensors = {
-        key: tensor
-        for key, tensor in content.items()
-        if isinstance(key, str) and isinstance(tensor, torch_files.StoredTensor)
-    }
+    tensors = _tensors(file.content)
+    if not tensors and isinstance(file.content, dict):  # a checkpoint holds more than the weights
+        tensors = max(map(_tensors, file.content.values()), key=len, default={})
     shapes = {key: tensor.shape for key, tensor in tensors.items()}
     return Container(name, shapes, lambda key: file.read(tensors[key]))
 
 
+def _tensors(content: Any) -> dict[str, StoredTensor]:
+    items = content.items() if isinstance(content, dict) else ()
+    return {
+        key: tensor
+        for key, tensor in items
+        if isinstance(key, str) and isinstance(tensor, StoredTensor)
+    }
+
+
 def _safetensors(file: Any) -> Container:
+    def read(name: str) -> np.ndarray:
+        array = file.get_tensor(name)
+        return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+
     shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-    return Container("safetensors", shapes, file.get_tensor)
+    return Container("safetensors", shapes, read)
+
+
+def _zip(archive: zipfile.ZipFile) -> Container:
+    if any(info.compress_type not in COMPRESSIONS for info in archive.infolist()):
+        raise NetworkError("is compressed as no weights are")
+    if any(name.endswith(".npy") for name in archive.namelist()):
+        return _npz(archive)
+    return _torch("PyTorch", torch_files.open_zip(archive))
 
 
 def _npz(archive: zipfile.ZipFile) -> Container:
-    shapes = {}
-    for name in archive.namelist():
-        with archive.open(name) as file:
-            shapes[name.removesuffix(".npy")] = _npy_header(file)[0]
+    names = [name.removesuffix(".npy") for name in archive.namelist()]
+    shapes = {name: _npy_header(archive, name)[0] for name in names}
 
     def read(name: str) -> np.ndarray:
+        shape, fortran_order, dtype, start = _npy_header(archive, name)
         with archive.open(f"{name}.npy") as file:
-            shape, fortran_order, dtype = _npy_header(file)
-            data = file.read(int(np.prod(shape)) * dtype.itemsize)
-            return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
+            file.seek(start)
+            data = file.read(math.prod(shape) * dtype.itemsize)
+        return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
 
-    small = [name for name, shape in shapes.items() if np.prod(shape) <= 3]
-    return Container("npz", shapes, read, {name: read(name) for name in small})
+    attributes = {
+        name: read(name) for name in ("mean", *IDENTITY) if math.prod(shapes.get(name, (9,))) <= 3
+    }
+    return Container("npz", shapes, read, attributes)
 
 
-def _npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Of an array in a file: `numpy.load` would allocate whatever a damaged one says."""
-    version = np.lib.format.read_magic(file)
+def _npy_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], bool, np.dtype, int]:
+    """Shape, order, type and place of an array: numpy allocates whatever a damaged header says."""
+    with archive.open(f"{name}.npy") as file:
+        start = io.BytesIO(file.read(LONGEST_HEADER))
+    version = np.lib.format.read_magic(start)
     if version == (1, 0):
-        header = np.lib.format.read_array_header_1_0(file)
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(start)
     else:
-        header = np.lib.format.read_array_header_2_0(file)
-    if header[2].hasobject:
-        raise NetworkError("holds Python objects, which are not read")
-    return header
+        shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(start)
+    text = dtype.kind == "U" and dtype.itemsize <= LONGEST_HEADER
+    if not (text or _is_number(dtype)) or any(side < 0 for side in shape):
+        raise NetworkError(f"{name[:80]} is of {dtype} and shape {shape}, not numbers")
+    return shape, fortran_order, dtype, start.tell()
+
+
+def _is_number(dtype: np.dtype) -> bool:
+    return dtype.kind in "fiu" and dtype.itemsize <= 8
 
 
 def _hdf5(file: h5py.File) -> Container:
@@ -139,11 +167,31 @@ def _hdf5(file: h5py.File) -> Container:
             shapes[name] = item.shape
 
     def read(name: str) -> np.ndarray:
-        array, scale = np.asarray(file[name]), file[name].attrs.get("scale")
-        return array if scale is None else dequantise(array, scale)
+        dataset = file[name]
+        if dataset.external or dataset.is_virtual:
+            raise NetworkError(f"{name} is kept in another file, which is not read")
+        if not _is_number(dataset.dtype) or math.prod(dataset.chunks or ()) > LARGEST:
+            raise NetworkError(f"{name} is of {dataset.dtype}, not numbers, or too large")
+        scale = _attributes(dataset, ["scale"]).get("scale")
+        if scale is None:
+            return np.asarray(dataset)
+        if scale.shape not in ((), dataset.shape[-1:]) or not _is_number(scale.dtype):
+            raise NetworkError(f"{name} has a scale of shape {scale.shape} and type {scale.dtype}")
+        return dequantise(np.asarray(dataset), scale)
 
     file.visititems(note)
-    return Container("HDF5", shapes, read, dict(file.attrs))
+    return Container("HDF5", shapes, read, _attributes(file, ["mean", *IDENTITY]))
+
+
+def _attributes(item: h5py.Group | h5py.Dataset, names: Iterable[str]) -> dict[str, Any]:
+    attributes = {}
+    for name in names:
+        if name in item.attrs:
+            if item.attrs.get_id(name).get_storage_size() > LONGEST_HEADER:
+                raise NetworkError(f"has a {name} that is too long")
+            value = item.attrs[name]
+            attributes[name] = value if isinstance(value, str) else np.asarray(value)
+    return attributes
 
 
 def dequantise(array: np.ndarray, scale: Any) -> np.ndarray:

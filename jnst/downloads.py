@@ -10,12 +10,16 @@ import tomllib
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from jnst.data import data_file
 from jnst.vgg import NetworkError
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that are there and the bytes in all."""
+
+LEFTOVERS = (".download", ".part")
+"""Endings of a download that is verified and not yet ported, and of one that is not finished."""
 
 ATTEMPTS = 20
 """Connections to one address that may break off, as long as each brings something."""
@@ -47,12 +51,22 @@ def manifest() -> Mapping[str, Download]:
     path = Path(os.environ.get("JNST_MANIFEST") or data_file("manifest.toml"))
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {
-            name: Download(name=name, **{**entry, "urls": tuple(entry["urls"])})
-            for name, entry in entries.items()
-        }
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        return {name: _entry(name, entry) for name, entry in entries.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise NetworkError(f"{path}: no manifest of networks ({error})") from None
+
+
+def _entry(name: str, entry: Mapping[str, Any]) -> Download:
+    download = Download(name=name, **{**entry, "urls": tuple(entry["urls"])})
+    if not download.urls or not all("://" in url for url in download.urls):
+        raise ValueError(f"urls of {name} are {entry['urls']}")
+    if not isinstance(download.bytes, int):
+        raise ValueError(f"bytes of {name} is {download.bytes!r}")
+    for file in (download.name, download.file):
+        if Path(file).name != file or file.startswith("."):
+            raise ValueError(f"{file!r} is no name of a file")
+    hashlib.new(download.digest.partition(":")[0])
+    return download
 
 
 def cache_folder() -> Path:
@@ -76,15 +90,14 @@ def fetch(download: Download, folder: Path, *, progress: Progress | None = None)
             left, to be continued.
         OSError: the folder cannot be written to, or is full; nothing is left.
     """
-    target, part = folder / download.file, folder / f"{download.file}.part"
+    target, part = (folder / f"{download.file}{suffix}" for suffix in LEFTOVERS)
+    if target.is_file() and matches(target, download):
+        return target
     failures = []
     for url in download.urls:
         try:
-            _receive(url, part, download.bytes, progress or (lambda done, total: None))
-            if not matches(part, download):
-                part.unlink()
-                raise NetworkError(f"the file there has not the digest {download.digest}")
-        except (NetworkError, http.client.HTTPException, OSError) as error:
+            _fetch_from(url, part, download, progress or (lambda done, total: None))
+        except (NetworkError, http.client.HTTPException, OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 part.unlink(missing_ok=True)
                 raise
@@ -95,9 +108,19 @@ def fetch(download: Download, folder: Path, *, progress: Progress | None = None)
     raise NetworkError("; ".join(failures))
 
 
+def _fetch_from(url: str, part: Path, download: Download, progress: Progress) -> None:
+    continued = part.exists()
+    _receive(url, part, download.bytes, progress)
+    if not matches(part, download):
+        part.unlink()
+        if not continued:
+            raise NetworkError(f"the file there has not the digest {download.digest}")
+        _fetch_from(url, part, download, progress)  # what was there before may have been wrong
+
+
 def matches(path: Path, download: Download) -> bool:
     """Whether a file has the length and the digest of the manifest."""
-    if path.stat().st_size != download.bytes:
+    if not path.is_file() or path.stat().st_size != download.bytes:
         return False
     algorithm, _, expected = download.digest.partition(":")
     with path.open("rb") as file:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jnst.containers import Container, open_container
+from jnst.containers import IDENTITY, Container, open_container
 from jnst.conventions import (
     CONVENTIONS,
     Convention,
@@ -30,6 +30,12 @@ TENSORS = tuple(f"{name}/{kind}" for name in CONVOLUTIONS for kind in ("kernel",
 """Canonical names: conv1_1/kernel, conv1_1/bias, ..., conv5_4/bias."""
 
 
+JOHNSON = (4096, 25088)
+"""The shape of classifier.1.weight in vgg19-d01eb7cb.pth; torchvision has it at classifier.0."""
+
+LONGEST_NAME = 200
+
+
 @dataclasses.dataclass(frozen=True)
 class Scheme:
     """How one source names the tensors, with the groups `prefix`, `layer` and `kind`.
@@ -46,7 +52,7 @@ class Scheme:
 
     def key(self, name: str) -> tuple[str, str] | None:
         """The prefix and the canonical name of a tensor; None if it is not named so."""
-        found = self.pattern.fullmatch(name)
+        found = self.pattern.fullmatch(name) if len(name) <= LONGEST_NAME else None
         if not found or found["layer"] not in self.layers:
             return None
         kind = "kernel" if found["kind"] in ("kernel", "weight", "W", "filters") else "bias"
@@ -108,7 +114,7 @@ def open_weights(path: Path, convention: str | None = None) -> Iterator[WeightFi
     if convention is not None and convention not in CONVENTIONS:
         raise NetworkError(f"convention is {convention!r}; accepted: {', '.join(CONVENTIONS)}")
     if not path.is_file():
-        raise NetworkError(f"{path}: no such file")
+        raise NetworkError(f"{path}: {'is not a file' if path.exists() else 'no such file'}")
     with contextlib.ExitStack() as stack:
         with _naming(path):
             weights = _interpret(stack.enter_context(open_container(path)), convention)
@@ -139,10 +145,10 @@ def _interpret(container: Container, asked: str | None) -> WeightFile:
         convention = _canonical(container.attributes.get("mean"))
     elif scheme.convention:
         convention = CONVENTIONS[scheme.convention]
-    elif any(name.endswith("classifier.1.weight") for name in container.shapes):
-        convention = CONVENTIONS["caffe"]  # Johnson's; torchvision's has a classifier.0
     elif asked:
         convention = CONVENTIONS[asked]
+    elif container.shapes.get("classifier.1.weight") == JOHNSON:
+        convention = CONVENTIONS["caffe"]
     else:
         kernel = read("conv1_1/kernel")
         convention, guessed = guess_convention(kernel), not is_torchvision(kernel)
@@ -151,9 +157,7 @@ def _interpret(container: Container, asked: str | None) -> WeightFile:
             f"has {scheme.name}'s names, whose convention is {convention.name}, not {asked}"
         )
     identity = {
-        key: str(container.attributes[key])
-        for key in ("name", "source", "licence", "digest")
-        if key in container.attributes
+        key: str(container.attributes[key]) for key in IDENTITY if key in container.attributes
     }
     mean = convention.canonical_mean()
 
@@ -199,7 +203,7 @@ def _what_it_is(container: Container, layers: set[str], missing: Sequence[str]) 
     if layers in (_VGG16, _VGG16_BY_NUMBER):
         return "is a VGG-16; VGG-19 is accepted"
     if not layers:
-        some = ", ".join(sorted(container.shapes)[:4]) or "nothing"
+        some = ", ".join(name[:40] for name in sorted(container.shapes)[:4]) or "nothing"
         return f"holds no VGG-19 under names that are known, but {some}"
     return f"{missing[0]} is missing"
 
@@ -216,7 +220,7 @@ def _read(container: Container, scheme: Scheme, key: str, name: str) -> np.ndarr
     tensor = container.read(name)
     if tensor.dtype.kind not in "fiu":
         raise NetworkError(f"{name} is of {tensor.dtype}, not numbers")
-    if tensor.shape != expected or not max(tensor.max(), -tensor.min()) <= FLOAT32_MAX:
+    if not max(tensor.max(), -tensor.min()) <= FLOAT32_MAX:
         raise NetworkError(f"{name} is not finite")
     return tensor.transpose(2, 3, 1, 0) if kind == "kernel" and scheme.outputs_first else tensor
 

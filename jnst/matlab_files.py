@@ -26,6 +26,10 @@ _NUMERIC = range(6, 16)
 _CHUNK = 1 << 16
 
 
+MOST_BYTES, MOST_PARTS = 250_000_000, 100_000
+"""What is kept of a file: a VGG-19 has 160 MB in float64, of some hundred parts."""
+
+
 def read_variables(file: IO[bytes], *, largest: int) -> Iterator[tuple[str, Any]]:
     """The name and the value of each variable; arrays of more than `largest` elements are None.
 
@@ -34,14 +38,15 @@ def read_variables(file: IO[bytes], *, largest: int) -> Iterator[tuple[str, Any]
     """
     if file.read(128)[124:] != b"\x00\x01IM":
         raise NetworkError("is a MATLAB file of a version or a machine that is not read")
+    budget = _Budget()
     while len(tag := file.read(8)) == 8:
         kind, size = np.frombuffer(tag, "<u4").tolist()
         content = _chunks(file, size)
         if kind == _COMPRESSED:
-            stream = _Stream(_decompress(content))
+            stream = _Stream(_decompress(content), budget)
             kind, size = np.frombuffer(stream.read(8), "<u4").tolist()
         else:
-            stream = _Stream(content)
+            stream = _Stream(content, budget)
         if kind == _MATRIX:
             yield _matrix(stream, size, largest)
         for _ in content:
@@ -64,11 +69,24 @@ def _decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
             chunk = stream.unconsumed_tail
 
 
+class _Budget:
+    """What may still be kept: a small file can say that it holds anything."""
+
+    def __init__(self) -> None:
+        self.bytes, self.parts = MOST_BYTES, MOST_PARTS
+
+    def take(self, *, data: int = 0, parts: int = 0) -> None:
+        self.bytes, self.parts = self.bytes - data, self.parts - parts
+        if min(self.bytes, self.parts) < 0:
+            raise NetworkError("holds more than a VGG-19")
+
+
 class _Stream:
     """Bytes that come in chunks."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Iterator[bytes], budget: _Budget) -> None:
         self._chunks = chunks
+        self.budget = budget
         self._rest = b""
         self.position = 0
 
@@ -100,6 +118,7 @@ def _element(stream: _Stream, longest: int) -> tuple[int, bytes | None]:
         stream.skip(size)
         data = None
     else:
+        stream.budget.take(data=size)
         data = stream.read(size)
     stream.skip(-size % 8)
     return kind, data
@@ -123,6 +142,7 @@ def _matrix(stream: _Stream, size: int, largest: int) -> tuple[str, Any]:
     def parts(count: int) -> list[Any]:
         if not 0 <= 8 * count <= size:
             raise NetworkError("is damaged: an array of more elements than it has room for")
+        stream.budget.take(parts=count)
         return [_part(stream, largest) for _ in range(count)]
 
     if flags[0] == _CELL:

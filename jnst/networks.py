@@ -1,16 +1,18 @@
 """Networks by name or file: found, fetched, ported, loaded."""
 
+import contextlib
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jnst.canonical import network_digest, write_tensors
+from jnst.canonical import check_output, network_digest, write_tensors
 from jnst.data import data_file
-from jnst.downloads import Download, Progress, cache_folder, fetch, manifest, matches
+from jnst.downloads import LEFTOVERS, Progress, cache_folder, fetch, manifest, matches
 from jnst.formats import WeightFile, open_weights
 from jnst.vgg import CONVOLUTIONS, Network, NetworkError
 
@@ -84,32 +86,44 @@ def fetch_network(name: str, *, progress: Progress | None = None) -> Path:
     path = folder / f"{name}.h5"
     if path.is_file():
         return path
+    with _locked(name):
+        if not path.is_file():
+            try:
+                file = fetch(download, folder, progress=progress)
+            except NetworkError as error:
+                raise NetworkError(
+                    f"network {name} is not in {folder} and cannot be fetched ({error}). Three "
+                    "ways on: 'jnst network port FILE' takes a VGG-19 from elsewhere; "
+                    f"'--network {EMBEDDED}' is always there; or fetch {download.urls[0]} by hand "
+                    "and port that"
+                ) from None
+            _port(file, path, download.convention)
+            file.unlink()
+    return path
+
+
+@contextlib.contextmanager
+def _locked(name: str) -> Iterator[Path]:
+    """The cache folder, made if need be, while no other process changes that network in it."""
+    folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / f".{name}.lock"):
-            if not path.is_file():
-                _port_download(download, folder, path, progress)
+        lock = filelock.FileLock(folder / f".{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            warnings.warn(
+                f"waiting for another process that has {name}", NetworkWarning, stacklevel=3
+            )
+            lock.acquire()
+        try:
+            yield folder
+        finally:
+            lock.release()
     except OSError as error:
         raise NetworkError(
             f"{name} cannot be kept in {folder} ({error}); JNST_CACHE names another folder"
         ) from None
-    return path
-
-
-def _port_download(download: Download, folder: Path, path: Path, progress: Progress | None) -> None:
-    try:
-        file = fetch(download, folder, progress=progress)
-    except NetworkError as error:
-        raise NetworkError(
-            f"network {download.name} is not in {folder} and cannot be fetched ({error}). Three "
-            "ways on: 'jnst network port FILE' takes a VGG-19 from elsewhere; "
-            f"'--network {EMBEDDED}' is always there; or fetch {download.urls[0]} by hand "
-            "and port that"
-        ) from None
-    try:
-        port_network(file, path, convention=download.convention)
-    finally:
-        file.unlink()
 
 
 def remove_network(name: str) -> int:
@@ -118,16 +132,18 @@ def remove_network(name: str) -> int:
     Raises:
         NetworkError: there is nothing of it.
     """
-    folder, paths = cache_folder(), [cache_folder() / f"{name}.h5"]
-    if name in manifest():
-        paths.append(folder / f"{manifest()[name].file}.part")
+    folder, cached, known = cache_folder(), cached_networks(), manifest().get(name)
+    paths = [cached[name]] if name in cached else []
+    paths += [folder / f"{known.file}{suffix}" for suffix in LEFTOVERS] if known else []
     there = [path for path in paths if path.is_file()]
     if not there:
-        known = ", ".join(cached_networks()) or "nothing"
-        raise NetworkError(f"{name}: not in the cache {folder}, which has {known}")
+        raise NetworkError(
+            f"{name}: not in the cache {folder}, which has {', '.join(cached) or 'nothing'}"
+        )
     freed = sum(path.stat().st_size for path in there)
-    for path in there:
-        path.unlink()
+    with _locked(name):
+        for path in there:
+            path.unlink()
     return freed
 
 
@@ -147,25 +163,26 @@ def port_network(
         OSError: the file cannot be written.
     """
     path = Path(path)
+    if out is not None:
+        return _port(path, Path(out), convention)
+    [name] = [each.name for each in manifest().values() if matches(path, each)] or [path.stem]
+    if name == path.stem and name in known_networks():
+        raise NetworkError(
+            f"{name} is the name of another network; take it out with 'jnst network remove' if it "
+            "is in the cache, or name a file to write with -o"
+        )
+    with _locked(name) as folder:
+        return _port(path, folder / f"{name}.h5", convention)
+
+
+def _port(path: Path, out: Path, convention: str | None) -> Path:
     with open_weights(path, convention) as weights:
         _warn_of_guess(path, weights)
-        identity = _identity(path, weights)
-        out = Path(out) if out is not None else _place_in_cache(path, identity["name"])
+        check_output(out)
         if out.exists() and out.samefile(path):
             raise NetworkError(f"{out} is the file that is to be ported; give another name")
-        write_tensors(out, weights.mean, weights.tensors(), identity)
+        write_tensors(out, weights.mean, weights.tensors(), _identity(path, weights))
     return out
-
-
-def _place_in_cache(path: Path, name: str) -> Path:
-    folder, known = cache_folder(), manifest().get(name)
-    place = folder / f"{name}.h5"
-    if name == EMBEDDED or (known and not matches(path, known)):
-        raise NetworkError(f"{path} is not the network {name}; name a file to write")
-    if place.exists():
-        raise NetworkError(f"{place} is there already; remove {name} first or name a file to write")
-    folder.mkdir(parents=True, exist_ok=True)
-    return place
 
 
 def _identity(path: Path, weights: WeightFile) -> dict[str, str]:

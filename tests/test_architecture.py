@@ -22,6 +22,7 @@ LEVELS = (
     ("formats",),
     ("downloads", "containers", "conventions"),
     ("matlab_files", "torch_files"),
+    ("state_pickle",),
     ("config",),
     ("losses",),
     ("vgg",),

@@ -140,7 +140,7 @@ DAMAGE = {
     "nan": (bias(np.nan), "conv3_2/bias is not finite"),
     "inf": (bias(np.inf), "conv3_2/bias is not finite"),
     "nan in scale": (attribute("scale", np.nan, "conv1_1/kernel"), "conv1_1/kernel is not finite"),
-    "scale of 3": (attribute("scale", [1.0] * 3, "conv1_1/kernel"), "cannot be read"),
+    "scale of 3": (attribute("scale", [1.0] * 3, "conv1_1/kernel"), "has a scale of shape"),
     "no mean": (lambda file: file.attrs.__delitem__("mean"), "mean is None; three finite numbers"),
     "mean of 2": (attribute("mean", [0.5, 0.5]), "mean is .*; three finite numbers"),
     "nan in mean": (attribute("mean", [0.5, np.nan, 0.5]), "mean is .*; three finite numbers"),

@@ -345,7 +345,7 @@ def test_a_signal_before_the_first_step_writes_nothing(stylize, monkeypatch, tmp
     before = snapshot(tmp_path)
     status, out, err = stylize("-o", "out.png")
     assert (status, out) == (130, [])
-    assert err == ["jnst: interrupted before there was a picture"]
+    assert err == ["jnst: interrupted before there was anything"]
     assert snapshot(tmp_path) == before
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import h5py
 import make_files
 import pytest
 from tiny import SHAPES
@@ -33,7 +34,7 @@ def test_port_list_verify_remove(call, cache, tmp_path):
 
     status, out, err = call("network", "remove", "mine")
     assert (status, out, err) == (0, [f"removed mine from {cache}, 80.1 MB"], [])
-    assert not list(cache.iterdir())
+    assert not list(cache.glob("[!.]*"))
 
 
 def test_list_and_verify_know_the_embedded_one(call):
@@ -59,6 +60,7 @@ def test_a_network_is_removed_with_what_its_download_left(call, tiny, offer, cac
     offer(tiny)
     jnst.fetch_network("imagenet")
     (cache / "keras.h5.part").write_bytes(b"x")
+    (cache / "keras.h5.download").write_bytes(b"x")
     assert call("network", "remove", "imagenet")[0] == 0
     assert [path.name for path in cache.iterdir()] == [".imagenet.lock"]
 
@@ -74,6 +76,9 @@ def test_a_network_is_removed_with_what_its_download_left(call, tiny, offer, cac
         (["port", "a.html", "--convention", "tf"], "argument --convention: invalid choice: 'tf'"),
         (["normalize", "embedded", "-o", "a.h5"], "the following arguments are required: images"),
         (["normalize", "embedded", "a.html", "-o", "a.h5"], "a.html: "),
+        (["normalize", "embedded", "a.html", "-o", "a.png"], "a.png: a canonical file is an .h5"),
+        (["port", "a.html", "-o", "no/a.h5"], "a.html: is a web page"),
+        (["normalize", "embedded", "a.html", "-o", "no/a.h5"], "no/a.h5: there is no folder no"),
     ],
 )
 def test_refusals_are_one_line(call, tmp_path, arguments, message):
@@ -84,15 +89,46 @@ def test_refusals_are_one_line(call, tmp_path, arguments, message):
     assert [path.name for path in tmp_path.iterdir()] == ["a.html"]
 
 
-def test_offline(call, offer, server, pictures, tmp_path):
+def test_offline(call, offer, server, pictures, tmp_path, cache):
     offer(SHAPES)
     server.status = 403
     before = sorted(tmp_path.rglob("*"))
+    missing = call("stylize", pictures[0], "missing.png", "--network", "imagenet")
+    assert "missing.png: there is no such file" in missing[2][0]
+    assert not server.requests
     status, out, err = call("stylize", *pictures, "--network", "imagenet")
     assert (status, out, len(err)) == (2, [], 1)
     for way in ("jnst network port FILE", "--network embedded", server.url):
         assert way in err[0]
     assert sorted(tmp_path.rglob("*")) == before
+    assert not list(cache.glob("[!.]*"))
+
+
+def test_a_damaged_cache_is_shown(call, cache, tmp_path):
+    cache.mkdir()
+    (cache / "a.h5").write_text("half a network")
+    make_files.keras(cache / "b[final].h5", CONVOLUTIONS)
+    (tmp_path / "b[final]").write_text("not this one")
+    status, out, err = call("network", "list")
+    assert (status, err) == (0, [])
+    assert "damaged" in next(line for line in out if line.startswith("a "))
+    assert any(line.startswith("b[final] ") for line in out)
+    status, out, err = call("network", "verify")
+    assert (status, len(err)) == (2, 1)
+    assert "a.h5: is of no known format" in err[0]
+    assert [line.split()[0] for line in out] == ["embedded:", "b[final]:"]
+
+
+def test_nothing_outside_the_cache_is_removed_or_written(call, tiny, tmp_path, cache):
+    victim = make_files.canonical(tmp_path / "victim.h5", tiny)
+    for name in (tmp_path / "victim", "../victim", "victim"):
+        assert call("network", "remove", name)[0] == 2
+    with h5py.File(victim, "r+") as file:
+        file.attrs["name"] = str(tmp_path / "outside")
+    status, _, err = call("network", "port", victim)
+    assert (status, err) == (0, [])
+    assert (cache / "victim.h5").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["victim.h5"]
 
 
 def test_stylize_fetches_and_show_says_which(call, offer, pictures, small, cache):

@@ -12,6 +12,16 @@ import pytest
 from jnst.downloads import Download, cache_folder, fetch, manifest
 from jnst.vgg import NetworkError
 
+GOOD = """[x]
+file = "a.h5"
+urls = ["http://a/b"]
+bytes = 4
+digest = "md5:00"
+convention = "caffe"
+licence = "none"
+citation = "nobody"
+"""
+
 CONTENT = bytes(range(256)) * 4096
 
 
@@ -37,7 +47,7 @@ def download(server):
 def test_whole(server, download, tmp_path):
     seen = []
     path = fetch(download, tmp_path, progress=lambda *state: seen.append(state))
-    assert path == tmp_path / "weights.bin"
+    assert path == tmp_path / "weights.bin.download"
     assert path.read_bytes() == CONTENT
     assert list(tmp_path.iterdir()) == [path]
     assert seen[-1] == (len(CONTENT), len(CONTENT))
@@ -76,10 +86,18 @@ def test_a_wrong_byte_is_refused_and_removed(server, download, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_wrong_part_is_not_continued_for_ever(server, download, tmp_path):
+def test_a_wrong_part_is_not_the_servers_fault(server, download, tmp_path):
     (tmp_path / "weights.bin.part").write_bytes(b"x" * 1000)
-    with pytest.raises(NetworkError, match="has not the digest"):
-        fetch(download, tmp_path)
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+    assert server.requests == ["bytes=1000-", None]
+
+
+def test_what_is_verified_is_not_fetched_again(server, download, tmp_path):
+    path = fetch(download, tmp_path)
+    server.requests.clear()
+    assert fetch(download, tmp_path) == path
+    assert not server.requests
+    path.write_bytes(b"spoiled")
     assert fetch(download, tmp_path).read_bytes() == CONTENT
 
 
@@ -133,12 +151,26 @@ def test_the_manifest():
 
 
 @pytest.mark.parametrize(
-    "content", ["[x]\nurls = []", "[x", "x = 3", '[x]\nfile = 3\nurls = ["a"]\nbites = 1']
+    "change",
+    [
+        "[x",
+        "x = 3",
+        "[x]\nurls = []",
+        GOOD.replace("bytes", "bites"),
+        GOOD.replace("4", "'4'"),
+        GOOD.replace("a.h5", "../a.h5"),
+        GOOD.replace("http://a/b", "weights"),
+        GOOD.replace('["http://a/b"]', "[]"),
+        GOOD.replace("md5", "md55"),
+        GOOD.replace("[x]", '["../x"]'),
+    ],
 )
-def test_a_damaged_manifest(tmp_path, monkeypatch, content):
+def test_a_damaged_manifest(tmp_path, monkeypatch, change):
     path = tmp_path / "manifest.toml"
-    path.write_text(content)
     monkeypatch.setenv("JNST_MANIFEST", str(path))
+    path.write_text(GOOD)
+    assert list(manifest()) == ["x"]
+    path.write_text(change)
     with pytest.raises(NetworkError, match=r"manifest.toml: no manifest of networks"):
         manifest()
 

@@ -127,11 +127,16 @@ class TestConvention:
         np.testing.assert_allclose(tensors["conv1_1/kernel"], expected, rtol=1e-6)
 
     def test_known_by_the_classifier_of_johnson(self, tiny, tmp_path):
-        state = make_files.features(tiny) | {"classifier.1.weight": np.zeros((2, 2), np.float32)}
-        with open_weights(save(tmp_path / "a", state)) as weights:
+        def write(shape):
+            state = make_files.features(tiny) | {"classifier.1.weight": np.zeros(shape, np.int8)}
+            return save(tmp_path / "a", state)
+
+        with open_weights(write((4096, 25088))) as weights:
             assert (weights.convention, weights.guessed) == ("caffe", False)
-        with pytest.raises(NetworkError, match="convention is caffe, not torchvision"):
-            open_weights(tmp_path / "a", "torchvision").__enter__()
+        with open_weights(tmp_path / "a", "torchvision") as weights:
+            assert (weights.convention, weights.guessed) == ("torchvision", False)
+        with open_weights(write((10, 512))) as weights:  # a head for another task
+            assert (weights.convention, weights.guessed) == ("torchvision", True)
 
     def test_the_wrong_one_is_refused(self, tiny, tmp_path):
         path = make_files.safe(tmp_path / "a", tiny, kernels=self.small)
@@ -263,7 +268,7 @@ def test_cut_off_files(tiny, tmp_path, file):
         (b"\n <!DOCTYPE html><html>404</html>", "is a web page: the download went wrong"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is of no known format: PyTorch"),
         (b"", "is of no known format"),
-        (b"PK\x03\x04" + b"x" * 99, "cannot be read"),
+        (b"PK\x03\x04" + b"x" * 99, "is a zip file that is cut off or damaged"),
     ],
 )
 def test_no_weights(tmp_path, content, message):
@@ -271,5 +276,7 @@ def test_no_weights(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(NetworkError, match=f"weights.h5: {message}"):
         open_weights(path).__enter__()
-    with pytest.raises(NetworkError, match="no such file"):
+    with pytest.raises(NetworkError, match="is not a file"):
         open_weights(tmp_path).__enter__()
+    with pytest.raises(NetworkError, match="no such file"):
+        open_weights(tmp_path / "missing").__enter__()

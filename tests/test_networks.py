@@ -77,7 +77,7 @@ class TestPort:
         assert cached_networks() == {"gatys": path}
         assert find_network("gatys") == path
         assert jnst.load_network("gatys").name == "gatys"
-        with pytest.raises(NetworkError, match=r"gatys.h5 is there already; remove gatys first"):
+        with pytest.raises(NetworkError, match="gatys is the name of another network; take it out"):
             jnst.port_network(make_files.torch_file("gatys.pth"))
 
     def test_the_file_of_the_manifest_gets_its_name(self, tiny, offer, cache, server):
@@ -93,7 +93,7 @@ class TestPort:
         offer(tiny)
         for name in ("imagenet", "embedded"):
             make_files.safe(tmp_path / name, tiny)
-            with pytest.raises(NetworkError, match=f"{name} is not the network {name}"):
+            with pytest.raises(NetworkError, match=f"{name} is the name of another network"):
                 jnst.port_network(tmp_path / name, convention="torchvision")
         assert not cache.exists()
 

@@ -143,15 +143,16 @@ def test_any_view_of_a_storage(pickled, offset, shape, data):
         ((STORAGE, 0, (2, -3), (1, 1)), "impossible shape"),
         ((STORAGE, 0, (2.0,), (1,)), "impossible shape"),
         ((STORAGE, 0, (True,), (1,)), "impossible shape"),
-        ((STORAGE, 0, (2, 3), (1,)), "without numbers"),
-        ((STORAGE, 0, 7, (1,)), "pickle is damaged"),
-        ((STORAGE, 0), "pickle is damaged"),
+        ((STORAGE, 0, (2, 3), (1,)), "impossible shape"),
+        ((STORAGE, 0, 7, (1,)), "without numbers"),
+        ((STORAGE, 0), "without numbers"),
         (((1, 2), 0, (2,), (1,)), "without numbers"),
         ((("storage", "FloatStorage", "0", "cpu", -5), 0, (2,), (1,)), "more than tensors"),
         ((("storage", "float", "0", "cpu", 5), 0, (2,), (1,)), "more than tensors"),
         ((("storage", "FloatStorage", "0", "cpu", 9, ("1", 0, 3)), 0, (2,), (1,)), "more than"),
         ((("module", "FloatStorage", "model.py", "source"), 0, (2,), (1,)), "more than tensors"),
         ((("storage", "FloatStorage", "0", "cpu", 99), 0, (99,), (1,)), "is cut off"),
+        ((("storage", "FloatStorage", "0", "cpu", 2**50), 0, (64,), (2**40,)), "spread over"),
     ],
 )
 def test_impossible_tensors(pickled, arguments, message):
@@ -192,8 +193,7 @@ def test_blocks(file, monkeypatch):
 
 def test_a_memo_of_any_size_is_not_allocated():
     pickled = b"\x80\x02}r" + (0xFFFFFFF0).to_bytes(4, "little") + b"."
-    with pytest.raises(NetworkError, match="pickle is damaged"):
-        open_bytes(wrap(pickled, "zip"))
+    assert open_bytes(wrap(pickled, "zip")).content == {}
 
 
 def test_big_endian_machines(container):
