@@ -1,20 +1,38 @@
 """Neural style transfer as it should be in JAX."""
 
+from jnst import losses
 from jnst.canonical import network_digest, write_network
 from jnst.config import Config, Terms
 from jnst.images import ImageError, load_image, save_image
 from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
 from jnst.networks import fetch_network, load_network, port_network
 from jnst.normalize import normalize_network
-from jnst.objective import Targets, add_margin, make_targets, remove_margin, total_loss
+from jnst.objective import (
+    Style,
+    StyleTarget,
+    Targets,
+    add_margin,
+    make_targets,
+    remove_margin,
+    total_loss,
+)
 from jnst.optimize import DivergedError, Info, State, init, make_step, named_optimizer, run
-from jnst.pyramid import Level, plan_levels, run_levels
+from jnst.presets import PRESETS, preset
+from jnst.pyramid import Level, Scene, plan_levels, run_levels
 from jnst.record import History, Result, load_recipe
-from jnst.stylize import stylize, stylize_steps
+from jnst.stylize import (
+    reconstruct,
+    reconstruct_steps,
+    stylize,
+    stylize_steps,
+    texture,
+    texture_steps,
+)
 from jnst.version import __version__
 from jnst.vgg import VGG19, Network, NetworkError, extract_features
 
 __all__ = [
+    "PRESETS",
     "VGG19",
     "Config",
     "DivergedError",
@@ -25,7 +43,10 @@ __all__ = [
     "Network",
     "NetworkError",
     "Result",
+    "Scene",
     "State",
+    "Style",
+    "StyleTarget",
     "Targets",
     "Terms",
     "__version__",
@@ -38,6 +59,7 @@ __all__ = [
     "load_image",
     "load_network",
     "load_recipe",
+    "losses",
     "make_step",
     "make_targets",
     "named_optimizer",
@@ -45,6 +67,9 @@ __all__ = [
     "normalize_network",
     "plan_levels",
     "port_network",
+    "preset",
+    "reconstruct",
+    "reconstruct_steps",
     "remove_margin",
     "run",
     "run_levels",
@@ -52,6 +77,8 @@ __all__ = [
     "style_loss",
     "stylize",
     "stylize_steps",
+    "texture",
+    "texture_steps",
     "total_loss",
     "total_variation_loss",
     "write_network",

@@ -3,13 +3,19 @@
 import contextlib
 import math
 import numbers
+from collections.abc import Iterable
 from typing import Any, get_args
 
 
 def check_choice(name: str, value: Any, literal: Any) -> None:
     """ValueError unless `value` is one of the strings of a `Literal` type."""
-    if value not in get_args(literal):
-        raise ValueError(f"{name} is {value!r}; accepted: {', '.join(get_args(literal))}")
+    check_name(name, value, get_args(literal))
+
+
+def check_name(name: str, value: Any, known: Iterable[str]) -> None:
+    """ValueError unless `value` is one of the names."""
+    if value not in (names := list(known)):
+        raise ValueError(f"{name} is {value!r}; accepted: {', '.join(names)}")
 
 
 def whole_number(name: str, value: Any, *, minimum: int) -> int:

@@ -17,19 +17,24 @@ from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import jax
 import numpy as np
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
 from jnst import demo
 from jnst.checks import whole_number
 from jnst.cli_common import add_command, printable, terminal
 from jnst.cli_network import add_network_commands, fetch, is_to_be_fetched
 from jnst.config import Config
-from jnst.images import check_writable, load_picture
+from jnst.images import check_writable, load_picture, save_image
+from jnst.masks import load_masks
 from jnst.networks import NetworkWarning, load_network
 from jnst.optimize import DivergedError
+from jnst.presets import PRESETS, preset
 from jnst.pyramid import plan_levels
 from jnst.record import Result, load_recipe
-from jnst.stylize import stylize_steps
+from jnst.stylize import reconstruct_steps, stylize, stylize_steps, texture_steps
 from jnst.version import __version__
 from jnst.vgg import Network
 
@@ -62,26 +67,119 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def stylize_command(options: argparse.Namespace) -> int:
-    """`jnst stylize`: two pictures make a third."""
+    """`jnst stylize`: a picture in the manner of others."""
     recipe = load_recipe(options.like) if options.like else {"config": {}, "network": {}}
+    config = _config(options, recipe["config"])
+    styles = [str(style) for style in options.style]
+    name = f"{options.content.stem}-{options.style[0].stem}.png"
+    out = _output(options, name)
+    masks = _masks(options)
+    network = _network(options, [options.content, *options.style], recipe)
+    results = stylize_steps(options.content, styles, network=network, config=config, **masks)
+    return _write_last(results, out, options.save_every)
+
+
+def texture_command(options: argparse.Namespace) -> int:
+    """`jnst texture`: a new texture like pictures, without a content."""
+    out = _output(options, f"{options.style[0].stem}-texture.png")
+    network = _network(options, options.style)
+    config = _config(options, {"init": "colours", "content_layers": ()})
+    results = texture_steps(
+        list(map(str, options.style)), init=config.init, network=network, config=config
+    )
+    return _write_last(results, out, options.save_every)
+
+
+def reconstruct_command(options: argparse.Namespace) -> int:
+    """`jnst reconstruct`: what a layer keeps of a picture, from noise."""
+    out = _output(options, f"{options.content.stem}-{options.layer}.png")
+    network = _network(options, [options.content])
+    given = {"init": "noise", "content_layers": (options.layer,), "style_layers": ()}
+    config = _config(options, given)
+    results = reconstruct_steps(options.content, init=config.init, network=network, config=config)
+    return _write_last(results, out, options.save_every)
+
+
+def interpolate_command(options: argparse.Namespace) -> int:
+    """`jnst interpolate`: a strip of pictures from one style to another."""
+    whole_number("--count", options.count, minimum=2)
+    out = _output(options, f"{options.content.stem}-interpolated.png")
+    network = _network(options, [options.content, *options.style])
+    config = _config(options, {})
+    pictures = []
+    for share in np.linspace(0, 1, options.count):
+        result = stylize(
+            options.content,
+            list(map(str, options.style)),
+            network=network,
+            config=config,
+            style_blend=(1 - share, share),
+        )
+        pictures.append(result.image)
+        terminal().print(f"{len(pictures)} of {options.count}")
+    save_image(out, np.concatenate(pictures, 1), recipe=json.dumps(result.recipe()))
+    terminal().print(f"wrote {out}", markup=False, soft_wrap=True)
+    return 0
+
+
+def presets_command(_: argparse.Namespace) -> int:
+    """`jnst presets`: the recipes side by side, where they differ."""
+    configs = {name: preset(name) for name in PRESETS}
+    table = Table("", *configs, box=None, pad_edge=False)
+    for field in dataclasses.fields(Config):
+        values = [str(getattr(config, field.name)) for config in configs.values()]
+        if len(set(values)) > 1:
+            table.add_row(field.name, *map(Text, values))
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    return 0
+
+
+def _config(options: argparse.Namespace, base: dict[str, Any]) -> Config:
+    """The settings of a preset, of a recipe or a command, and those that were given."""
     names = {field.name for field in dataclasses.fields(Config)} & vars(options).keys()
     given = {name: vars(options)[name] for name in names}
     if "optimizer" in given:  # a recipe's learning rate is another optimizer's
         given = {"learning_rate": None} | given
-    config = Config(**recipe["config"]).replace(**given)
+    if {"steps", "levels", "level_sizes"} & given.keys():  # steps of a recipe's own levels
+        given = {"level_steps": None} | given
+    if "levels" in given:
+        given = {"level_sizes": None} | given
+    for layers in ("content_layers", "style_layers"):
+        if layers in given:
+            given = {f"{layers[:-1]}_weights": None} | given
+    if given.get("style_layers"):
+        given = {"style_loss": ("gram",)} | given
+    return Config(**{**PRESETS[options.preset], **base, **given})
+
+
+def _output(options: argparse.Namespace, name: str) -> Path:
     if options.save_every is not None:
         whole_number("--save-every", options.save_every, minimum=1)
-    out = options.output or _free_name(f"{options.content.stem}-{options.style.stem}.png")
+    out = options.output or _free_name(name)
     check_writable(out)
-    network = options.network or recipe["network"].get("load") or "embedded"
-    if is_to_be_fetched(network):  # not before it is sure that the pictures can be read
-        for picture in (options.content, options.style):
+    return out
+
+
+def _network(
+    options: argparse.Namespace, pictures: Sequence[Path], recipe: dict[str, Any] | None = None
+) -> str:
+    """The name or file of the network; fetched once it is sure that the pictures can be read."""
+    network = options.network or (recipe or {"network": {}})["network"].get("load") or "embedded"
+    if is_to_be_fetched(network):
+        for picture in pictures:
             load_picture(picture)
         fetch(network)
-    if options.like and not options.network:
+    if recipe and recipe["network"] and not options.network:
         _same_network(load_network(network), recipe)
-    results = stylize_steps(options.content, options.style, network=network, config=config)
-    return _write_last(results, out, options.save_every)
+    return network
+
+
+def _masks(options: argparse.Namespace) -> dict[str, Any]:
+    count = len(options.style)
+    return {
+        "content_masks": load_masks(options.content_masks, count) if options.content_masks else (),
+        "style_masks": load_masks(options.style_masks, count) if options.style_masks else (),
+    }
 
 
 def demo_command(options: argparse.Namespace) -> int:
@@ -148,7 +246,7 @@ def _uninterrupted() -> Iterator[None]:
 def _progress_bar(result: Result) -> Iterator[Callable[[Result], None]]:
     """Yields a function to call with every later Result; shows nothing unless on a terminal."""
     shape, config = result.image.shape[:2], result.config
-    levels = plan_levels(shape, steps=config.steps, levels=config.levels)
+    levels = plan_levels(shape, config)
     # Work is counted in pixels, so that the time left is right across levels.
     work = np.repeat(
         [level.shape[0] * level.shape[1] for level in levels], [level.steps for level in levels]
@@ -226,13 +324,21 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add_command(commands, "stylize", stylize_command)
     command.add_argument("content", type=Path, help="the picture that keeps its shapes")
-    command.add_argument("style", type=Path, help="the picture whose manner is taken")
+    command.add_argument("style", type=Path, nargs="+", help="the pictures whose manner is taken")
     command.add_argument(
-        "-o",
-        "--output",
+        "--content-masks",
         type=Path,
-        help="a .png, .jpg, .tif or .webp file; "
-        "unset: CONTENT-STYLE.png in this folder, under a new name",
+        nargs="+",
+        metavar="MASK",
+        help="for each style the region of the content it is for (white), or one label map, its "
+        "colours from dark to light; what is in none keeps its content",
+    )
+    command.add_argument(
+        "--style-masks",
+        type=Path,
+        nargs="+",
+        metavar="MASK",
+        help="for each style the part of it that counts",
     )
     command.add_argument(
         "--like",
@@ -240,19 +346,24 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PICTURE",
         help="take the recipe inside a result; further options change it",
     )
-    command.add_argument(
-        "--network",
-        metavar="NAME",
-        help="embedded (the default), imagenet, torchvision, or any file of VGG-19 weights",
-    )
-    command.add_argument(
-        "--save-every",
-        type=int,
-        metavar="N",
-        help="also write OUTPUT-0050.png and so on, about every N steps",
-    )
-    for field in dataclasses.fields(Config):
-        command.add_argument(f"--{field.name.replace('_', '-')}", **_option(field))
+    _add_run_options(command)
+
+    command = add_command(commands, "texture", texture_command)
+    command.add_argument("style", type=Path, nargs="+", help="the pictures whose texture is taken")
+    _add_run_options(command)
+
+    command = add_command(commands, "reconstruct", reconstruct_command)
+    command.add_argument("content", type=Path)
+    command.add_argument("--layer", default="relu4_2", help="the layer that is matched (relu4_2)")
+    _add_run_options(command)
+
+    command = add_command(commands, "interpolate", interpolate_command)
+    command.add_argument("content", type=Path)
+    command.add_argument("style", type=Path, nargs=2)
+    command.add_argument("--count", type=int, default=5, help="pictures in the strip (%(default)s)")
+    _add_run_options(command)
+
+    add_command(commands, "presets", presets_command)
 
     command = add_command(commands, "demo", demo_command)
     command.add_argument(
@@ -271,6 +382,40 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _yes_or_no(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither yes nor no")
+    return text == "yes"
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="a .png, .jpg, .tif or .webp file; unset: a new name in this folder",
+    )
+    command.add_argument(
+        "--network",
+        metavar="NAME",
+        help="embedded (the default), imagenet, torchvision, or any file of VGG-19 weights",
+    )
+    command.add_argument(
+        "--save-every",
+        type=int,
+        metavar="N",
+        help="also write OUTPUT-0050.png and so on, about every N steps",
+    )
+    command.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        default="fast",
+        help="a whole recipe, which further options change (%(default)s): see jnst presets",
+    )
+    for field in dataclasses.fields(Config):
+        command.add_argument(f"--{field.name.replace('_', '-')}", **_option(field))
+
+
 def _option(field: dataclasses.Field) -> dict[str, Any]:
     """The arguments of `add_argument` for a field of Config: its type says how it is read."""
     hint = get_type_hints(Config)[field.name]
@@ -282,6 +427,8 @@ def _option(field: dataclasses.Field) -> dict[str, Any]:
         hint = get_args(hint)[0]
         option |= {"type": hint, "nargs": "+", "metavar": METAVARS[hint]}
         default = " ".join(map(str, default)) if isinstance(default, tuple) else None
+    elif hint is bool:
+        return option | {"type": _yes_or_no, "metavar": "yes|no", "help": field.metadata["help"]}
     elif get_origin(hint) is Literal:
         option |= {"type": str, "choices": get_args(hint)}
     else:

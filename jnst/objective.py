@@ -1,6 +1,13 @@
-"""What is minimised: targets from the content and the style, and the weighted sum of losses."""
+"""What is minimised: targets from the content and the styles, and the weighted sum of losses.
 
-from collections.abc import Mapping
+A *style target* is what is kept of the styles of one region, at one layer, by one style loss; a
+*term* is one number that a weight multiplies. Whatever can be asked for is a target or a term:
+several styles are mixed inside a target, regions are targets of one term.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -8,98 +15,184 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from jnst import losses
-from jnst.config import Config, Terms
-from jnst.vgg import Network, Pooling, check_image, extract_features, smallest_side
+from jnst.config import Config, StyleTerm, Terms
+from jnst.regions import position_weights, propagate_mask
+from jnst.style_losses import STYLE_LOSSES, StyleLoss
+from jnst.vgg import Network, check_image, extract_features, smallest_side
 
 SMALLEST_VARIATION = 1e-4
 """Total variation of a style with steps of 1/100: a flat one must not flatten the picture."""
 
+Image = Float[Array, "h w 3"]
+Mask = Float[Array, "h w"]
+
+
+class Style(struct.PyTreeNode):
+    """A style image (H, W, 3) sRGB in [0, 1], how much it counts, and where.
+
+    `weight` is its share among the styles of its region; `mask` (H, W) in [0, 1] is the part of it
+    that counts, all of it if None; `region` is the number of the content's mask it is for.
+    """
+
+    image: Image
+    weight: Float[Array, ""] | float = 1.0
+    mask: Mask | None = None
+    region: int = struct.field(pytree_node=False, default=0)
+
+
+Maps = Mapping[str, tuple[Array, Mask | None]]
+"""The features of a style by layer, and how much their positions count."""
+
+VARIATIONS: Mapping[str, Callable[[Image], Array]] = {
+    "l2": losses.total_variation_loss,
+    "l1": partial(losses.total_variation_loss, norm="l1"),
+    "nine_point": losses.nine_point_variation_loss,
+}
+
+
+class StyleTarget(struct.PyTreeNode):
+    """The statistic of the styles of one region, and the positions (H, W) of the image it is for.
+
+    `share` is the target's part of its term, `scale` what its loss is divided by.
+    """
+
+    statistic: Any
+    share: Float[Array, ""]
+    scale: Float[Array, ""]
+    weights: Mask | None
+
 
 class Targets(struct.PyTreeNode):
-    """What the image's features are compared with, and how.
+    """What the image is compared with, and how.
 
-    `content` holds feature maps (H, W, C) by layer, `style` Gram matrices (C, C) by layer; the
-    total variation is taken in units of `total_variation`, which is the style's own under the
+    `content` holds feature maps (H, W, C) by layer, `style` the targets of each style term. Where
+    `keep` (H, W) is 1 the image is `original`, the content, which the Laplacian is compared with
+    too. The total variation is taken in units of `total_variation`, the styles' own under the
     relative convention and else 1. The image that all this is for has `margin` pixels on each side
     that are no part of the picture.
     """
 
     content: Mapping[str, Float[Array, "_h _w _c"]]
-    style: Mapping[str, Float[Array, "_c _c"]]
+    style: Mapping[str, tuple[StyleTarget, ...]]
+    original: Image
+    keep: Mask | None
     total_variation: Float[Array, ""]
-    pooling: Pooling = struct.field(pytree_node=False, default="average")
-    convention: losses.Convention = struct.field(pytree_node=False, default="relative")
-    margin: int = struct.field(pytree_node=False, default=0)
+    layout: Config = struct.field(pytree_node=False)
 
 
 def make_targets(
     network: Network,
-    content: Float[Array, "h w 3"],
-    style: Float[Array, "h2 w2 3"],
+    content: Image,
+    style: Image | Style | Sequence[Style],
     config: Config,
+    *,
+    regions: Float[Array, "n h w"] | None = None,
 ) -> Targets:
-    """Features of the content and Gram matrices of the style, at the layers `config` names.
+    """Features of the content and statistics of the styles, at the layers `config` names.
 
-    `content` has the size of the result; `style` may have any. Both are sRGB in [0, 1], without
-    the margin of `config`: it is added here, so that no target shows the zeros beyond a border.
+    `content` has the size of the result; styles may have any. All are sRGB in [0, 1], without the
+    margin of `config`: it is added here, so that no target shows the zeros beyond a border.
+    Styles of one region are mixed by their weights. `regions` are the content's masks in [0, 1];
+    without them there is one region, everything. The share of a region is its area's. What is in no
+    region that has a style keeps its content.
 
     Raises:
-        ValueError: an image that is too small for the layers.
+        ValueError: an image that is too small for the layers; a style for a region that is not
+            there, or a mask of another size than its image.
     """
+    styles = _as_styles(style, regions)
     check_image("content", content, config.content_layers)
-    check_image("style", style, config.style_layers)
-    relative = config.convention == "relative"
-    variation = losses.total_variation_loss(jnp.asarray(style)) if relative else jnp.float32(1)
-    content, style = add_margin(content, config.margin), add_margin(style, config.margin)
-    content_maps = extract_features(network, content, config.content_layers, pooling=config.pooling)
-    style_maps = extract_features(network, style, config.style_layers, pooling=config.pooling)
-    grams = {
-        name: losses.gram_matrix(_visible(name, maps, style, config.margin))
-        for name, maps in style_maps.items()
+    for each in styles:
+        check_image("style", each.image, config.style_layers)
+    original = add_margin(content, config.margin)
+    content_maps = extract_features(
+        network, original, config.content_layers, pooling=config.pooling
+    )
+    parts = _regions(styles, regions, config.margin)
+    described = [(each, _style_maps(network, each, config)) for each in styles]
+    style_targets = {
+        term.name: tuple(
+            target for part in parts for target in _targets_of_part(term, part, described, config)
+        )
+        for term in config.style_terms()
     }
+    keep = _kept(parts) if regions is not None and parts else None
     return Targets(
-        content_maps,
-        grams,
-        jnp.maximum(variation, SMALLEST_VARIATION),
-        config.pooling,
-        config.convention,
-        config.margin,
+        content_maps, style_targets, original, keep, _variation(styles, config), config.layout()
     )
 
 
 def total_loss(
-    network: Network, image: Float[Array, "h w 3"], targets: Targets, weights: Terms
+    network: Network, image: Image, targets: Targets, weights: Terms
 ) -> tuple[Float[Array, ""], Terms]:
     """The objective, sum over terms of weight x loss, and the unweighted terms.
 
     `image` is (H, W, 3) sRGB in [0, 1] (values outside are allowed), of the content's size with
-    the margin of `targets` around it. `weights` has a number for each layer of `targets`: see
-    `Config.weights`. Gram matrices are those of the picture inside the margin.
-
-    The content loss and the total variation are over the margin too.
+    the margin of `targets` around it. `weights` has a number for each term of `targets`: see
+    `Config.weights`. Style statistics are those of the picture inside the margin; the other terms
+    are over the margin too.
 
     Raises:
         ValueError: an image whose features differ in shape from the targets.
     """
-    layers = {**targets.content, **targets.style}
-    features = extract_features(network, image, layers, pooling=targets.pooling)
-    terms = Terms(
-        {
-            name: losses.content_loss(features[name], target, convention=targets.convention)
-            for name, target in targets.content.items()
-        },
-        {
-            name: losses.style_loss(
-                losses.gram_matrix(_visible(name, features[name], image, targets.margin)),
-                target,
-                convention=targets.convention,
-            )
-            for name, target in targets.style.items()
-        },
-        losses.total_variation_loss(image) / targets.total_variation,
-    )
-    products = jax.tree.map(jnp.multiply, weights, terms)
-    return jax.tree.reduce(jnp.add, products), terms
+    layout = targets.layout
+    image = keep_content(image, targets)
+    terms = {term.name: term for term in layout.style_terms()}
+    layers = dict.fromkeys([*targets.content, *(term.layer for term in terms.values())])
+    features = extract_features(network, image, layers, pooling=layout.pooling)
+
+    def seen(layer: str, weight: Array) -> Array:
+        return (
+            unit_gradient(features[layer], weight)
+            if layout.normalize_gradients
+            else features[layer]
+        )
+
+    content = {
+        name: losses.content_loss(
+            seen(name, weights.content[name]), target, convention=layout.convention
+        )
+        for name, target in targets.content.items()
+    }
+    style = {
+        name: _style_term(
+            terms[name], seen(terms[name].layer, weights.style[name]), image, parts, layout
+        )
+        for name, parts in targets.style.items()
+    }
+    laplacian = None
+    if layout.laplacian_weight:
+        laplacian = losses.laplacian_loss(image, targets.original, pool=layout.laplacian_pool)
+    variation = VARIATIONS[layout.variation](image) / targets.total_variation
+    values = Terms(content, style, laplacian, variation)
+    products = jax.tree.map(jnp.multiply, weights, values)
+    return jax.tree.reduce(jnp.add, products), values
+
+
+def keep_content(image: Image, targets: Targets) -> Image:
+    """The image, and the content where there is no style."""
+    if targets.keep is None:
+        return image
+    return image + targets.keep[..., None] * (targets.original - image)
+
+
+@jax.custom_vjp
+def unit_gradient(features: Array, weight: Array) -> Array:
+    """The features as they are; their gradient is scaled to an L1 norm of `weight`.
+
+    Johnson's neural-style, `-normalize_gradients`: every layer then pulls as hard as its weight
+    says. What is optimised is no longer the gradient of one loss.
+    """
+    return features
+
+
+unit_gradient.defvjp(
+    lambda features, weight: (features, weight),
+    lambda weight, gradient: (
+        weight * gradient / (jnp.abs(gradient).sum() + 1e-8),
+        jnp.zeros_like(weight),
+    ),
+)
 
 
 def add_margin(image: Float[Array, "h w c"], margin: int) -> Float[Array, "_h _w c"]:
@@ -112,9 +205,133 @@ def remove_margin(image: Float[Array, "h w c"], margin: int) -> Float[Array, "_h
     return image[margin : image.shape[0] - margin, margin : image.shape[1] - margin]
 
 
+class _Part(struct.PyTreeNode):
+    """A region of the content that has styles: its mask with the margin, and its share."""
+
+    region: int = struct.field(pytree_node=False)
+    mask: Mask | None
+    share: Float[Array, ""]
+
+
+def _as_styles(
+    style: Image | Style | Sequence[Style], regions: Float[Array, "n h w"] | None
+) -> tuple[Style, ...]:
+    if isinstance(style, Style):
+        styles = [style]
+    elif isinstance(style, list | tuple):
+        styles = list(style)
+    else:
+        styles = [Style(cast(Image, style))]
+    count = 1 if regions is None else len(regions)
+    for each in styles:
+        if not 0 <= each.region < count:
+            raise ValueError(f"a style is for region {each.region}; there are {count}, from 0 on")
+        if each.mask is not None and each.mask.shape != each.image.shape[:2]:
+            raise ValueError(
+                f"a style's mask has shape {each.mask.shape}; its image has {each.image.shape[:2]}"
+            )
+    return tuple(styles)
+
+
+def _regions(
+    styles: Sequence[Style], regions: Float[Array, "n h w"] | None, margin: int
+) -> list[_Part]:
+    if regions is None:
+        return [_Part(0, None, jnp.float32(1))] if styles else []
+    numbers = sorted({each.region for each in styles})
+    masks = [add_margin(regions[number][..., None], margin)[..., 0] for number in numbers]
+    areas = [jnp.square(regions[number]).sum() for number in numbers]
+    total = jnp.maximum(sum(areas), jnp.finfo(jnp.float32).tiny) if areas else 1
+    return [
+        _Part(number, mask, area / total)
+        for number, mask, area in zip(numbers, masks, areas, strict=True)
+    ]
+
+
+def _kept(parts: Sequence[_Part]) -> Mask:
+    masks = [part.mask for part in parts if part.mask is not None]
+    return 1 - jnp.clip(jnp.stack(masks).sum(0), 0, 1)
+
+
+def _style_maps(
+    network: Network, style: Style, config: Config
+) -> dict[str, tuple[Array, Mask | None]]:
+    """Features of a style inside the margin, and the weights of their positions, by layer."""
+    image = add_margin(style.image, config.margin)
+    layers = dict.fromkeys(term.layer for term in config.style_terms())
+    features = extract_features(network, image, layers, pooling=config.pooling)
+    mask = None
+    if style.mask is not None:
+        mask = add_margin(style.mask[..., None], config.margin)[..., 0]
+    return {
+        layer: (_visible(layer, maps, image, config.margin), _weights(mask, layer, config))
+        for layer, maps in features.items()
+    }
+
+
+def _weights(mask: Mask | None, layer: str, config: Config) -> Mask | None:
+    if mask is None:
+        return None
+    seen = propagate_mask(mask, layer, config.mask_propagation)
+    return position_weights(_visible(layer, seen, mask, config.margin))
+
+
+def _targets_of_part(
+    term: StyleTerm,
+    part: _Part,
+    described: Sequence[tuple[Style, Maps]],
+    config: Config,
+) -> list[StyleTarget]:
+    """One target where the loss can mix styles, else one for each style."""
+    loss = STYLE_LOSSES[term.loss]
+    styles = [
+        (style, *maps[term.layer]) for style, maps in described if style.region == part.region
+    ]
+    amounts = jnp.stack([jnp.float32(style.weight) for style, _, _ in styles])
+    shares = amounts / amounts.sum()
+    statistics = [loss.describe(maps, weights) for _, maps, weights in styles]
+    weights = _weights(part.mask, term.layer, config)
+    if loss.mix:
+        statistics, shares = [loss.mix(statistics, shares)], jnp.ones(1)
+    maps = styles[0][1]
+    return [
+        StyleTarget(statistic, part.share * share, _scale(loss, maps, statistic, config), weights)
+        for statistic, share in zip(statistics, shares, strict=True)
+    ]
+
+
+def _scale(loss: StyleLoss, maps: Array, statistic: Any, config: Config) -> Float[Array, ""]:
+    if config.convention != "relative" or loss.dimensionless:
+        return jnp.float32(1)
+    zeros = loss.distance(jnp.zeros_like(maps), None, statistic, config.convention)
+    return jnp.where(zeros > 0, zeros, 1)
+
+
+def _style_term(
+    term: StyleTerm, features: Array, image: Image, parts: Sequence[StyleTarget], layout: Config
+) -> Float[Array, ""]:
+    loss = STYLE_LOSSES[term.loss]
+    maps = _visible(term.layer, features, image, layout.margin)
+    distances = [
+        part.share
+        / part.scale
+        * loss.distance(maps, part.weights, part.statistic, layout.convention)
+        for part in parts
+    ]
+    return sum(distances, start=jnp.float32(0))
+
+
+def _variation(styles: Sequence[Style], config: Config) -> Float[Array, ""]:
+    if config.convention != "relative" or not styles:
+        return jnp.float32(1)
+    amounts = jnp.stack([jnp.float32(style.weight) for style in styles])
+    own = jnp.stack([losses.total_variation_loss(jnp.asarray(style.image)) for style in styles])
+    return jnp.maximum(jnp.vdot(amounts / amounts.sum(), own), SMALLEST_VARIATION)
+
+
 def _visible(
-    layer: str, features: Float[Array, "h w c"], image: Float[Array, "_h _w 3"], margin: int
-) -> Float[Array, "_h2 _w2 c"]:
+    layer: str, features: Float[Array, "h w *c"], image: Float[Array, "_h _w *_c"], margin: int
+) -> Float[Array, "_h2 _w2 *c"]:
     """The features of the picture itself: the optimiser would else hide colours in the margin."""
     stride = smallest_side([layer])
     height, width = ((side - 2 * margin) // stride for side in image.shape[:2])

@@ -11,19 +11,35 @@ import optax
 from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
-from jnst.config import Optimizer, Terms
+from jnst.config import Optimizer, Pixels, Terms
 from jnst.lbfgs import lbfgs
 from jnst.objective import Targets, total_loss
 from jnst.vgg import Network
 
+SIGMOID_RANGE = (0.01, 0.99)
+"""Where logits start: at 0 and 1 they would be infinite."""
+
 
 class State(struct.PyTreeNode):
-    """What the next step needs: where the loss is evaluated next, and the best image so far."""
+    """What the next step needs: where the loss is evaluated next, and the images so far.
 
-    image: Float[Array, "h w 3"]
+    `variable` is what the optimizer moves: the image, or its logit. `average` is the running
+    average of the images, with a share `decay` of the past, times `average_weight`.
+    """
+
+    variable: Float[Array, "h w 3"]
     optimizer_state: optax.OptState
     best_image: Float[Array, "h w 3"]
     best_loss: Float[Array, ""]
+    average: Float[Array, "h w 3"]
+    average_weight: Float[Array, ""]
+    decay: Float[Array, ""]
+
+    @property
+    def result(self) -> Float[Array, "h w 3"]:
+        """The average, corrected for its start as in Adam; without averaging the best image."""
+        weight = jnp.where(self.average_weight > 0, self.average_weight, 1)
+        return jnp.where(self.decay > 0, self.average / weight, self.best_image)
 
 
 class Info(struct.PyTreeNode):
@@ -58,16 +74,42 @@ def named_optimizer(name: Optimizer) -> optax.GradientTransformation:
     """The optimizer of that name; its learning rate is set by `init`, so that it is never static.
 
     "lbfgs" is `jnst.lbfgs.lbfgs`, whose steps have no rate; "adam" is `optax.adam` with rate 0.02
-    and b2 = 0.99; "sgd" is `optax.sgd` with rate 1.
+    and b2 = 0.99; "sgd" is `optax.sgd` with rate 1. Both have a `decay` of the rate, what it is
+    multiplied by every 100 steps.
     """
     match name:
         case "lbfgs":
             return lbfgs()
         case "adam":
-            return optax.inject_hyperparams(optax.adam)(learning_rate=0.02, b2=0.99)
+            return optax.inject_hyperparams(_decaying_adam)(learning_rate=0.02, decay=1.0)
         case "sgd":
-            return optax.inject_hyperparams(optax.sgd)(learning_rate=1.0)
+            return optax.inject_hyperparams(_decaying_sgd)(learning_rate=1.0, decay=1.0)
     raise ValueError(f"optimizer is {name!r}; accepted: {', '.join(get_args(Optimizer))}")
+
+
+def _decaying_adam(learning_rate: float, decay: float) -> optax.GradientTransformationExtraArgs:
+    return optax.chain(optax.adam(learning_rate, b2=0.99), _decaying(decay))
+
+
+def _decaying_sgd(learning_rate: float, decay: float) -> optax.GradientTransformationExtraArgs:
+    return optax.chain(optax.sgd(learning_rate), _decaying(decay))
+
+
+def _decaying(decay: float) -> optax.GradientTransformation:
+    return optax.scale_by_schedule(lambda count: decay ** (count / 100))
+
+
+def resize_moments(state: State, begin: State) -> State:
+    """`begin`, with the optimizer's memory of another size: every map of it resized linearly.
+
+    For Adam's moments, coarse to fine (Crowson 2021, style-transfer-pytorch).
+    """
+    shape = begin.variable.shape
+    memory = jax.tree.map(
+        lambda leaf: jax.image.resize(leaf, shape, "linear") if jnp.ndim(leaf) == 3 else leaf,
+        state.optimizer_state,
+    )
+    return begin.replace(optimizer_state=memory)
 
 
 def init(
@@ -75,58 +117,87 @@ def init(
     image: Float[Array, "h w 3"],
     *,
     learning_rate: float | None = None,
+    learning_rate_decay: float = 1,
+    pixels: Pixels = "free",
+    averaging: float = 0,
 ) -> State:
     """The state before the first step from `image`, sRGB in [0, 1].
+
+    `pixels` must be the one that the steps are made with; `averaging` in [0, 1) is the share of the
+    past in `State.average`.
 
     Raises:
         ValueError: a learning rate for an optimizer that does not keep its own in its state.
     """
     image = jnp.asarray(image, jnp.float32)
-    optimizer_state = optimizer.init(image)
-    if learning_rate is not None:
-        try:
-            rate = jnp.float32(learning_rate)
-            optimizer_state = optax.tree.set(optimizer_state, learning_rate=rate)
-        except KeyError:
-            raise ValueError("this optimizer takes no learning_rate; adam and sgd do") from None
-    state = State(image, optimizer_state, image, jnp.float32(jnp.inf))
+    variable = image
+    if pixels == "sigmoid":
+        variable = jax.scipy.special.logit(jnp.clip(image, *SIGMOID_RANGE))
+    optimizer_state = optimizer.init(variable)
+    rates = {"learning_rate": learning_rate}
+    if learning_rate_decay != 1:
+        rates["decay"] = learning_rate_decay
+    given = {name: jnp.float32(rate) for name, rate in rates.items() if rate is not None}
+    try:
+        optimizer_state = optax.tree.set(optimizer_state, **given)
+    except KeyError:
+        raise ValueError("this optimizer takes no learning_rate; adam and sgd do") from None
+    state = State(
+        variable,
+        optimizer_state,
+        image,
+        jnp.float32(jnp.inf),
+        jnp.zeros_like(image),
+        jnp.float32(0),
+        jnp.float32(averaging),
+    )
     # `run` donates the state: no two leaves, and nothing of the caller's, may share a buffer.
     return jax.tree.map(jnp.copy, state)
 
 
 def make_step(
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation, *, pixels: Pixels = "free"
 ) -> Callable[[State, Network, Targets, Terms], tuple[State, Info]]:
     """The pure function `step(state, network, targets, weights) -> (state, info)`.
 
     One gradient of `total_loss` an iteration (more if `optimizer` is an optax line search, which is
-    given what it needs). `best_image` is the image of the lowest finite loss so far.
+    given what it needs). `best_image` is the image of the lowest finite loss so far. `pixels`:
+    "free" lets values leave [0, 1], "projected" brings them back after every step, "sigmoid" moves
+    the logit of the image.
     """
     optimizer = optax.with_extra_args_support(optimizer)
 
     def step(
         state: State, network: Network, targets: Targets, weights: Terms
     ) -> tuple[State, Info]:
-        def objective(image: Float[Array, "h w 3"]) -> tuple[Float[Array, ""], Terms]:
+        def objective(variable: Float[Array, "h w 3"]) -> tuple[Float[Array, ""], Terms]:
+            image = jax.nn.sigmoid(variable) if pixels == "sigmoid" else variable
             return total_loss(network, image, targets, weights)
 
-        (loss, terms), gradient = jax.value_and_grad(objective, has_aux=True)(state.image)
+        (loss, terms), gradient = jax.value_and_grad(objective, has_aux=True)(state.variable)
+        image = jax.nn.sigmoid(state.variable) if pixels == "sigmoid" else state.variable
         gradient_norm = optax.tree.norm(gradient)
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
         better = finite & (loss < state.best_loss)
         updates, optimizer_state = optimizer.update(
             gradient,
             state.optimizer_state,
-            state.image,
+            state.variable,
             value=loss,
             grad=gradient,
-            value_fn=lambda image: objective(image)[0],
+            value_fn=lambda variable: objective(variable)[0],
         )
+        variable = optax.apply_updates(state.variable, updates)
+        if pixels == "projected":
+            variable = jnp.clip(variable, 0, 1)
         state = State(
-            optax.apply_updates(state.image, updates),
+            variable,
             optimizer_state,
-            jnp.where(better, state.image, state.best_image),
+            jnp.where(better, image, state.best_image),
             jnp.where(better, loss, state.best_loss),
+            state.decay * state.average + (1 - state.decay) * image,
+            state.decay * state.average_weight + (1 - state.decay),
+            state.decay,
         )
         searched = optax.tree.get(optimizer_state, "num_linesearch_steps", 0)
         return state, Info(loss, terms, gradient_norm, finite, jnp.int32(1 + searched))
@@ -142,13 +213,14 @@ def run(
     weights: Terms,
     *,
     steps: int,
+    pixels: Pixels = "free",
     chunk: int = 5,
 ) -> Iterator[tuple[State, Info]]:
     """Take `steps` steps, `chunk` to a dispatch, and yield the state and the Info of each chunk.
 
     The fields of Info get a leading axis, one entry a step. The state is donated: use the one
-    yielded last, before asking for the next. Only `optimizer`, `chunk` and shapes are static: pass
-    the same optimizer object again, with what is to vary in `optax.inject_hyperparams`.
+    yielded last, before asking for the next. Only `optimizer`, `pixels`, `chunk` and shapes are
+    static: pass the same optimizer object again, with what varies in `optax.inject_hyperparams`.
 
     Raises:
         DivergedError: the optimisation cannot go on, because the next image is not finite or
@@ -157,19 +229,20 @@ def run(
     for done in range(0, steps, chunk):
         count = min(chunk, steps - done)
         state, info = _run_chunk(
-            optimizer, chunk, state, network.arrays_only(), targets, weights, count
+            optimizer, pixels, chunk, state, network.arrays_only(), targets, weights, count
         )
         info = jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
         last = done + count == steps
-        if not np.isfinite(state.best_loss) or not (last or jnp.isfinite(state.image).all()):
+        if not np.isfinite(state.best_loss) or not (last or jnp.isfinite(state.variable).all()):
             step = done + int(np.argmin(np.append(info.finite, False)))
             raise DivergedError(step, np.array(state.best_image))
         yield state, info
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
+@functools.partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)
 def _run_chunk(
     optimizer: optax.GradientTransformation,
+    pixels: Pixels,
     chunk: int,
     state: State,
     network: Network,
@@ -177,7 +250,7 @@ def _run_chunk(
     weights: Terms,
     count: Int[Array, ""],
 ) -> tuple[State, Info]:
-    step = make_step(optimizer)
+    step = make_step(optimizer, pixels=pixels)
     _, info = jax.eval_shape(step, state, network, targets, weights)
 
     def body(state: State, index: Int[Array, ""]) -> tuple[State, Info]:

@@ -11,11 +11,20 @@ from jaxtyping import Float
 
 from jnst.config import Config
 from jnst.images import fit_size, resize_image
-from jnst.objective import add_margin, make_targets, remove_margin
-from jnst.optimize import DivergedError, Info, init, named_optimizer, run
+from jnst.objective import Style, Targets, add_margin, keep_content, make_targets, remove_margin
+from jnst.optimize import (
+    DivergedError,
+    Info,
+    State,
+    init,
+    named_optimizer,
+    resize_moments,
+    run,
+)
 from jnst.vgg import Network, smallest_side
 
 Image = Float[np.ndarray, "h w 3"]
+Mask = Float[np.ndarray, "h w"]
 
 SMALLEST_LEVEL = (32, 64)
 """Pixels on the shorter side, which every layer can take, and on the longer, under which a coarser
@@ -24,6 +33,20 @@ level shows nothing of a picture."""
 
 # One program needs 170 MB less at 512 px than one operation after the other.
 _make_targets = jax.jit(make_targets, static_argnums=3)
+_keep_content = jax.jit(keep_content)
+
+
+class Scene(NamedTuple):
+    """The pictures of a run, sRGB in [0, 1], each of its own size, and where they count.
+
+    `content_masks` holds one mask (H, W) in [0, 1] for each region, style k being for region k;
+    without any there is one region. `style_masks` says for each style which part of it counts.
+    """
+
+    content: Image
+    styles: tuple[Image, ...]
+    content_masks: tuple[Mask, ...] = ()
+    style_masks: tuple[Mask | None, ...] = ()
 
 
 class Level(NamedTuple):
@@ -34,47 +57,60 @@ class Level(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """After a few steps: the best image of the level so far, and the Info of those steps."""
+    """After a few steps: the image of the level so far, and the Info of those steps."""
 
     level: Level
     image: Image
     info: Info
 
 
-def plan_levels(shape: tuple[int, int], *, steps: int, levels: int) -> tuple[Level, ...]:
-    """Sizes from coarse to fine, each twice the last and `shape` at the end, with their steps.
+def plan_levels(shape: tuple[int, int], config: Config) -> tuple[Level, ...]:
+    """Sizes from coarse to fine with `shape` at the end, and their steps.
 
-    A level takes 3/4 of the steps of the one before it, which costs a quarter as much a step; the
-    steps sum to `steps`, and every level has some. Coarser levels with sides under 32 and 64 pixels
-    are left out.
+    The longer sides are those of `config.level_sizes`, or each `config.level_factor` times the
+    last. Coarser levels with sides under 32 and 64 pixels are left out. Without `level_steps` a
+    level takes 3/4 of the steps of the one before it, and all have some, `config.steps` together.
     """
-    sides = np.sort(shape)
-    halvings = [k for k in range(levels) if k == 0 or (sides >> k >= SMALLEST_LEVEL).all()]
-    shares = 0.75 ** np.arange(len(halvings))
+    longest = max(shape)
+    if config.level_sizes is not None:
+        sizes = [*config.level_sizes, longest]
+    else:
+        powers = range(config.levels - 1, -1, -1)
+        sizes = [int(longest / config.level_factor**power) for power in powers]
+    counts = list(config.level_steps or [0] * len(sizes))
+    coarse = [
+        (fit_size(shape, size), count)
+        for size, count in zip(sizes[:-1], counts[:-1], strict=True)
+        if size < longest and (np.sort(shape) * size // longest >= SMALLEST_LEVEL).all()
+    ]
+    planned = [*coarse, (shape, counts[-1])]
+    if config.level_steps is None:
+        return _share_steps([size for size, _ in planned], config.steps)
+    return tuple(Level(*level) for level in planned)
+
+
+def _share_steps(shapes: Sequence[tuple[int, int]], steps: int) -> tuple[Level, ...]:
+    shares = 0.75 ** np.arange(len(shapes))
     ends = np.rint(steps * np.cumsum(shares) / shares.sum()).astype(int)
     counts = np.diff(ends, prepend=0)
     if steps and not counts.all():
-        return plan_levels(shape, steps=steps, levels=len(counts) - 1)
-    return tuple(
-        Level(fit_size(shape, int(sides[1]) >> k), int(count))
-        for k, count in zip(reversed(halvings), counts, strict=True)
-    )
+        return _share_steps(shapes[1:], steps)
+    return tuple(Level(shape, int(count)) for shape, count in zip(shapes, counts, strict=True))
 
 
 def run_levels(
     network: Network,
-    content: Image,
-    style: Image,
+    scene: Scene,
     start: Image,
     config: Config,
     *,
     levels: Sequence[Level],
 ) -> Iterator[Progress]:
-    """Optimise `start` towards `content` and `style` at one level after the other.
+    """Optimise `start` towards a scene at one level after the other.
 
-    `content` has the shape of the result; `style` is taken at the longer side of each level, or
-    larger if it would be too narrow for the layers; `start` and what one level ends with are
-    resized to the next.
+    The content is taken at the shape of each level; a style at `style_scale` times its longer side,
+    or larger if it would be too narrow for the layers; `start` and what one level ends with are
+    resized to the next. Adam's memory is resized too, L-BFGS starts anew.
 
     Raises:
         DivergedError: with the best image so far, at its level's size.
@@ -82,24 +118,71 @@ def run_levels(
     optimizer = named_optimizer(config.optimizer)
     weights = config.weights()
     margin = config.margin
-    smallest = smallest_side(config.style_layers)
-    narrowest = math.ceil(smallest * max(style.shape[:2]) / min(style.shape[:2]))
+    state: State | None = None
     done = 0
     for level in levels:
-        style_shape = fit_size(style.shape[:2], max(*level.shape, narrowest))
-        targets = _make_targets(
-            network.arrays_only(),
-            resize_image(content, level.shape),
-            resize_image(style, style_shape),
-            config.layout(),
-        )
+        targets = level_targets(network, scene, level.shape, config)
         canvas = add_margin(jnp.asarray(resize_image(start, level.shape)), margin)
-        begin = init(optimizer, canvas, learning_rate=config.learning_rate)
+        begin = init(
+            optimizer,
+            canvas,
+            learning_rate=config.learning_rate,
+            learning_rate_decay=config.learning_rate_decay,
+            pixels=config.pixels,
+            averaging=config.averaging,
+        )
+        if state is not None and config.optimizer == "adam":
+            begin = resize_moments(state, begin)
         try:
-            for state, info in run(optimizer, begin, network, targets, weights, steps=level.steps):
-                start = np.array(remove_margin(state.best_image, margin))
+            for state, info in run(
+                optimizer,
+                begin,
+                network,
+                targets,
+                weights,
+                steps=level.steps,
+                pixels=config.pixels,
+            ):
+                start = _picture(state.result, targets)
                 yield Progress(level, start, info)
         except DivergedError as error:
-            image = np.array(remove_margin(jnp.asarray(error.image), margin))
-            raise DivergedError(done + error.step, image) from None
+            raise DivergedError(
+                done + error.step, _picture(jnp.asarray(error.image), targets)
+            ) from None
         done += level.steps
+
+
+def level_targets(
+    network: Network, scene: Scene, shape: tuple[int, int], config: Config
+) -> Targets:
+    """The targets of a scene at one size of the result."""
+    regions = None
+    if scene.content_masks:
+        regions = jnp.stack([resize_image(mask, shape) for mask in scene.content_masks])
+    blend = config.style_blend or (1.0,) * len(scene.styles)
+    masks = scene.style_masks or (None,) * len(scene.styles)
+    styles = []
+    for index, (image, amount, mask) in enumerate(zip(scene.styles, blend, masks, strict=True)):
+        style_shape = _style_shape(image, shape, config)
+        styles.append(
+            Style(
+                jnp.asarray(resize_image(image, style_shape)),
+                jnp.float32(amount),
+                None if mask is None else jnp.asarray(resize_image(mask, style_shape)),
+                index if scene.content_masks else 0,
+            )
+        )
+    content = resize_image(scene.content, shape)
+    return _make_targets(
+        network.arrays_only(), content, tuple(styles), config.layout(), regions=regions
+    )
+
+
+def _style_shape(style: Image, shape: tuple[int, int], config: Config) -> tuple[int, int]:
+    sides = style.shape[:2]
+    narrowest = math.ceil(smallest_side(config.style_layers) * max(sides) / min(sides))
+    return fit_size(sides, max(round(config.style_scale * max(shape)), narrowest))
+
+
+def _picture(canvas: jax.Array, targets: Targets) -> Image:
+    return np.array(remove_margin(_keep_content(canvas, targets), targets.layout.margin))

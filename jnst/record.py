@@ -44,7 +44,7 @@ class Result:
     """A stylised image with everything that it takes to make it again.
 
     `image` is (H, W, 3) float32 sRGB in [0, 1], `alpha` the content's (H, W) or None; `network`
-    says which network it was, `content` and `style` which pictures, by name.
+    says which network it was, `content` and `styles` which pictures, by name.
     """
 
     image: Float[np.ndarray, "h w 3"]
@@ -53,7 +53,7 @@ class Result:
     config: Config
     network: dict[str, str]
     content: str
-    style: str
+    styles: list[str]
 
     @property
     def steps(self) -> int:
@@ -65,7 +65,7 @@ class Result:
         return {
             "jnst": __version__,
             "content": self.content,
-            "style": self.style,
+            "styles": self.styles,
             "network": self.network,
             "config": dataclasses.asdict(self.config),
             "steps": len(self.history.loss),

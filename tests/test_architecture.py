@@ -11,7 +11,7 @@ LEVELS = (
     ("cli",),
     ("cli_network", "demo"),
     ("stylize",),
-    ("pyramid",),
+    ("pyramid", "start"),
     ("record",),
     ("optimize",),
     ("lbfgs",),
@@ -23,11 +23,13 @@ LEVELS = (
     ("downloads", "containers", "conventions"),
     ("matlab_files", "torch_files"),
     ("state_pickle",),
+    ("presets", "masks"),
     ("config",),
+    ("regions", "style_losses"),
     ("losses",),
     ("vgg",),
     ("convolution",),
-    ("images",),
+    ("images", "color"),
     ("atomic", "cli_common", "checks", "data", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}

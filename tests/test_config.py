@@ -48,10 +48,31 @@ def test_frozen_and_hashable():
         ({"pooling": ["max"]}, r"pooling is \['max'\]; accepted: average, max"),
         ({"init": 3}, "init is 3; content, noise, style, or a picture file"),
         ({"init": None}, "init is None"),
-        ({"content_layers": ()}, "content_layers is empty"),
-        ({"style_layers": []}, "style_layers is empty"),
+        ({"content_layers": (), "style_layers": []}, "are both empty; one is needed"),
+        ({"style_loss": "grim"}, "style_loss is 'grim'; accepted: gram, mean_variance, "),
+        ({"style_loss": ("gram", "histogram")}, "2 names; one, or one for each of the 5 style"),
+        ({"style_blend": (0, 0)}, "a positive number is needed"),
+        ({"style_blend": (1, -1)}, "style_blend is -1; a finite number of at least 0"),
+        ({"style_scale": 0}, "style_scale is 0; a finite number of at least 0.01"),
+        ({"normalize_gradients": True}, "normalize_gradients is on; adam and sgd take it"),
+        ({"pixels": "projected"}, "pixels is 'projected', which adam and sgd take"),
+        ({"pixels": "clip"}, "pixels is 'clip'; accepted: free, projected, sigmoid"),
+        ({"color": "red"}, "color is 'red'; accepted: style, luminance"),
+        ({"averaging": 1}, "averaging is 1.0; a share of at most 1"),
+        ({"init_content": 1.5}, "init_content is 1.5; a share of at most 1"),
+        ({"variation": "l3"}, "variation is 'l3'; accepted: l2, l1, nine_point"),
+        ({"mask_propagation": "most"}, "accepted: simple, all, inside"),
+        ({"level_factor": 1}, "level_factor is 1; a finite number of at least 1.1"),
+        ({"level_sizes": (256, 128)}, "they must rise, and be below size 512"),
+        ({"level_sizes": (512,)}, "they must rise, and be below size 512"),
+        ({"level_steps": (9, 9)}, "level_steps has 2 numbers; 3 levels need as many"),
+        ({"learning_rate_decay": -1}, "learning_rate_decay is -1"),
+        ({"laplacian_pool": 0}, "laplacian_pool is 0"),
         ({"style_layers": ["relu9_9"]}, "'relu9_9'; did you mean 'relu.*Known: conv1_1, .*pool5"),
-        ({"style_layers": ["relu1_1"] * 2}, "layers name one twice: relu1_1, relu1_1"),
+        (
+            {"style_layers": ["relu1_1"] * 2},
+            "name one twice with one loss: relu1_1/gram, relu1_1/gram",
+        ),
         ({"content_layer_weights": (1, 2)}, "content_layer_weights has 2 values; 1 layers"),
         ({"style_layer_weights": ()}, "style_layer_weights has 0 values; 5 layers"),
         ({"style_layer_weights": (1, 1, NAN, 1, 1)}, "style_layer_weights is nan"),
@@ -98,6 +119,6 @@ def test_one_layer_may_stand_without_a_list():
 def test_unset_layer_weights_are_equal_with_sum_1():
     weights = Config(content_weight=3, style_weight=10, tv_weight=2).weights()
     layers = Config().style_layers
-    expected = Terms({"relu4_2": 3.0}, dict.fromkeys(layers, 2.0), 2.0)
+    expected = Terms({"relu4_2": 3.0}, dict.fromkeys(layers, 2.0), None, 2.0)
     assert jax.tree.map(float, weights) == expected
     assert {leaf.dtype.name for leaf in jax.tree.leaves(weights)} == {"float32"}

@@ -48,7 +48,7 @@ def test_run_equals_a_plain_loop_of_optax(problem):
         losses.append(loss)
     state, ours = run_all(named_optimizer("adam"), *problem, steps=7, chunk=3)
     np.testing.assert_allclose(ours, losses, rtol=1e-4)
-    np.testing.assert_allclose(state.image, expected, atol=2e-3)
+    np.testing.assert_allclose(state.variable, expected, atol=2e-3)
 
 
 def test_any_transformation_of_optax_and_its_line_search(problem):

@@ -19,7 +19,7 @@ sides = st.integers(1, 5000)
 @repeatable
 @given(sides, sides, st.integers(0, 2000), st.integers(1, 8))
 def test_plan_levels(height, width, steps, levels):
-    plan = plan_levels((height, width), steps=steps, levels=levels)
+    plan = plan_levels((height, width), Config(steps=steps, levels=levels))
     assert plan[-1].shape == (height, width)
     assert 1 <= len(plan) <= levels
     assert sum(level.steps for level in plan) == steps
@@ -48,11 +48,11 @@ def test_plan_levels(height, width, steps, levels):
     ],
 )
 def test_sizes_of_levels(shape, levels, expected):
-    assert [level.shape for level in plan_levels(shape, steps=9, levels=levels)] == expected
+    assert [level.shape for level in plan_levels(shape, Config(steps=9, levels=levels))] == expected
 
 
 def test_each_level_takes_three_quarters_of_the_steps_of_the_last():
-    plan = plan_levels((512, 512), steps=370, levels=3)
+    plan = plan_levels((512, 512), Config(steps=370, levels=3))
     assert [level.steps for level in plan] == [160, 120, 90]
 
 
@@ -71,8 +71,9 @@ def test_margin_is_a_reflection_and_comes_off(height, width, margin, seed):
 
 
 def run_levels(network, content, style, start, config):
-    levels = plan_levels(content.shape[:2], steps=config.steps, levels=config.levels)
-    return pyramid.run_levels(network, content, style, start, config, levels=levels)
+    levels = plan_levels(content.shape[:2], config)
+    scene = pyramid.Scene(content, (style,))
+    return pyramid.run_levels(network, scene, start, config, levels=levels)
 
 
 CONFIG = Config(steps=5, levels=2, margin=16, content_layers="relu1_1", style_layers="relu1_1")
@@ -82,9 +83,9 @@ def test_levels_are_run_in_turn_each_from_the_last_ones_image(network, monkeypat
     """`run` is replaced by one that ends with a grey, brighter at each level."""
     calls = []
 
-    def run(optimizer, state, network, targets, weights, *, steps):
-        calls.append((state.image, targets, steps))
-        yield state.replace(best_image=jnp.full_like(state.image, 0.25 * len(calls))), "info"
+    def run(optimizer, state, network, targets, weights, *, steps, pixels):
+        calls.append((state.variable, targets, steps))
+        yield state.replace(best_image=jnp.full_like(state.variable, 0.25 * len(calls))), "info"
 
     monkeypatch.setattr(pyramid, "run", run)
     content, style = np.zeros((128, 96, 3), np.float32), np.ones((40, 200, 3), np.float32)
@@ -106,8 +107,8 @@ def test_levels_are_run_in_turn_each_from_the_last_ones_image(network, monkeypat
 def test_a_narrow_style_is_never_too_small_for_the_layers(network, monkeypatch):
     shapes = []
 
-    def make_targets(network, content, style, config):
-        shapes.append(style.shape[:2])
+    def make_targets(network, content, styles, config, *, regions):
+        shapes.append(styles[0].image.shape[:2])
 
     monkeypatch.setattr(pyramid, "_make_targets", make_targets)
     monkeypatch.setattr(pyramid, "run", lambda *_, **__: iter(()))
@@ -119,11 +120,11 @@ def test_a_narrow_style_is_never_too_small_for_the_layers(network, monkeypatch):
 
 
 def test_divergence_counts_the_steps_of_earlier_levels(network, monkeypatch):
-    def run(optimizer, state, network, targets, weights, *, steps):
-        if state.image.shape[0] < 128:
+    def run(optimizer, state, network, targets, weights, *, steps, pixels):
+        if state.variable.shape[0] < 128:
             yield state, "info"
         else:
-            raise DivergedError(1, np.asarray(state.image))
+            raise DivergedError(1, np.asarray(state.variable))
 
     monkeypatch.setattr(pyramid, "run", run)
     image = np.random.default_rng(0).random((128, 96, 3), np.float32)

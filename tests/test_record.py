@@ -20,7 +20,7 @@ CONFIG = Config(content_layers="relu1_1", style_layers="relu2_1", style_layer_we
 
 def steps(*losses):
     values = jnp.array(losses, jnp.float32)
-    terms = Terms({"relu1_1": values * 2}, {"relu2_1": values * 3}, values * 4)
+    terms = Terms({"relu1_1": values * 2}, {"relu2_1": values * 3}, None, values * 4)
     return Info(values, terms, values * 5, values > 0, jnp.ones(len(losses), int))
 
 
@@ -28,7 +28,7 @@ def result(**changes):
     image = np.random.default_rng(0).random((6, 5, 3), np.float32)
     history = History.join([64, 128, 128], [steps(3, 8), steps(7), steps(6, 4, np.nan, 5)])
     values = {"image": image, "alpha": None, "history": history, "config": CONFIG}
-    values |= {"network": NETWORK, "content": "c.png", "style": "s.png"}
+    values |= {"network": NETWORK, "content": "c.png", "styles": ["s.png"]}
     return Result(**(values | changes))
 
 
@@ -49,8 +49,8 @@ def test_recipe_is_all_that_it_takes():
     }  # fmt: skip
     assert recipe["versions"] == {name: importlib.metadata.version(name) for name in VERSIONS_OF}
     assert {"jax", "jaxlib", "numpy"} <= set(VERSIONS_OF)
-    assert {key: recipe[key] for key in ("jnst", "content", "style", "network", "steps")} == {
-        "jnst": jnst.__version__, "content": "c.png", "style": "s.png", "network": NETWORK,
+    assert {key: recipe[key] for key in ("jnst", "content", "styles", "network", "steps")} == {
+        "jnst": jnst.__version__, "content": "c.png", "styles": ["s.png"], "network": NETWORK,
         "steps": 7,
     }  # fmt: skip
     assert Config(**json.loads(json.dumps(recipe))["config"]) == CONFIG

@@ -26,7 +26,7 @@ def test_arrays_make_a_picture(arrays, small):
     assert result.alpha is None
     assert result.config == jnst.Config(**small)
     assert result.network["load"] == "embedded"
-    assert result.content == result.style == ""
+    assert (result.content, result.styles) == ("", [""])
 
 
 def test_paths_make_the_same_picture_as_their_arrays(pictures, small, network_file, tmp_path):
@@ -36,7 +36,7 @@ def test_paths_make_the_same_picture_as_their_arrays(pictures, small, network_fi
     np.testing.assert_array_equal(result.image, stylize(*opened, **options).image)
     result.save(tmp_path / "out.png")
     recipe = jnst.load_recipe(tmp_path / "out.png")
-    assert (recipe["content"], recipe["style"]) == ("content.png", "style.png")
+    assert (recipe["content"], recipe["styles"]) == ("content.png", ["style.png"])
     assert recipe["network"] == {
         "load": str(network_file), "name": "random", "source": "tests", "licence": "none",
         "digest": jnst.load_network(network_file).digest,
@@ -190,7 +190,7 @@ GREY = np.full((32, 32, 3), 0.5)
         ({"content": GREY[:5, :9]}, "content: 5 x 9 pixels; the layers need at least 16 x 16"),
         ({"style": GREY[:, :5]}, "style: 32 x 5 pixels; the layers need at least 16 x 16"),
         ({"style": GREY[:0]}, r"style is float64 of shape \(0, 32, 3\)"),
-        ({"size": 12}, "size 12 makes a picture of 12 x 12 pixels; .* at least 16 x 16"),
+        ({"size": 12}, "size 12 makes .* small: 12 x 12 pixels; the layers need at least 16 x 16"),
         ({"size": -1}, "size is -1"),
         ({"sise": 64}, "unknown setting 'sise'; known: size, "),
         ({"learning_rate": 1.0}, "lbfgs takes none, adam and sgd do"),

@@ -1,0 +1,62 @@
+"""Masks of regions, and what a layer of the network sees of them."""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jnst.checks import check_choice
+from jnst.vgg import LAYERS
+
+Propagation = Literal["simple", "all", "inside"]
+
+
+def propagate_mask(
+    mask: Float[Array, "h w"], layer: str, method: Propagation = "simple"
+) -> Float[Array, "_h _w"]:
+    """A mask (H, W) in [0, 1] at the positions of a layer.
+
+    "simple": the mean of the mask over the pixels that were pooled. "all": the largest value in the
+    receptive field, so that a position belongs to a region that it sees anything of. "inside": the
+    smallest, so that it belongs only to a region that is all it sees. (Gatys, Ecker, Bethge,
+    Hertzmann, Shechtman 2017, "Controlling perceptual factors in neural style transfer",
+    section 5.1.)
+
+    Raises:
+        ValueError: an unknown method.
+    """
+    check_choice("mask propagation", method, Propagation)
+    for name in LAYERS[: 1 + LAYERS.index(layer)]:
+        if name.startswith("pool"):
+            mask = _pool(mask, method)
+        elif name.startswith("conv") and method != "simple":
+            mask = _spread(mask, method)
+    return mask
+
+
+def position_weights(mask: Float[Array, "h w"]) -> Float[Array, "h w"]:
+    """How much each position counts in guided statistics: T^2 / sum T^2 (Gatys et al. 2017).
+
+    A mask that is 0 everywhere counts for nothing.
+    """
+    squared = jnp.square(mask)
+    return squared / jnp.maximum(squared.sum(), jnp.finfo(mask.dtype).tiny)
+
+
+def _pool(mask: Float[Array, "h w"], method: Propagation) -> Float[Array, "_h _w"]:
+    height, width = mask.shape[0] // 2, mask.shape[1] // 2
+    squares = mask[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
+    match method:
+        case "all":
+            return squares.max((1, 3))
+        case "inside":
+            return squares.min((1, 3))
+    return squares.mean((1, 3))
+
+
+def _spread(mask: Float[Array, "h w"], method: Propagation) -> Float[Array, "h w"]:
+    """The largest or smallest value in the 3 x 3 pixels around each."""
+    if method == "all":
+        return jax.lax.reduce_window(mask, -jnp.inf, jax.lax.max, (3, 3), (1, 1), "SAME")
+    return jax.lax.reduce_window(mask, jnp.inf, jax.lax.min, (3, 3), (1, 1), "SAME")

@@ -1,0 +1,53 @@
+"""The first image of a run."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from jnst.config import Config
+from jnst.images import load_image, resize_image
+
+Image = Float[np.ndarray, "h w 3"]
+
+
+def first_image(config: Config, content: Image, styles: Sequence[Image]) -> Image:
+    """The image that `config.init` names, of the content's shape, in [0, 1].
+
+    "content"; "style", the first, resized; "grey", 0.5; "noise", uniform in [0, 1]; "gaussian",
+    0.5 with deviation 0.25; "colours", gaussian with the mean and the covariance of the first
+    style's colours; else a picture file, resized. `config.init_content` is the share of the content
+    that is blended in, `config.seed` that of the noise.
+
+    Raises:
+        ValueError: the start needs a style, and there is none.
+        ImageError: the file cannot be read.
+    """
+    image = _start(config, content, styles)
+    share = np.float32(config.init_content)
+    return image + share * (content - image)
+
+
+def _start(config: Config, content: Image, styles: Sequence[Image]) -> Image:
+    random = np.random.default_rng(config.seed)
+    if config.init in ("style", "colours") and not styles:
+        raise ValueError(f"init is {config.init!r}, and there is no style")
+    match config.init:
+        case "content":
+            return content
+        case "style":
+            return resize_image(styles[0], content.shape[:2])
+        case "grey":
+            return np.full_like(content, 0.5)
+        case "noise":
+            return random.random(content.shape, np.float32)
+        case "gaussian":
+            noise = 0.5 + 0.25 * random.standard_normal(content.shape, np.float32)
+            return noise.clip(0, 1)
+        case "colours":
+            pixels = styles[0].reshape(-1, 3)
+            covariance = np.cov(pixels.T) + 1e-8 * np.eye(3)
+            noise = random.standard_normal(content.shape, np.float32)
+            colours = noise @ np.linalg.cholesky(covariance).T + pixels.mean(0)
+            return colours.astype(np.float32).clip(0, 1)
+    return resize_image(load_image(config.init), content.shape[:2])

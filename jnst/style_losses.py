@@ -1,0 +1,125 @@
+"""Style losses by name: what is kept of a style, how styles are mixed, how far an image is."""
+
+import dataclasses
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from jaxtyping import Array, Float
+
+from jnst import losses
+from jnst.losses import Convention
+from jnst.losses.common import safe_sqrt
+
+MOST_PAIRS = 2**26
+
+QUANTILES = 1024
+"""Points of a style's distributions that are kept."""
+
+Features = Float[Array, "h w c"]
+Weights = Float[Array, "h w"] | None
+Statistic = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class StyleLoss:
+    """A style loss that any layer can have.
+
+    `describe(features, weights)` is the statistic of a style; `distance(features, weights,
+    statistic, convention)` the loss of an image. `mix(statistics, shares)` is the statistic
+    between styles; without it an image has a distance from each style, weighted. `dimensionless`:
+    the relative convention has nothing more to divide by.
+    """
+
+    describe: Callable[[Features, Weights], Statistic]
+    distance: Callable[[Features, Weights, Statistic, Convention], Float[Array, ""]]
+    mix: Callable[[Sequence[Statistic], Float[Array, " n"]], Statistic] | None = None
+    dimensionless: bool = False
+
+
+def _mix_linearly(statistics: Sequence[Statistic], shares: Float[Array, " n"]) -> Statistic:
+    return jax.tree.map(
+        lambda *values: sum(s * v for s, v in zip(shares, values, strict=True)), *statistics
+    )
+
+
+def _gram(features: Features, weights: Weights) -> Float[Array, "c c"]:
+    if weights is None:
+        return losses.gram_matrix(features)
+    root = safe_sqrt(weights)[..., None]
+    return losses.gram_matrix(root * features, normalization="none")
+
+
+def _of_moments(loss: Callable[[losses.Moments, losses.Moments], Array]) -> StyleLoss:
+    return StyleLoss(
+        losses.moments,
+        lambda features, weights, target, _: loss(losses.moments(features, weights), target),
+        losses.mix_moments,
+    )
+
+
+def _directions(features: Features) -> Float[Array, "c c"]:
+    return losses.random_directions(jax.random.key(0), features.shape[-1])
+
+
+def _patches(features: Features, weights: Weights) -> tuple[Array, Array | None]:
+    inner = None if weights is None else weights[1:-1, 1:-1].ravel()
+    return losses.extract_patches(features), inner
+
+
+def _everywhere(features: Features, weights: Weights) -> Features:
+    if weights is not None:
+        raise ValueError("style loss contextual takes no masks; gram and wasserstein do")
+    return features
+
+
+def _contextual(
+    features: Features, weights: Weights, target: Features, _: Convention
+) -> Float[Array, ""]:
+    if (pairs := features[..., 0].size * target[..., 0].size) > MOST_PAIRS:
+        raise ValueError(
+            f"style loss contextual compares {pairs} pairs of positions; at most {MOST_PAIRS} are "
+            "accepted: take a deeper layer or a smaller size"
+        )
+    return losses.contextual_loss(_everywhere(features, weights), target)
+
+
+STYLE_LOSSES = types.MappingProxyType(
+    {
+        "gram": StyleLoss(
+            _gram,
+            lambda features, weights, target, convention: losses.style_loss(
+                _gram(features, weights), target, convention=convention
+            ),
+            _mix_linearly,
+            dimensionless=True,
+        ),
+        "mean_variance": _of_moments(losses.mean_variance_loss),
+        "covariance": _of_moments(losses.covariance_loss),
+        "gram_mean_deviation": _of_moments(losses.gram_mean_deviation_loss),
+        "wasserstein": _of_moments(losses.wasserstein_loss),
+        "sliced_wasserstein": StyleLoss(
+            lambda features, weights: losses.quantiles(
+                features, _directions(features), weights, count=QUANTILES
+            ),
+            lambda features, weights, target, _: losses.sliced_wasserstein_loss(
+                features, target, _directions(features), weights
+            ),
+            _mix_linearly,
+        ),
+        "histogram": StyleLoss(
+            lambda features, weights: losses.quantiles(features, None, weights, count=QUANTILES),
+            lambda features, weights, target, _: losses.histogram_loss(features, target, weights),
+            _mix_linearly,
+        ),
+        "patches": StyleLoss(
+            _patches,
+            lambda features, weights, target, _: losses.patch_loss(
+                features, target[0], weights, target[1]
+            ),
+        ),
+        "contextual": StyleLoss(_everywhere, _contextual, dimensionless=True),
+    }
+)
+"""All by name: see `jnst.losses` for the formulas and the papers."""
