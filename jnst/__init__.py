@@ -30,6 +30,7 @@ from jnst.stylize import (
 )
 from jnst.version import __version__
 from jnst.vgg import VGG19, Network, NetworkError, extract_features
+from jnst.video import load_frames, save_gif, stylize_frames
 
 __all__ = [
     "PRESETS",
@@ -56,6 +57,7 @@ __all__ = [
     "fetch_network",
     "gram_matrix",
     "init",
+    "load_frames",
     "load_image",
     "load_network",
     "load_recipe",
@@ -73,9 +75,11 @@ __all__ = [
     "remove_margin",
     "run",
     "run_levels",
+    "save_gif",
     "save_image",
     "style_loss",
     "stylize",
+    "stylize_frames",
     "stylize_steps",
     "texture",
     "texture_steps",

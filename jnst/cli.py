@@ -37,6 +37,7 @@ from jnst.record import Result, load_recipe
 from jnst.stylize import reconstruct_steps, stylize, stylize_steps, texture_steps
 from jnst.version import __version__
 from jnst.vgg import Network
+from jnst.video import load_frames, save_gif, stylize_frames
 
 INTERRUPTED = 130  # the shells' 128 + SIGINT
 METAVARS = {int: "N", float: "X", str: "NAME"}
@@ -118,6 +119,35 @@ def interpolate_command(options: argparse.Namespace) -> int:
         pictures.append(result.image)
         terminal().print(f"{len(pictures)} of {options.count}")
     save_image(out, np.concatenate(pictures, 1), recipe=json.dumps(result.recipe()))
+    terminal().print(f"wrote {out}", markup=False, soft_wrap=True)
+    return 0
+
+
+def video_command(options: argparse.Namespace) -> int:
+    """`jnst video`: a GIF or a folder of frames, each started from the last."""
+    frames = load_frames(options.frames)
+    out = options.output
+    gif = out.suffix.lower() == ".gif"
+    if not gif:
+        out.mkdir(parents=True, exist_ok=True)
+    network = _network(options, options.style)
+    config = _config(options, {})
+    results = stylize_frames(
+        frames,
+        list(map(str, options.style)),
+        flows=options.flow,
+        frame_steps=whole_number("--frame-steps", options.frame_steps, minimum=1),
+        network=load_network(network),
+        config=config,
+    )
+    done = []
+    for number, result in enumerate(results, 1):
+        if not gif:
+            result.save(out / f"frame-{number:04}.png")
+        done.append(result.image)
+        terminal().print(f"{number} of {len(frames)}")
+        if gif:  # what there is, is never lost
+            save_gif(out, done)
     terminal().print(f"wrote {out}", markup=False, soft_wrap=True)
     return 0
 
@@ -363,6 +393,24 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--count", type=int, default=5, help="pictures in the strip (%(default)s)")
     _add_run_options(command)
 
+    command = add_command(commands, "video", video_command)
+    command.add_argument("frames", type=Path, help="a GIF, or a folder of pictures")
+    command.add_argument("style", type=Path, nargs="+", help="the pictures whose manner is taken")
+    command.add_argument(
+        "--flow",
+        type=Path,
+        metavar="FOLDER",
+        help="optical flow: backward_2_1.flo, forward_1_2.flo, and so on",
+    )
+    command.add_argument(
+        "--frame-steps",
+        type=int,
+        default=60,
+        metavar="N",
+        help="steps of every frame after the first (%(default)s)",
+    )
+    _add_run_options(command, output="a .gif file, or a folder")
+
     add_command(commands, "presets", presets_command)
 
     command = add_command(commands, "demo", demo_command)
@@ -388,12 +436,13 @@ def _yes_or_no(text: str) -> bool:
     return text == "yes"
 
 
-def _add_run_options(command: argparse.ArgumentParser) -> None:
+def _add_run_options(command: argparse.ArgumentParser, *, output: str = "") -> None:
     command.add_argument(
         "-o",
         "--output",
         type=Path,
-        help="a .png, .jpg, .tif or .webp file; unset: a new name in this folder",
+        required=bool(output),
+        help=output or "a .png, .jpg, .tif or .webp file; unset: a new name in this folder",
     )
     command.add_argument(
         "--network",

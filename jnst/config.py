@@ -29,6 +29,7 @@ class Terms(struct.PyTreeNode):
     content: Mapping[str, Float[Array, ""]]
     style: Mapping[str, Float[Array, ""]]
     laplacian: Float[Array, ""] | None
+    temporal: Float[Array, ""] | None
     total_variation: Float[Array, ""]
 
 
@@ -109,6 +110,7 @@ class Config:
     )
     laplacian_weight: float = _setting(0.0, "of the distance of the content's edges")
     laplacian_pool: int = _setting(4, "pixels that are averaged before edges are taken")
+    temporal_weight: float = _setting(0.0, "of the distance from the last frame, moved by its flow")
     mask_propagation: Propagation = _setting("simple", "what deep layers see of a mask")
     normalize_gradients: bool = _setting(
         False, "let every layer pull as hard as its weight says (adam and sgd)"
@@ -138,7 +140,13 @@ class Config:
         if self.pixels == "projected" and self.optimizer == "lbfgs":
             raise ValueError("pixels is 'projected', which adam and sgd take; lbfgs takes sigmoid")
         whole_number("laplacian_pool", self.laplacian_pool, minimum=1)
-        for name in ("content_weight", "style_weight", "tv_weight", "laplacian_weight"):
+        for name in (
+            "content_weight",
+            "style_weight",
+            "tv_weight",
+            "laplacian_weight",
+            "temporal_weight",
+        ):
             self._coerce(name, finite_number(name, getattr(self, name), minimum=0))
         self._coerce("style_scale", finite_number("style_scale", self.style_scale, minimum=0.01))
         if self.learning_rate is not None:
@@ -248,6 +256,7 @@ class Config:
                 self.style_layer_weights,
             ),
             jnp.float32(self.laplacian_weight) if self.laplacian_weight else None,
+            jnp.float32(self.temporal_weight) if self.temporal_weight else None,
             jnp.float32(self.tv_weight),
         )
 
@@ -260,6 +269,7 @@ class Config:
         return Config(
             **{name: getattr(self, name) for name in names},
             laplacian_weight=float(self.laplacian_weight > 0),
+            temporal_weight=float(self.temporal_weight > 0),
             optimizer="adam",
         )
 

@@ -67,8 +67,9 @@ class Targets(struct.PyTreeNode):
 
     `content` holds feature maps (H, W, C) by layer, `style` the targets of each style term. Where
     `keep` (H, W) is 1 the image is `original`, the content, which the Laplacian is compared with
-    too. The total variation is taken in units of `total_variation`, the styles' own under the
-    relative convention and else 1. The image that all this is for has `margin` pixels on each side
+    too. `previous` is the image that the temporal term is compared with, and where (H, W). The
+    total variation is taken in units of `total_variation`, the styles' own under the relative
+    convention and else 1. The image that all this is for has `layout.margin` pixels on each side
     that are no part of the picture.
     """
 
@@ -76,6 +77,7 @@ class Targets(struct.PyTreeNode):
     style: Mapping[str, tuple[StyleTarget, ...]]
     original: Image
     keep: Mask | None
+    previous: tuple[Image, Mask] | None
     total_variation: Float[Array, ""]
     layout: Config = struct.field(pytree_node=False)
 
@@ -87,6 +89,7 @@ def make_targets(
     config: Config,
     *,
     regions: Float[Array, "n h w"] | None = None,
+    previous: tuple[Image, Mask] | None = None,
 ) -> Targets:
     """Features of the content and statistics of the styles, at the layers `config` names.
 
@@ -94,7 +97,8 @@ def make_targets(
     margin of `config`: it is added here, so that no target shows the zeros beyond a border.
     Styles of one region are mixed by their weights. `regions` are the content's masks in [0, 1];
     without them there is one region, everything. The share of a region is its area's. What is in no
-    region that has a style keeps its content.
+    region that has a style keeps its content. `previous` is what the last frame of a video
+    became, moved to this one, and a mask (H, W) of where that is reliable.
 
     Raises:
         ValueError: an image that is too small for the layers; a style for a region that is not
@@ -117,8 +121,15 @@ def make_targets(
         for term in config.style_terms()
     }
     keep = _kept(parts) if regions is not None and parts else None
+    if bool(config.temporal_weight) != (previous is not None):
+        raise ValueError("temporal_weight and a previous frame are given together or not at all")
+    if previous is not None:
+        image, mask = previous
+        padded = add_margin(mask[..., None], config.margin)[..., 0]
+        previous = add_margin(image, config.margin), padded
+    variation = _variation(styles, config)
     return Targets(
-        content_maps, style_targets, original, keep, _variation(styles, config), config.layout()
+        content_maps, style_targets, original, keep, previous, variation, config.layout()
     )
 
 
@@ -163,8 +174,11 @@ def total_loss(
     laplacian = None
     if layout.laplacian_weight:
         laplacian = losses.laplacian_loss(image, targets.original, pool=layout.laplacian_pool)
+    temporal = None
+    if targets.previous is not None:
+        temporal = losses.temporal_loss(image, *targets.previous)
     variation = VARIATIONS[layout.variation](image) / targets.total_variation
-    values = Terms(content, style, laplacian, variation)
+    values = Terms(content, style, laplacian, temporal, variation)
     products = jax.tree.map(jnp.multiply, weights, values)
     return jax.tree.reduce(jnp.add, products), values
 
@@ -287,6 +301,9 @@ def _targets_of_part(
     styles = [
         (style, *maps[term.layer]) for style, maps in described if style.region == part.region
     ]
+    masked = part.mask is not None or any(weights is not None for *_, weights in styles)
+    if masked and not loss.takes_masks:
+        raise ValueError(f"style loss {term.loss} takes no masks; gram and wasserstein do")
     amounts = jnp.stack([jnp.float32(style.weight) for style, _, _ in styles])
     shares = amounts / amounts.sum()
     statistics = [loss.describe(maps, weights) for _, maps, weights in styles]

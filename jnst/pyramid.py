@@ -41,12 +41,14 @@ class Scene(NamedTuple):
 
     `content_masks` holds one mask (H, W) in [0, 1] for each region, style k being for region k;
     without any there is one region. `style_masks` says for each style which part of it counts.
+    `previous` is the last frame of a video, moved to this one, and where that is reliable.
     """
 
     content: Image
     styles: tuple[Image, ...]
     content_masks: tuple[Mask, ...] = ()
     style_masks: tuple[Mask | None, ...] = ()
+    previous: tuple[Image, Mask] | None = None
 
 
 class Level(NamedTuple):
@@ -173,8 +175,16 @@ def level_targets(
             )
         )
     content = resize_image(scene.content, shape)
+    previous = None
+    if scene.previous is not None:
+        previous = tuple(resize_image(each, shape) for each in scene.previous)
     return _make_targets(
-        network.arrays_only(), content, tuple(styles), config.layout(), regions=regions
+        network.arrays_only(),
+        content,
+        tuple(styles),
+        config.layout(),
+        regions=regions,
+        previous=previous,
     )
 
 

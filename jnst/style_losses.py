@@ -36,6 +36,7 @@ class StyleLoss:
     distance: Callable[[Features, Weights, Statistic, Convention], Float[Array, ""]]
     mix: Callable[[Sequence[Statistic], Float[Array, " n"]], Statistic] | None = None
     dimensionless: bool = False
+    takes_masks: bool = True
 
 
 def _mix_linearly(statistics: Sequence[Statistic], shares: Float[Array, " n"]) -> Statistic:
@@ -47,8 +48,7 @@ def _mix_linearly(statistics: Sequence[Statistic], shares: Float[Array, " n"]) -
 def _gram(features: Features, weights: Weights) -> Float[Array, "c c"]:
     if weights is None:
         return losses.gram_matrix(features)
-    root = safe_sqrt(weights)[..., None]
-    return losses.gram_matrix(root * features, normalization="none")
+    return losses.gram_matrix(safe_sqrt(weights * weights.size)[..., None] * features)
 
 
 def _of_moments(loss: Callable[[losses.Moments, losses.Moments], Array]) -> StyleLoss:
@@ -68,12 +68,6 @@ def _patches(features: Features, weights: Weights) -> tuple[Array, Array | None]
     return losses.extract_patches(features), inner
 
 
-def _everywhere(features: Features, weights: Weights) -> Features:
-    if weights is not None:
-        raise ValueError("style loss contextual takes no masks; gram and wasserstein do")
-    return features
-
-
 def _contextual(
     features: Features, weights: Weights, target: Features, _: Convention
 ) -> Float[Array, ""]:
@@ -82,7 +76,7 @@ def _contextual(
             f"style loss contextual compares {pairs} pairs of positions; at most {MOST_PAIRS} are "
             "accepted: take a deeper layer or a smaller size"
         )
-    return losses.contextual_loss(_everywhere(features, weights), target)
+    return losses.contextual_loss(features, target)
 
 
 STYLE_LOSSES = types.MappingProxyType(
@@ -119,7 +113,9 @@ STYLE_LOSSES = types.MappingProxyType(
                 features, target[0], weights, target[1]
             ),
         ),
-        "contextual": StyleLoss(_everywhere, _contextual, dimensionless=True),
+        "contextual": StyleLoss(
+            lambda features, _: features, _contextual, dimensionless=True, takes_masks=False
+        ),
     }
 )
 """All by name: see `jnst.losses` for the formulas and the papers."""

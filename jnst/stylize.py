@@ -91,6 +91,8 @@ def stylize_steps(
     *,
     content_masks: Sequence[Mask] = (),
     style_masks: Sequence[Mask | None] = (),
+    start: Image | None = None,
+    previous: tuple[Image, Mask] | None = None,
     network: Network | str | os.PathLike[str] = "embedded",
     config: Config | None = None,
     **settings: Any,
@@ -100,8 +102,10 @@ def stylize_steps(
     `content` and each `style` are paths, or arrays (H, W, 3) sRGB in [0, 1]. Several styles are
     mixed as `style_blend` says, or, with `content_masks` (H, W) in [0, 1], style k is for the
     region of mask k; what is in no mask keeps its content. `style_masks` has a mask or None for
-    each style, the part of it that counts. `network` is what `load_network` takes, or a `Network`.
-    `settings` are fields of `Config`, over those of `config`.
+    each style, the part of it that counts. `start` (H, W, 3) is the first image in the place of the
+    one that `init` names. `previous` is the last frame of a video, moved to this one, and a mask of
+    where that is reliable: `temporal_weight` holds the image to it. `network` is what
+    `load_network` takes, or a `Network`. `settings` are fields of `Config`, over those of `config`.
 
     Everything is checked before this returns. The images are of full size, however far the run is.
 
@@ -120,8 +124,10 @@ def stylize_steps(
     parts = tuple(None if mask is None else np.asarray(mask, np.float32) for mask in style_masks)
     photograph = resize_image(original.image, shape)
     photograph, styles = _colored_before(config, photograph, styles)
-    scene = Scene(photograph, tuple(styles), masks, parts)
-    start = first_image(config, photograph, styles)
+    scene = Scene(photograph, tuple(styles), masks, parts, previous)
+    if start is None:
+        start = first_image(config, photograph, styles)
+    start = resize_image(start, shape)
     loaded = network if isinstance(network, Network) else load_network(network)
     identity = {
         "load": "" if isinstance(network, Network) else str(network),
@@ -179,7 +185,8 @@ def _check_size(name: str, shape: tuple[int, ...], layers: Sequence[str]) -> Non
     smallest = smallest_side(layers)
     if min(shape) < smallest:
         raise ValueError(
-            f"{name}: {shape[0]} x {shape[1]} pixels; the layers need at least {smallest} x {smallest}"
+            f"{name}: {shape[0]} x {shape[1]} pixels; "
+            f"the layers need at least {smallest} x {smallest}"
         )
 
 

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "jnst"
 LEVELS = (
     ("cli",),
     ("cli_network", "demo"),
+    ("video",),
     ("stylize",),
     ("pyramid", "start"),
     ("record",),
@@ -30,7 +31,7 @@ LEVELS = (
     ("vgg",),
     ("convolution",),
     ("images", "color"),
-    ("atomic", "cli_common", "checks", "data", "version"),
+    ("atomic", "cli_common", "checks", "data", "flow", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}
 

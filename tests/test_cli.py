@@ -416,3 +416,65 @@ def test_demo_says_where_it_cannot_write(call, small_demo, tmp_path):
     assert (status, out, len(err)) == (2, [], 1)
     assert "file" in err[0]
     assert snapshot(tmp_path) == {tmp_path / "file": b"mine"}
+
+
+def test_several_styles_and_masks(call, pictures, small, network_file, tmp_path):
+    content, style = pictures
+    labels = np.zeros((32, 24), np.uint8)
+    labels[:16] = 255
+    Image.fromarray(labels).save("labels.png")
+    options = ["--network", network_file, *flags(small), "-o"]
+    assert (
+        call("stylize", content, style, content, "--style-blend", 3, 1, *options, "a.png")[0] == 0
+    )
+    assert jnst.load_recipe("a.png")["styles"] == ["style.png", "content.png"]
+    assert jnst.load_recipe("a.png")["config"]["style_blend"] == [3, 1]
+    masks = ["--content-masks", "labels.png"]
+    assert call("stylize", content, style, style, *masks, *options, "b.png") == (0, [], [])
+    status, _, err = call("stylize", content, style, *masks, "photo.png", *options, "c.png")
+    assert (status, err) == (2, ["jnst: photo.png: there is no such file"])
+
+
+def test_texture_reconstruct_interpolate(call, pictures, small, network_file):
+    content, style = pictures
+    common = ["--network", network_file, "--size", 32, "--steps", 3, "--levels", 1]
+    layers = ["--style-layers", "relu1_1", "relu2_1"]
+    assert call("texture", style, *common, *layers, "-o", "t.png") == (0, [], [])
+    recipe = jnst.load_recipe("t.png")["config"]
+    assert (recipe["content_layers"], recipe["init"]) == ([], "colours")
+    assert call("reconstruct", content, "--layer", "relu2_1", *common, "-o", "r.png") == (0, [], [])
+    recipe = jnst.load_recipe("r.png")["config"]
+    assert (recipe["content_layers"], recipe["style_layers"]) == (["relu2_1"], [])
+    options = [*common, *layers, "--content-layers", "relu2_1", "--count", 3]
+    assert call("interpolate", content, style, content, *options, "-o", "i.png") == (0, [], [])
+    with Image.open("i.png") as strip:
+        assert strip.size == (3 * 24, 32)
+
+
+def test_presets(call, pictures, small, network_file):
+    status, out, err = call("presets")
+    assert (status, err) == (0, [])
+    assert out[0].split() == list(jnst.PRESETS)
+    rows = {line.split()[0]: line for line in out[1:]}
+    assert "wasserstein" in rows["style_loss"]
+    options = ["--size", 32, "--steps", 3, "--network", network_file, "-o", "a.png"]
+    assert call("stylize", *pictures, "--preset", "johnson2015", *options) == (0, [], [])
+    config = jnst.load_recipe("a.png")["config"]
+    assert (config["convention"], config["pooling"], config["steps"]) == ("johnson", "max", 3)
+
+
+def test_video(call, pictures, small, network_file, tmp_path):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in range(3):
+        shutil.copy(pictures[0], frames / f"{number}.png")
+    options = ["--network", network_file, *flags(small), "--frame-steps", 2]
+    assert call("video", frames, pictures[1], *options, "-o", "out") == (0, [], [])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "frame-0001.png", "frame-0002.png", "frame-0003.png",
+    ]  # fmt: skip
+    assert call("video", frames, pictures[1], *options, "-o", "out.gif") == (0, [], [])
+    with Image.open("out.gif") as gif:
+        assert gif.n_frames in (2, 3)  # equal frames may be joined
+    status, _, err = call("video", "missing.gif", pictures[1], *options, "-o", "b.gif")
+    assert (status, len(err)) == (2, 1)

@@ -111,7 +111,7 @@ def test_total_is_the_weighted_sum_of_terms(network):
     )
     weights = config.weights()
     assert jax.tree.map(float, weights) == Terms(
-        {"relu2_1": 1.5, "relu3_1": 6.0}, {"relu1_1": 3.5, "relu2_1": 3.5}, None, 11.0
+        {"relu2_1": 1.5, "relu3_1": 6.0}, {"relu1_1": 3.5, "relu2_1": 3.5}, None, None, 11.0
     )
     targets = make_targets(network, images[0], images[1], config)
     total, terms = total_loss(network, images[2], targets, weights)

@@ -9,7 +9,14 @@ import pytest
 from jnst import optimize
 from jnst.config import Config
 from jnst.objective import make_targets, total_loss
-from jnst.optimize import DivergedError, init, make_step, named_optimizer, run
+from jnst.optimize import (
+    DivergedError,
+    init,
+    make_step,
+    named_optimizer,
+    resize_moments,
+    run,
+)
 
 CONFIG = Config(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"), margin=0)
 
@@ -176,3 +183,77 @@ def test_a_nested_learning_rate_is_found_and_the_error_survives_pickling(problem
     assert float(optax.tree.get(state.optimizer_state, "learning_rate")) == 0.5
     error = pickle.loads(pickle.dumps(DivergedError(3, np.ones((2, 2, 3)))))
     assert error.step == 3 and error.image.shape == (2, 2, 3)
+
+
+def test_sigmoid_keeps_pixels_inside(problem):
+    image, network, targets, weights = problem
+    optimizer = named_optimizer("lbfgs")
+    begin = init(optimizer, image, pixels="sigmoid")
+    losses = []
+    for state, info in run(optimizer, begin, network, targets, weights, steps=9, pixels="sigmoid"):
+        assert state.best_image.min() > 0 and state.best_image.max() < 1
+        losses += list(info.loss)
+    assert losses[-1] < losses[0]
+    np.testing.assert_allclose(
+        init(optimizer, image, pixels="sigmoid").variable,
+        np.log(np.clip(image, 0.01, 0.99) / (1 - np.clip(image, 0.01, 0.99))),
+        atol=1e-4,
+    )
+
+
+def test_projection_keeps_pixels_inside(problem):
+    image, network, targets, weights = problem
+    optimizer = named_optimizer("adam")
+    for pixels, inside in (("free", False), ("projected", True)):
+        state = init(optimizer, image, learning_rate=0.5)
+        (state, _), *_ = run(optimizer, state, network, targets, weights, steps=5, pixels=pixels)
+        assert (state.variable.min() >= 0 and state.variable.max() <= 1) == inside
+
+
+def test_average_of_the_iterates(problem):
+    """Crowson's EMA: value = d value + (1 - d) x, divided by 1 - d^n."""
+    image, network, targets, weights = problem
+    optimizer = named_optimizer("adam")
+    step = jax.jit(make_step(optimizer))
+    state = init(optimizer, image, averaging=0.7)
+    value, images = np.zeros_like(image), []
+    for count in range(1, 5):
+        images.append(np.asarray(state.variable))
+        state, _ = step(state, network, targets, weights)
+        value = 0.7 * value + 0.3 * images[-1]
+        np.testing.assert_allclose(state.result, value / (1 - 0.7**count), atol=1e-5)
+    assert (np.asarray(init(optimizer, image).result) == image).all()
+
+
+def test_the_rate_decays(problem):
+    image, network, targets, weights = problem
+    optimizer = named_optimizer("sgd")
+    step = jax.jit(make_step(optimizer))
+    moved = {}
+    for decay in (1.0, 0.5):
+        state = init(optimizer, image, learning_rate=1e-3, learning_rate_decay=decay)
+        state, _ = step(state, network, targets, weights)
+        before = state.variable
+        gradient = jax.grad(lambda x: total_loss(network, x, targets, weights)[0])(before)
+        state, _ = step(state, network, targets, weights)
+        moved[decay] = np.linalg.norm(state.variable - before) / np.linalg.norm(gradient)
+    np.testing.assert_allclose(moved[1.0], 1e-3, rtol=1e-2)
+    np.testing.assert_allclose(moved[0.5] / moved[1.0], 0.5**0.01, rtol=1e-3)
+
+
+def test_adams_memory_is_carried_over(problem):
+    image, network, targets, weights = problem
+    optimizer = named_optimizer("adam")
+    (state, _), *_ = run(optimizer, init(optimizer, image), network, targets, weights, steps=5)
+    larger = init(optimizer, np.zeros((50, 70, 3), np.float32))
+    carried = resize_moments(state, larger)
+    assert carried.variable is larger.variable
+    moments = [leaf for leaf in jax.tree.leaves(carried.optimizer_state) if leaf.ndim == 3]
+    old = [leaf for leaf in jax.tree.leaves(state.optimizer_state) if leaf.ndim == 3]
+    assert [leaf.shape for leaf in moments] == [(50, 70, 3)] * 2
+    for leaf, before in zip(moments, old, strict=True):
+        np.testing.assert_allclose(leaf.mean(), before.mean(), rtol=0.2, atol=1e-4)
+    assert moments[1].min() >= 0
+    leaves = jax.tree.leaves(carried.optimizer_state)
+    counts = [int(leaf) for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.integer)]
+    assert set(counts) == {5}

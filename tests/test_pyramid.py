@@ -107,7 +107,7 @@ def test_levels_are_run_in_turn_each_from_the_last_ones_image(network, monkeypat
 def test_a_narrow_style_is_never_too_small_for_the_layers(network, monkeypatch):
     shapes = []
 
-    def make_targets(network, content, styles, config, *, regions):
+    def make_targets(network, content, styles, config, *, regions, previous):
         shapes.append(styles[0].image.shape[:2])
 
     monkeypatch.setattr(pyramid, "_make_targets", make_targets)

@@ -20,7 +20,7 @@ CONFIG = Config(content_layers="relu1_1", style_layers="relu2_1", style_layer_we
 
 def steps(*losses):
     values = jnp.array(losses, jnp.float32)
-    terms = Terms({"relu1_1": values * 2}, {"relu2_1": values * 3}, None, values * 4)
+    terms = Terms({"relu1_1": values * 2}, {"relu2_1": values * 3}, None, None, values * 4)
     return Info(values, terms, values * 5, values > 0, jnp.ones(len(losses), int))
 
 

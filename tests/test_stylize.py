@@ -6,7 +6,15 @@ import pytest
 from PIL import Image
 
 import jnst
-from jnst import DivergedError, ImageError, NetworkError, stylize, stylize_steps
+from jnst import (
+    DivergedError,
+    ImageError,
+    NetworkError,
+    reconstruct,
+    stylize,
+    stylize_steps,
+    texture,
+)
 
 
 def bytes_of(result, folder):
@@ -211,3 +219,84 @@ def test_refused_files(network, tmp_path):
         NetworkError, match="imagnet: no such file, and no such network; networks are embedded"
     ):
         stylize_steps(GREY, GREY, network="imagnet")
+
+
+def run(network, arrays, small, **options):
+    content, style = arrays
+    return stylize(content, options.pop("style", style), network=network, **(small | options))
+
+
+def test_several_styles(network, arrays, small):
+    other = np.ascontiguousarray(arrays[1][::-1] ** 2)
+    alone = run(network, arrays, small)
+    both = run(network, arrays, small, style=[arrays[1], other], style_blend=(1, 0))
+    np.testing.assert_array_equal(both.image, alone.image)
+    half = run(network, arrays, small, style=[arrays[1], other])
+    assert (half.image != alone.image).any()
+    assert len(half.styles) == 2
+
+
+def test_regions(network, arrays, small):
+    content = arrays[0]
+    top = np.zeros(content.shape[:2], np.float32)
+    top[:16] = 1
+    result = run(network, arrays, small, content_masks=[top], init="noise")
+    np.testing.assert_allclose(result.image[18:], content[18:], atol=1e-3)
+    assert np.abs(result.image[:14] - content[:14]).max() > 0.1
+    ones = run(network, arrays, small, content_masks=[np.ones_like(top)])
+    np.testing.assert_allclose(ones.image, run(network, arrays, small).image, atol=2 / 255)
+
+
+def test_colours_of_the_content(network, arrays, small):
+    content = arrays[0]
+    iq = np.array([[0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
+    for color in ("luminance", "recombine"):
+        image = run(network, arrays, small, color=color).image
+        assert np.abs((image - content) @ iq.T).max() <= 1 / 255
+        assert np.abs(image - content).max() > 0.02
+    for color in ("cholesky", "pca", "symmetric", "histogram"):
+        image = run(network, arrays, small, color=color).image
+        assert np.isfinite(image).all()
+
+
+def test_texture_and_reconstruction(network, arrays, small):
+    content, style = arrays
+    small = {key: value for key, value in small.items() if key != "content_layers"}
+    made = texture(style, shape=(30, 40), network=network, **(small | {"size": 40}))
+    assert made.image.shape == (30, 40, 3)
+    assert made.config.content_layers == () and made.history.terms.content == {}
+    assert texture(style, network=network, **small).image.shape == (25, 32, 3)
+    small = {key: value for key, value in small.items() if key != "style_layers"}
+    options = small | {"content_layers": ("relu1_1",), "steps": 40, "tv_weight": 0, "margin": 0}
+    again = reconstruct(content, network=network, **options)
+    assert again.config.style_layers == ()
+    assert np.abs(again.image - content).mean() < 0.1
+
+
+def test_every_setting_runs(network, arrays, small):
+    for options in (
+        {"optimizer": "adam", "pixels": "projected", "averaging": 0.9, "variation": "nine_point"},
+        {"pixels": "sigmoid", "style_loss": "mean_variance", "variation": "l1"},
+        {"optimizer": "sgd", "normalize_gradients": True, "learning_rate_decay": 0.9},
+        {"laplacian_weight": 2, "style_scale": 0.8, "init": "gaussian", "init_content": 0.5},
+        {"style_loss": ("gram", "wasserstein"), "convention": "code", "style_weight": 1},
+    ):
+        result = run(network, arrays, small, **options)
+        assert np.isfinite(result.history.loss).all()
+        assert result.image.min() >= 0 and result.image.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"style": []}, "there is no style; without one, style_layers must be empty"),
+        ({"style_blend": (1, 2)}, "style_blend has 2 entries; 1 styles need as many"),
+        ({"style_masks": [None, None]}, "style_masks has 2 entries; 1 styles"),
+        ({"content_masks": [np.full((9, 9), 2.0)]}, r"mask has shape \(9, 9\); .* in \[0, 1\]"),
+        ({"content_masks": [np.ones((9, 9, 3))]}, r"mask has shape \(9, 9, 3\)"),
+        ({"temporal_weight": 1}, "temporal_weight and a previous frame are given together"),
+    ],
+)
+def test_refused_combinations(network, arrays, small, options, message):
+    with pytest.raises(ValueError, match=message):
+        run(network, arrays, small, **options)

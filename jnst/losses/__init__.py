@@ -31,7 +31,11 @@ from jnst.losses.transport import (
     random_directions,
     sliced_wasserstein_loss,
 )
-from jnst.losses.variation import nine_point_variation_loss, total_variation_loss
+from jnst.losses.variation import (
+    nine_point_variation_loss,
+    temporal_loss,
+    total_variation_loss,
+)
 
 __all__ = [
     "Convention",
@@ -53,6 +57,7 @@ __all__ = [
     "random_directions",
     "sliced_wasserstein_loss",
     "style_loss",
+    "temporal_loss",
     "total_variation_loss",
     "wasserstein_loss",
 ]

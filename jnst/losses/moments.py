@@ -41,9 +41,10 @@ def moments(features: Float[Array, "h w c"], weights: Float[Array, "h w"] | None
     if weights is None:
         mean = features.mean((0, 1))
         return Moments(mean, gram_matrix(features - mean))
-    mean = jnp.einsum("hw,hwc->c", weights, features)
-    centred = safe_sqrt(weights)[..., None] * (features - mean)
-    return Moments(mean, gram_matrix(centred, normalization="none"))
+    # Times the positions, so that equal weights are ones and round nothing.
+    amounts = (weights * weights.size)[..., None]
+    mean = (amounts * features).mean((0, 1))
+    return Moments(mean, gram_matrix(safe_sqrt(amounts) * (features - mean)))
 
 
 def mix_moments(parts: Sequence[Moments], shares: Float[Array, " n"]) -> Moments:

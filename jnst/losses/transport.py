@@ -31,7 +31,7 @@ def quantiles(
     values, weights = _sort(features, directions, weights)
     if weights is None:
         return _at(values, _centres(count or len(values)))
-    centres = jnp.cumsum(weights, 0) - weights / 2
+    centres = _middles(weights)
     points = _centres(count or len(values))
     return jax.vmap(lambda x, y: jnp.interp(points, x, y), 1, 1)(centres, values)
 
@@ -52,7 +52,7 @@ def sliced_wasserstein_loss(
     values, weights = _sort(features, directions, weights)
     if weights is None:
         return jnp.square(values - _at(target, _centres(len(values)))).mean()
-    wanted = _at(target, jnp.cumsum(weights, 0) - weights / 2)
+    wanted = _at(target, _middles(weights))
     return (weights * jnp.square(values - wanted)).sum(0).mean()
 
 
@@ -83,6 +83,12 @@ def _sort(
     spread = jnp.broadcast_to(weights.reshape(-1, 1), values.shape)
     values, spread = jax.lax.sort((values, spread), dimension=0, num_keys=1)
     return values, spread
+
+
+def _middles(weights: Float[Array, "n p"]) -> Float[Array, "n p"]:
+    """Where each value stands in its distribution, in the middle of its share."""
+    amounts = weights * len(weights)  # equal weights are ones, whose sums are exact
+    return (jnp.cumsum(amounts, 0) - amounts / 2) / len(weights)
 
 
 def _centres(count: int) -> Float[Array, " n"]:

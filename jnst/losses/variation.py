@@ -1,4 +1,4 @@
-"""Roughness of an image."""
+"""Roughness of an image, and its distance from the frame before it."""
 
 from typing import Literal
 
@@ -42,6 +42,17 @@ def total_variation_loss(
         case "sum":
             return vertical.sum() + horizontal.sum()
     raise unknown("reduction", reduction, Reduction)
+
+
+def temporal_loss(
+    image: Float[Array, "h w c"], previous: Float[Array, "h w c"], weights: Float[Array, "h w"]
+) -> Scalar:
+    """Distance of a frame from the last one moved to it: mean over H W C of weight (x - w)^2.
+
+    `weights` (H, W) is 0 where the motion is not to be relied on (Ruder, Dosovitskiy, Brox 2016,
+    "Artistic style transfer for videos", equation 7).
+    """
+    return (weights[..., None] * jnp.square(image - previous)).mean()
 
 
 def nine_point_variation_loss(image: Float[Array, "h w c"]) -> Scalar:

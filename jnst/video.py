@@ -1,0 +1,128 @@
+"""Sequences: frames from a folder or a GIF, each started from the last."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image as PillowImage
+from PIL import ImageSequence
+
+from jnst.atomic import atomic_path
+from jnst.config import Config
+from jnst.flow import consistency, load_flow, resize_flow, warp
+from jnst.images import ImageError, fit_size, load_image, resize_image
+from jnst.record import Result
+from jnst.stylize import Source, stylize
+
+Image = Float[np.ndarray, "h w 3"]
+
+TEMPORAL_WEIGHT = 30.0
+"""Of the temporal term where flows are given. At 200 what comes into view stayed a photograph."""
+
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+
+
+def load_frames(path: str | os.PathLike[str]) -> list[Image]:
+    """The frames of a GIF, or the pictures in a folder, in the order of the numbers in their names.
+
+    Raises:
+        ImageError: there is no picture, one cannot be read, or they differ in size.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = [file for file in path.iterdir() if file.suffix.lower() in PICTURES]
+        frames = [load_image(file) for file in sorted(files, key=_number)]
+    else:
+        try:
+            with PillowImage.open(path) as file:
+                frames = [
+                    np.asarray(frame.convert("RGB"), np.float32) / 255
+                    for frame in ImageSequence.Iterator(file)
+                ]
+        except (OSError, ValueError, SyntaxError, EOFError) as error:
+            raise ImageError(f"{path}: cannot be read as a GIF ({error})") from None
+    if not frames:
+        raise ImageError(f"{path}: holds no pictures; {', '.join(PICTURES)} are read")
+    if len({frame.shape for frame in frames}) > 1:
+        raise ImageError(f"{path}: its frames differ in size")
+    return frames
+
+
+def save_gif(
+    path: str | os.PathLike[str], frames: Sequence[Image], *, milliseconds: int = 100
+) -> None:
+    """Write frames as a GIF that repeats, atomically."""
+    pictures = [PillowImage.fromarray(np.rint(frame * 255).astype(np.uint8)) for frame in frames]
+    with atomic_path(path) as temporary:
+        pictures[0].save(
+            temporary,
+            "GIF",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=milliseconds,
+            loop=0,
+        )
+
+
+def load_flows(folder: str | os.PathLike[str], number: int) -> tuple[np.ndarray, np.ndarray]:
+    """The flows between frames `number` and `number` + 1, counted from 1: backward, then forward.
+
+    The files are named as those of artistic-videos: backward_2_1.flo, forward_1_2.flo.
+
+    Raises:
+        FlowError: one is missing or damaged.
+    """
+    folder = Path(folder)
+    return (
+        load_flow(folder / f"backward_{number + 1}_{number}.flo"),
+        load_flow(folder / f"forward_{number}_{number + 1}.flo"),
+    )
+
+
+def stylize_frames(
+    frames: Sequence[Image],
+    style: Source | Sequence[Source],
+    *,
+    flows: str | os.PathLike[str] | None = None,
+    frame_steps: int = 60,
+    config: Config | None = None,
+    **options: Any,
+) -> Iterator[Result]:
+    """One Result a frame; the first is a whole run, every other starts from the one before it.
+
+    With `flows`, a folder of .flo files (`load_flows`), it starts from the last result moved to the
+    frame, and `temporal_weight` (30 if it is 0) holds it to that where the flows agree. The later
+    frames take `frame_steps` steps at full size. (Ruder, Dosovitskiy, Brox 2016, "Artistic style
+    transfer for videos".) Options are those of `stylize_steps`.
+
+    Raises:
+        ValueError, DivergedError: as `stylize`. FlowError: a flow is missing or damaged.
+    """
+    names = Config.__dataclass_fields__.keys() & options.keys()
+    config = (config or Config()).replace(**{name: options.pop(name) for name in names})
+    weight, config = config.temporal_weight, config.replace(temporal_weight=0)
+    last = stylize(frames[0], style, config=config, **options)
+    yield last
+    later = config.replace(
+        steps=frame_steps, levels=1, level_sizes=None, level_steps=None, init="content"
+    )
+    for number, frame in enumerate(frames[1:], 1):
+        shape = fit_size(frame.shape[:2], config.size)
+        start, previous = resize_image(last.image, shape), None
+        if flows is not None:
+            backward, forward = (resize_flow(each, shape) for each in load_flows(flows, number))
+            mask = consistency(backward, forward)
+            start = warp(start, backward)
+            previous = start, mask
+        settings = later.replace(temporal_weight=(weight or TEMPORAL_WEIGHT) if previous else 0)
+        last = stylize(frame, style, config=settings, start=start, previous=previous, **options)
+        yield last
+
+
+def _number(path: Path) -> list[Any]:
+    parts = re.split(r"(\d+)", path.name)
+    return [int(part) if part.isdigit() else part for part in parts]
