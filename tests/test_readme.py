@@ -30,6 +30,7 @@ def pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save_image("photo.jpg", demo.draw_landscape())
     save_image("painting.jpg", demo.draw_painting())
+    save_image("other.jpg", demo.draw_painting()[::-1])
     return tmp_path
 
 
@@ -42,9 +43,9 @@ def run(commands):
     for line in commands.splitlines():
         program, *arguments = shlex.split(line)
         assert program == "jnst"
-        if arguments[0] == "stylize":
+        if arguments[0] in ("stylize", "texture", "reconstruct", "interpolate", "video"):
             arguments += ["--size", "48", "--steps", "3"]
-        if arguments[1] == "normalize":
+        if arguments[1:2] == ["normalize"]:
             arguments += ["--size", "48"]
         assert cli.main(arguments) == 0, line
 
@@ -54,6 +55,24 @@ def test_commands_in_their_order(pictures, capsys):
     run(commands)
     assert '"style_weight"' in capsys.readouterr().out
     assert Path("again.png").read_bytes() == Path("out.png").read_bytes()
+
+
+def test_control_commands(pictures, capsys):
+    [commands] = [block for block in blocks("sh") if "jnst presets" in block]
+    height, width = demo.draw_landscape().shape[:2]
+    mask = np.zeros((height, width, 3), np.float32)
+    mask[: height // 2] = 1
+    save_image("sky.png", mask)
+    save_image("ground.png", 1 - mask)
+    Path("frames").mkdir()
+    Path("flow").mkdir()
+    for number in (1, 2):
+        save_image(f"frames/{number}.png", demo.draw_landscape())
+    size = np.array([width, height], "<i4").tobytes()
+    for name in ("backward_2_1", "forward_1_2"):
+        Path(f"flow/{name}.flo").write_bytes(b"PIEH" + size + bytes(8 * width * height))
+    run(commands)
+    assert "crowson2021" in capsys.readouterr().out
 
 
 def test_network_commands(pictures, offer, server, capsys):
@@ -81,9 +100,10 @@ def test_every_setting_that_readme_names_exists(capsys):
     with pytest.raises(SystemExit):
         cli.main(["stylize", "--help"])
     known = capsys.readouterr().out
-    for command in ("port", "normalize"):
+    others = (["network", "port"], ["network", "normalize"], ["reconstruct"], ["video"])
+    for command in (*others, ["interpolate"]):
         with pytest.raises(SystemExit):
-            cli.main(["network", command, "--help"])
+            cli.main([*command, "--help"])
         known += capsys.readouterr().out
     for option in set(re.findall(r"--[a-z][a-z-]+", README)):
         assert option in known, option
