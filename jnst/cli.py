@@ -31,7 +31,7 @@ from jnst.images import check_writable, load_picture, save_image
 from jnst.masks import load_masks
 from jnst.networks import NetworkWarning, load_network
 from jnst.optimize import DivergedError
-from jnst.presets import PRESETS, preset
+from jnst.presets import NETWORKS, PRESETS, preset
 from jnst.pyramid import plan_levels
 from jnst.record import Result, load_recipe
 from jnst.stylize import reconstruct_steps, stylize, stylize_steps, texture_steps
@@ -63,12 +63,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return options.run(options)
     except (ValueError, OSError) as error:
         return _fail(str(error), status=2)
+    except DivergedError as error:
+        return _fail(str(error), status=1)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        return _fail("not enough memory, a smaller --size needs less", status=1)
     except KeyboardInterrupt as interrupt:
         return _fail(str(interrupt) or "interrupted before there was anything", INTERRUPTED)
 
 
 def stylize_command(options: argparse.Namespace) -> int:
     """`jnst stylize`: a picture in the manner of others."""
+    if options.like and options.preset:
+        raise ValueError("--preset and --like are both whole recipes; one of them is accepted")
     recipe = load_recipe(options.like) if options.like else {"config": {}, "network": {}}
     config = _config(options, recipe["config"])
     styles = [str(style) for style in options.style]
@@ -85,9 +93,7 @@ def texture_command(options: argparse.Namespace) -> int:
     out = _output(options, f"{options.style[0].stem}-texture.png")
     network = _network(options, options.style)
     config = _config(options, {"init": "colours", "content_layers": ()})
-    results = texture_steps(
-        list(map(str, options.style)), init=config.init, network=network, config=config
-    )
+    results = texture_steps(list(map(str, options.style)), network=network, config=config)
     return _write_last(results, out, options.save_every)
 
 
@@ -96,8 +102,7 @@ def reconstruct_command(options: argparse.Namespace) -> int:
     out = _output(options, f"{options.content.stem}-{options.layer}.png")
     network = _network(options, [options.content])
     given = {"init": "noise", "content_layers": (options.layer,), "style_layers": ()}
-    config = _config(options, given)
-    results = reconstruct_steps(options.content, init=config.init, network=network, config=config)
+    results = reconstruct_steps(options.content, network=network, config=_config(options, given))
     return _write_last(results, out, options.save_every)
 
 
@@ -107,18 +112,22 @@ def interpolate_command(options: argparse.Namespace) -> int:
     out = _output(options, f"{options.content.stem}-interpolated.png")
     network = _network(options, [options.content, *options.style])
     config = _config(options, {})
-    pictures = []
-    for share in np.linspace(0, 1, options.count):
-        result = stylize(
-            options.content,
-            list(map(str, options.style)),
-            network=network,
-            config=config,
-            style_blend=(1 - share, share),
-        )
-        pictures.append(result.image)
-        terminal().print(f"{len(pictures)} of {options.count}")
-    save_image(out, np.concatenate(pictures, 1), recipe=json.dumps(result.recipe()))
+    pictures: list[np.ndarray] = []
+    try:
+        for share in np.linspace(0, 1, options.count):
+            blend = (1 - share, share)
+            result = stylize(
+                options.content,
+                list(map(str, options.style)),
+                network=network,
+                config=config.replace(style_blend=blend),
+            )
+            pictures.append(result.image)
+            terminal().print(f"{len(pictures)} of {options.count}")
+    finally:
+        if pictures:  # what there is, is never lost
+            with _uninterrupted():
+                save_image(out, np.concatenate(pictures, 1), recipe=json.dumps(result.recipe()))
     terminal().print(f"wrote {out}", markup=False, soft_wrap=True)
     return 0
 
@@ -128,6 +137,10 @@ def video_command(options: argparse.Namespace) -> int:
     frames = load_frames(options.frames)
     out = options.output
     gif = out.suffix.lower() == ".gif"
+    if not gif and out.suffix:
+        raise ValueError(f"{out}: a .gif file or a folder is accepted")
+    if gif and not out.parent.is_dir():
+        raise ValueError(f"{out}: there is no folder {out.parent}")
     if not gif:
         out.mkdir(parents=True, exist_ok=True)
     network = _network(options, options.style)
@@ -156,6 +169,7 @@ def presets_command(_: argparse.Namespace) -> int:
     """`jnst presets`: the recipes side by side, where they differ."""
     configs = {name: preset(name) for name in PRESETS}
     table = Table("", *configs, box=None, pad_edge=False)
+    table.add_row("network", *NETWORKS.values())
     for field in dataclasses.fields(Config):
         values = [str(getattr(config, field.name)) for config in configs.values()]
         if len(set(values)) > 1:
@@ -168,22 +182,11 @@ def _config(options: argparse.Namespace, base: dict[str, Any]) -> Config:
     """The settings of a preset, of a recipe or a command, and those that were given."""
     names = {field.name for field in dataclasses.fields(Config)} & vars(options).keys()
     given = {name: vars(options)[name] for name in names}
-    if "optimizer" in given:  # a recipe's learning rate is another optimizer's
-        given = {"learning_rate": None} | given
-    if {"steps", "levels", "level_sizes"} & given.keys():  # steps of a recipe's own levels
-        given = {"level_steps": None} | given
-    if "levels" in given:
-        given = {"level_sizes": None} | given
-    for layers in ("content_layers", "style_layers"):
-        if layers in given:
-            given = {f"{layers[:-1]}_weights": None} | given
-    if given.get("style_layers"):
-        given = {"style_loss": ("gram",)} | given
-    return Config(**{**PRESETS[options.preset], **base, **given})
+    return preset(options.preset or "fast").replace(**base).replace(**given)
 
 
 def _output(options: argparse.Namespace, name: str) -> Path:
-    if options.save_every is not None:
+    if vars(options).get("save_every") is not None:
         whole_number("--save-every", options.save_every, minimum=1)
     out = options.output or _free_name(name)
     check_writable(out)
@@ -194,7 +197,8 @@ def _network(
     options: argparse.Namespace, pictures: Sequence[Path], recipe: dict[str, Any] | None = None
 ) -> str:
     """The name or file of the network; fetched once it is sure that the pictures can be read."""
-    network = options.network or (recipe or {"network": {}})["network"].get("load") or "embedded"
+    made_with = (recipe or {"network": {}})["network"].get("load")
+    network = options.network or made_with or NETWORKS[options.preset or "fast"]
     if is_to_be_fetched(network):
         for picture in pictures:
             load_picture(picture)
@@ -247,7 +251,7 @@ def _write_last(results: Iterator[Result], out: Path, save_every: int | None) ->
         result = dataclasses.replace(result, image=error.image)
         status, outcome = 1, f"{error}: "
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+        if not _is_out_of_memory(error):
             raise
         status, outcome = 1, "not enough memory, a smaller --size needs less: "
     with _uninterrupted():
@@ -258,6 +262,10 @@ def _write_last(results: Iterator[Result], out: Path, save_every: int | None) ->
         return _fail(report, status)
     terminal().print(report, markup=False, soft_wrap=True)
     return 0
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
 @contextlib.contextmanager
@@ -391,7 +399,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("content", type=Path)
     command.add_argument("style", type=Path, nargs=2)
     command.add_argument("--count", type=int, default=5, help="pictures in the strip (%(default)s)")
-    _add_run_options(command)
+    _add_run_options(command, saves=False)
 
     command = add_command(commands, "video", video_command)
     command.add_argument("frames", type=Path, help="a GIF, or a folder of pictures")
@@ -409,7 +417,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="steps of every frame after the first (%(default)s)",
     )
-    _add_run_options(command, output="a .gif file, or a folder")
+    _add_run_options(command, output="a .gif file, or a folder", saves=False)
 
     add_command(commands, "presets", presets_command)
 
@@ -436,7 +444,9 @@ def _yes_or_no(text: str) -> bool:
     return text == "yes"
 
 
-def _add_run_options(command: argparse.ArgumentParser, *, output: str = "") -> None:
+def _add_run_options(
+    command: argparse.ArgumentParser, *, output: str = "", saves: bool = True
+) -> None:
     command.add_argument(
         "-o",
         "--output",
@@ -447,19 +457,19 @@ def _add_run_options(command: argparse.ArgumentParser, *, output: str = "") -> N
     command.add_argument(
         "--network",
         metavar="NAME",
-        help="embedded (the default), imagenet, torchvision, or any file of VGG-19 weights",
+        help="embedded, imagenet, torchvision, or any file of VGG-19 weights; unset: the preset's",
     )
-    command.add_argument(
-        "--save-every",
-        type=int,
-        metavar="N",
-        help="also write OUTPUT-0050.png and so on, about every N steps",
-    )
+    if saves:
+        command.add_argument(
+            "--save-every",
+            type=int,
+            metavar="N",
+            help="also write OUTPUT-0050.png and so on, about every N steps",
+        )
     command.add_argument(
         "--preset",
         choices=list(PRESETS),
-        default="fast",
-        help="a whole recipe, which further options change (%(default)s): see jnst presets",
+        help="a whole recipe, which further options change (fast): see jnst presets",
     )
     for field in dataclasses.fields(Config):
         command.add_argument(f"--{field.name.replace('_', '-')}", **_option(field))

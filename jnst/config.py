@@ -58,7 +58,7 @@ class Config:
     levels: int = _setting(3, "sizes from coarse to fine; 1: full size only")
     level_factor: float = _setting(2.0, "how much larger each level is than the last")
     level_sizes: tuple[int, ...] | None = _setting(
-        None, "longer sides of the levels before the last, instead of levels and factor"
+        None, "longer sides of the levels before the last, in the place of levels"
     )
     level_steps: tuple[int, ...] | None = _setting(
         None, "steps of each level, in the place of steps; unset: 3/4 of the last level's"
@@ -139,7 +139,9 @@ class Config:
                 raise ValueError(f"{name} is {share}; a share of at most 1 is accepted")
         if self.pixels == "projected" and self.optimizer == "lbfgs":
             raise ValueError("pixels is 'projected', which adam and sgd take; lbfgs takes sigmoid")
-        whole_number("laplacian_pool", self.laplacian_pool, minimum=1)
+        self._coerce(
+            "laplacian_pool", whole_number("laplacian_pool", self.laplacian_pool, minimum=1)
+        )
         for name in (
             "content_weight",
             "style_weight",
@@ -154,11 +156,14 @@ class Config:
             self._coerce("learning_rate", rate)
             if self.optimizer == "lbfgs":
                 raise ValueError(f"learning_rate is {rate}; lbfgs takes none, adam and sgd do")
+        if self.learning_rate_decay != 1 and self.optimizer == "lbfgs":
+            raise ValueError("learning_rate_decay is not 1; adam and sgd take it, lbfgs does not")
         if self.normalize_gradients and self.optimizer == "lbfgs":
             raise ValueError("normalize_gradients is on; adam and sgd take it, lbfgs does not")
         if not isinstance(self.init, str | os.PathLike):
             raise ValueError(
-                f"init is {self.init!r}; content, noise, style, or a picture file is accepted"
+                f"init is {self.init!r}; content, style, grey, noise, gaussian, colours, or a "
+                "picture file is accepted"
             )
         self._coerce("init", os.fspath(self.init))
         check_choice("optimizer", self.optimizer, Optimizer)
@@ -204,13 +209,8 @@ class Config:
             if (values := getattr(self, name)) is not None:
                 values = tuple(whole_number(name, value, minimum=1) for value in values)
                 self._coerce(name, values)
-        if self.level_sizes is not None and (
-            list(self.level_sizes) != sorted(set(self.level_sizes))
-            or self.level_sizes[-1:] >= (self.size,)
-        ):
-            raise ValueError(
-                f"level_sizes is {self.level_sizes}; they must rise, and be below size {self.size}"
-            )
+        if self.level_sizes is not None and list(self.level_sizes) != sorted(set(self.level_sizes)):
+            raise ValueError(f"level_sizes is {self.level_sizes}; they must rise")
         if self.level_steps is not None:
             count = self.levels if self.level_sizes is None else len(self.level_sizes) + 1
             if len(self.level_steps) != count:
@@ -274,12 +274,32 @@ class Config:
         )
 
     def replace(self, **settings: Any) -> "Config":
-        """A copy with some fields changed; a ValueError names a field that does not exist."""
+        """A copy with some fields changed, and those that hung on them as by default.
+
+        Another optimizer takes its own rate, other layers equal weights, other steps or levels
+        their usual shares.
+
+        Raises:
+            ValueError: a field that does not exist, or a value that is not accepted.
+        """
         known = [field.name for field in dataclasses.fields(self)]
         for name in settings:
             if name not in known:
                 raise ValueError(f"unknown setting {name!r}; known: {', '.join(known)}")
-        return dataclasses.replace(self, **settings)
+        freed: dict[str, Any] = {}
+        if settings.get("optimizer", self.optimizer) != self.optimizer:
+            freed |= {"learning_rate": None, "learning_rate_decay": 1.0, "pixels": "free"}
+            freed |= {"normalize_gradients": False}
+        if {"steps", "levels", "level_sizes"} & settings.keys():
+            freed |= {"level_steps": None}
+        if {"levels", "level_factor"} & settings.keys():
+            freed |= {"level_sizes": None, "level_steps": None}
+        for layers in ("content_layers", "style_layers"):
+            if layers in settings:
+                freed |= {f"{layers[:-1]}_weights": None}
+        if "style_layers" in settings and len(self.style_loss) > 1:
+            freed |= {"style_loss": ("gram",)}
+        return dataclasses.replace(self, **{**freed, **settings})
 
 
 def _spread(

@@ -20,8 +20,8 @@ from jnst.regions import position_weights, propagate_mask
 from jnst.style_losses import STYLE_LOSSES, StyleLoss
 from jnst.vgg import Network, check_image, extract_features, smallest_side
 
-SMALLEST_VARIATION = 1e-4
-"""Total variation of a style with steps of 1/100: a flat one must not flatten the picture."""
+SMALLEST_STEP = 1e-2
+"""Between pixels, of a style that is flatter: it must not flatten the picture."""
 
 Image = Float[Array, "h w 3"]
 Mask = Float[Array, "h w"]
@@ -305,16 +305,23 @@ def _targets_of_part(
     if masked and not loss.takes_masks:
         raise ValueError(f"style loss {term.loss} takes no masks; gram and wasserstein do")
     amounts = jnp.stack([jnp.float32(style.weight) for style, _, _ in styles])
-    shares = amounts / amounts.sum()
+    amounts *= jnp.stack([_any(weights) for *_, weights in styles])
+    shares = amounts / jnp.maximum(amounts.sum(), jnp.finfo(amounts.dtype).tiny)
     statistics = [loss.describe(maps, weights) for _, maps, weights in styles]
     weights = _weights(part.mask, term.layer, config)
+    # A mask may leave nothing of a region or of a style at a deep layer.
+    whole = part.share * _any(weights) * (amounts.sum() > 0)
     if loss.mix:
         statistics, shares = [loss.mix(statistics, shares)], jnp.ones(1)
     maps = styles[0][1]
     return [
-        StyleTarget(statistic, part.share * share, _scale(loss, maps, statistic, config), weights)
+        StyleTarget(statistic, whole * share, _scale(loss, maps, statistic, config), weights)
         for statistic, share in zip(statistics, shares, strict=True)
     ]
+
+
+def _any(weights: Mask | None) -> Float[Array, ""]:
+    return jnp.float32(1) if weights is None else jnp.float32(weights.sum() > 0)
 
 
 def _scale(loss: StyleLoss, maps: Array, statistic: Any, config: Config) -> Float[Array, ""]:
@@ -342,8 +349,9 @@ def _variation(styles: Sequence[Style], config: Config) -> Float[Array, ""]:
     if config.convention != "relative" or not styles:
         return jnp.float32(1)
     amounts = jnp.stack([jnp.float32(style.weight) for style in styles])
-    own = jnp.stack([losses.total_variation_loss(jnp.asarray(style.image)) for style in styles])
-    return jnp.maximum(jnp.vdot(amounts / amounts.sum(), own), SMALLEST_VARIATION)
+    own = jnp.stack([VARIATIONS[config.variation](jnp.asarray(style.image)) for style in styles])
+    smallest = SMALLEST_STEP if config.variation == "l1" else SMALLEST_STEP**2
+    return jnp.maximum(jnp.vdot(amounts / amounts.sum(), own), smallest)
 
 
 def _visible(

@@ -195,8 +195,12 @@ def make_step(
             optimizer_state,
             jnp.where(better, image, state.best_image),
             jnp.where(better, loss, state.best_loss),
-            state.decay * state.average + (1 - state.decay) * image,
-            state.decay * state.average_weight + (1 - state.decay),
+            jnp.where(
+                finite, state.decay * state.average + (1 - state.decay) * image, state.average
+            ),
+            jnp.where(
+                finite, state.decay * state.average_weight + 1 - state.decay, state.average_weight
+            ),
             state.decay,
         )
         searched = optax.tree.get(optimizer_state, "num_linesearch_steps", 0)

@@ -44,12 +44,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType(
             "pooling": "max",
             "margin": 0,
         },
-        # Johnson 2015, github.com/jcjohnson/neural-style, its defaults; without its total
-        # variation, which is a gradient of 1e-3 times the differences in 0-255.
+        # Johnson 2015, github.com/jcjohnson/neural-style, its defaults; it starts from noise of
+        # 0.001 in 0-255, which is grey. Without its total variation, a gradient of 1e-3 times the
+        # differences in 0-255.
         "johnson2015": {
             "levels": 1,
             "steps": 1000,
-            "init": "gaussian",
+            "init": "grey",
             "content_layers": ("relu4_2",),
             "style_layers": RELUS,
             "content_weight": 5.0,
@@ -62,7 +63,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType(
         },
         # Chollet, keras.io/examples/generative/neural_style_transfer: sums of squares in 0-255,
         # here of [0, 1]: its rate of 100 is 100 / 255^2. Its Gram matrices are divided by the
-        # image's size, which is 4^(b-1) times that of block b's maps. Without its total variation.
+        # image's size, which is 4^(b-1) times that of block b's maps, and by 3 channels at every
+        # layer. Without its total variation.
         "keras": {
             "size": 400,
             "levels": 1,
@@ -74,7 +76,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType(
             "style_layers": RELUS,
             "content_weight": 2 * 2.5e-8,
             "style_weight": 1e-6,
-            "style_layer_weights": tuple(16.0**-block / 5 for block in range(5)),
+            "style_layer_weights": tuple(
+                channels**2 / 9 * 16.0**-block / 5 for block, channels in enumerate(CHANNELS)
+            ),
             "tv_weight": 0.0,
             "convention": "paper",
             "pooling": "max",
@@ -102,6 +106,19 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType(
         },
     }
 )
+
+
+NETWORKS: Mapping[str, str] = types.MappingProxyType(
+    {
+        "fast": "embedded",
+        "gatys2016": "imagenet",
+        "gatys2016-code": "imagenet",
+        "johnson2015": "imagenet",
+        "keras": "imagenet",
+        "crowson2021": "torchvision",
+    }
+)
+"""The network that each recipe is for. Losses in absolute units mean nothing on another."""
 
 
 def preset(name: str, **settings: Any) -> Config:

@@ -11,7 +11,15 @@ from jaxtyping import Float
 
 from jnst.config import Config
 from jnst.images import fit_size, resize_image
-from jnst.objective import Style, Targets, add_margin, keep_content, make_targets, remove_margin
+from jnst.objective import (
+    Style,
+    Targets,
+    add_margin,
+    keep_content,
+    make_targets,
+    remove_margin,
+    total_loss,
+)
 from jnst.optimize import (
     DivergedError,
     Info,
@@ -152,6 +160,22 @@ def run_levels(
                 done + error.step, _picture(jnp.asarray(error.image), targets)
             ) from None
         done += level.steps
+
+
+def check_levels(network: Network, scene: Scene, config: Config, levels: Sequence[Level]) -> None:
+    """Go through the objective of the smallest and the largest level without computing it.
+
+    Raises:
+        ValueError: a loss cannot be had at that size, or with these masks.
+    """
+
+    def loss(targets: Targets, canvas: jax.Array) -> jax.Array:
+        return total_loss(network.arrays_only(), canvas, targets, config.weights())[0]
+
+    for shape in {levels[0].shape, levels[-1].shape}:
+        targets = jax.eval_shape(lambda shape=shape: level_targets(network, scene, shape, config))
+        sides = (side + 2 * config.margin for side in shape)
+        jax.eval_shape(loss, targets, jax.ShapeDtypeStruct((*sides, 3), jnp.float32))
 
 
 def level_targets(

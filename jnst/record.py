@@ -74,11 +74,12 @@ class Result:
         }
 
     def _losses(self) -> dict[str, float]:
-        """Those of the image, which is the best at the last size; the last step may be worse."""
+        """Those of the image, the best at the last size; of the last step if it is an average."""
         if not self.steps:
             return {}
         loss, size = self.history.loss, self.history.size
-        best = np.where((size == size[-1]) & np.isfinite(loss), loss, np.inf).argmin()
+        at_size = np.where((size == size[-1]) & np.isfinite(loss), loss, np.inf)
+        best = -1 if self.config.averaging else int(at_size.argmin())
         terms = jax.tree_util.tree_leaves_with_path(self.history.terms)
         return {"total": float(loss[best])} | {
             jax.tree_util.keystr(path, simple=True, separator="/"): float(values[best])

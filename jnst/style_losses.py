@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jnst import losses
 from jnst.losses import Convention
 from jnst.losses.common import safe_sqrt
 
-MOST_PAIRS = 2**26
+MOST_PAIRS, MOST_PATCHES = 2**26, 2**29
+"""Of positions of the image and of the style: a matrix of them is held, or gone through."""
 
 QUANTILES = 1024
 """Points of a style's distributions that are kept."""
@@ -64,18 +66,40 @@ def _directions(features: Features) -> Float[Array, "c c"]:
 
 
 def _patches(features: Features, weights: Weights) -> tuple[Array, Array | None]:
+    features, weights = _three_by_three(features, weights)
     inner = None if weights is None else weights[1:-1, 1:-1].ravel()
     return losses.extract_patches(features), inner
+
+
+def _patch_distance(
+    features: Features, weights: Weights, target: tuple[Array, Array | None], _: Convention
+) -> Float[Array, ""]:
+    _check_pairs("patches", features[..., 0].size * len(target[0]), MOST_PATCHES)
+    features, weights = _three_by_three(features, weights)
+    return losses.patch_loss(features, target[0], weights, target[1])
+
+
+def _three_by_three(features: Features, weights: Weights) -> tuple[Features, Weights]:
+    """Maps of deep layers may have no 3 x 3 patch: their border is repeated."""
+    missing = [max(0, 3 - side) for side in features.shape[:2]]
+    before = [(side, 0) for side in missing]
+    if weights is not None:
+        weights = jnp.pad(weights, before, "edge")
+    return jnp.pad(features, [*before, (0, 0)], "edge"), weights
+
+
+def _check_pairs(name: str, pairs: int, most: int) -> None:
+    if pairs > most:
+        raise ValueError(
+            f"style loss {name} compares {pairs} pairs of positions; at most {most} are accepted: "
+            "take deeper layers or a smaller size"
+        )
 
 
 def _contextual(
     features: Features, weights: Weights, target: Features, _: Convention
 ) -> Float[Array, ""]:
-    if (pairs := features[..., 0].size * target[..., 0].size) > MOST_PAIRS:
-        raise ValueError(
-            f"style loss contextual compares {pairs} pairs of positions; at most {MOST_PAIRS} are "
-            "accepted: take a deeper layer or a smaller size"
-        )
+    _check_pairs("contextual", features[..., 0].size * target[..., 0].size, MOST_PAIRS)
     return losses.contextual_loss(features, target)
 
 
@@ -109,9 +133,7 @@ STYLE_LOSSES = types.MappingProxyType(
         ),
         "patches": StyleLoss(
             _patches,
-            lambda features, weights, target, _: losses.patch_loss(
-                features, target[0], weights, target[1]
-            ),
+            _patch_distance,
         ),
         "contextual": StyleLoss(
             lambda features, _: features, _contextual, dimensionless=True, takes_masks=False

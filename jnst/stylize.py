@@ -16,7 +16,7 @@ from jnst.config import Config
 from jnst.images import Picture, fit_size, load_picture, resize_image
 from jnst.networks import load_network
 from jnst.optimize import DivergedError, Info
-from jnst.pyramid import Scene, plan_levels, run_levels
+from jnst.pyramid import Scene, check_levels, plan_levels, run_levels
 from jnst.record import History, Result
 from jnst.start import first_image
 from jnst.vgg import Network, smallest_side
@@ -69,9 +69,12 @@ def texture_steps(
     style: Source | Sequence[Source], *, shape: tuple[int, int] | None = None, **options: Any
 ) -> Iterator[Result]:
     """As `texture`, but yields the Result so far: see `stylize_steps`."""
-    options = {"init": "colours"} | options | {"content_layers": ()}
+    _no_color("texture", options)
+    if "config" not in options:
+        options = {"init": "colours"} | options
+    options = options | {"content_layers": ()}
     if shape is None:
-        first = style if isinstance(style, str | os.PathLike | np.ndarray) else style[0]
+        first, *_ = _listed(style)
         shape = _open("style", first).image.shape[:2]
     else:
         options = {"size": max(shape)} | options
@@ -81,7 +84,10 @@ def texture_steps(
 
 def reconstruct_steps(content: Source, **options: Any) -> Iterator[Result]:
     """As `reconstruct`, but yields the Result so far: see `stylize_steps`."""
-    options = {"init": "noise"} | options | {"style_layers": (), "style_layer_weights": None}
+    _no_color("reconstruct", options)
+    if "config" not in options:
+        options = {"init": "noise"} | options
+    options = options | {"style_layers": ()}
     return stylize_steps(content, (), **options)
 
 
@@ -113,7 +119,7 @@ def stylize_steps(
         ValueError: as `stylize`. DivergedError is raised by the iterator.
     """
     config = (config or Config()).replace(**settings)
-    sources = [style] if isinstance(style, str | os.PathLike | np.ndarray | jax.Array) else [*style]
+    sources = _listed(style)
     layers = config.content_layers + config.style_layers
     original = _open("content", content, layers)
     styles = [_open("style", source, config.style_layers).image for source in sources]
@@ -134,6 +140,7 @@ def stylize_steps(
         **{key: getattr(loaded, key) for key in ("name", "source", "licence", "digest")},
     }
     levels = plan_levels(shape, config)
+    check_levels(loaded, scene, config, levels)
     progress = run_levels(loaded, scene, start, config, levels=levels)
     alpha = None if original.alpha is None else resize_image(original.alpha, shape)
     colors = resize_image(original.image, shape)
@@ -157,6 +164,18 @@ def stylize_steps(
             raise DivergedError(error.step, finished(error.image)) from None
 
     return results()
+
+
+def _listed(style: Source | Sequence[Source]) -> list[Source]:
+    if isinstance(style, str | os.PathLike | np.ndarray | jax.Array):
+        return [style]
+    return list(style)
+
+
+def _no_color(name: str, options: dict[str, Any]) -> None:
+    config = options.get("config") or Config()
+    if options.get("color", config.color) != "style":
+        raise ValueError(f"{name} has no two pictures whose colours could differ; color is 'style'")
 
 
 def _last(results: Iterator[Result]) -> Result:
@@ -205,6 +224,8 @@ def _check_counts(
         raise ValueError(
             f"content_masks has {len(content_masks)} masks; {styles} styles need one each"
         )
+    if content_masks and config.style_blend is not None:
+        raise ValueError("style_blend and content_masks: with masks a style is alone in its region")
     for mask in (*content_masks, *(mask for mask in style_masks if mask is not None)):
         array = np.asarray(mask)
         if array.ndim != 2 or not (

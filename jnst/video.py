@@ -1,5 +1,6 @@
 """Sequences: frames from a folder or a GIF, each started from the last."""
 
+import dataclasses
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from PIL import Image as PillowImage
 from PIL import ImageSequence
 
+from jnst import color
 from jnst.atomic import atomic_path
 from jnst.config import Config
 from jnst.flow import consistency, load_flow, resize_flow, warp
@@ -104,9 +106,25 @@ def stylize_frames(
     """
     names = Config.__dataclass_fields__.keys() & options.keys()
     config = (config or Config()).replace(**{name: options.pop(name) for name in names})
-    weight, config = config.temporal_weight, config.replace(temporal_weight=0)
+    if config.color == "luminance":
+        raise ValueError(
+            "color is 'luminance'; a video takes 'recombine', or colours matched before"
+        )
+    if flows is None and config.temporal_weight:
+        raise ValueError("temporal_weight is given without flows")
+    recombine = config.color == "recombine"
+    weight = config.temporal_weight
+    config = config.replace(temporal_weight=0, color="style" if recombine else config.color)
+
+    def shown(result: Result, frame: Image) -> Result:
+        if not recombine:
+            return result
+        content = resize_image(frame, result.image.shape[:2])
+        image = color.with_luminance(content, color.luminance(result.image))
+        return dataclasses.replace(result, image=image)
+
     last = stylize(frames[0], style, config=config, **options)
-    yield last
+    yield shown(last, frames[0])
     later = config.replace(
         steps=frame_steps, levels=1, level_sizes=None, level_steps=None, init="content"
     )
@@ -120,7 +138,7 @@ def stylize_frames(
             previous = start, mask
         settings = later.replace(temporal_weight=(weight or TEMPORAL_WEIGHT) if previous else 0)
         last = stylize(frame, style, config=settings, start=start, previous=previous, **options)
-        yield last
+        yield shown(last, frame)
 
 
 def _number(path: Path) -> list[Any]:

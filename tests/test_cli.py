@@ -457,6 +457,7 @@ def test_presets(call, pictures, small, network_file):
     assert out[0].split() == list(jnst.PRESETS)
     rows = {line.split()[0]: line for line in out[1:]}
     assert "wasserstein" in rows["style_loss"]
+    assert rows["network"].split()[1:3] == ["embedded", "imagenet"]
     options = ["--size", 32, "--steps", 3, "--network", network_file, "-o", "a.png"]
     assert call("stylize", *pictures, "--preset", "johnson2015", *options) == (0, [], [])
     config = jnst.load_recipe("a.png")["config"]
@@ -478,3 +479,45 @@ def test_video(call, pictures, small, network_file, tmp_path):
         assert gif.n_frames in (2, 3)  # equal frames may be joined
     status, _, err = call("video", "missing.gif", pictures[1], *options, "-o", "b.gif")
     assert (status, len(err)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["stylize", "c.png", "s.png", "--preset", "keras", "--like", "c.png"],
+            "--preset and --like",
+        ),
+        (["video", "c.png", "s.png", "-o", "a.mp4"], "a.mp4: a .gif file or a folder"),
+        (["video", "c.png", "s.png", "-o", "no/a.gif"], "no/a.gif: there is no folder no"),
+        (
+            ["video", "c.png", "s.png", "-o", "a.gif", "--color", "luminance"],
+            "color is 'luminance'",
+        ),
+        (["texture", "s.png", "--color", "luminance"], "texture has no two pictures"),
+        (["interpolate", "c.png", "s.png", "s.png", "--count", "1"], "--count is 1"),
+        (
+            ["stylize", "c.png", "s.png", "--normalize-gradients", "on"],
+            "argument --normalize-gradients",
+        ),
+        (["stylize", "c.png", "s.png", "--preset", "gatys"], "argument --preset: invalid choice"),
+    ],
+)
+def test_refused_commands(call, pictures, tmp_path, arguments, message):
+    for path, name in zip(pictures, ("c.png", "s.png"), strict=True):
+        shutil.copy(path, tmp_path / name)
+    before = set(tmp_path.iterdir())
+    status, out, err = call(*arguments)
+    assert (status, out, len(err)) == (2, [], 1)
+    assert err[0].startswith(f"jnst: {message}")
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_preset_with_another_optimizer_or_half(call, pictures, network_file):
+    options = ["--size", 32, "--steps", 2, "--network", network_file]
+    keras = ["--preset", "keras", "--optimizer", "lbfgs", *options, "-o", "a.png"]
+    assert call("stylize", *pictures, *keras) == (0, [], [])
+    crowson = ["--preset", "crowson2021", "--layer", "relu2_1", *options, "-o", "b.png"]
+    assert call("reconstruct", pictures[0], *crowson) == (0, [], [])
+    config = jnst.load_recipe("b.png")["config"]
+    assert (config["averaging"], config["steps"]) == (0.99, 2)

@@ -255,3 +255,42 @@ def test_no_weight_recompiles(network, images):
         list(run(optimizer, begin, network, targets, config.weights(), steps=5))
         caches.append((jitted._cache_size(), _run_chunk._cache_size()))
     assert caches[0] == caches[1] == caches[2]
+
+
+@pytest.mark.parametrize("loss", MASKABLE)
+def test_a_mask_that_vanishes_at_a_layer_counts_for_nothing(network, images, loss):
+    """A small region has no position at a deep layer that sees nothing else."""
+    content, style, other, image = images
+    config = settings(style_loss=loss, mask_propagation="inside", margin=0)
+    dot = np.zeros(style.shape[:2], np.float32)
+    dot[20:23, 20:23] = 1
+    styles = [Style(style, mask=dot), Style(other)]
+    both = make_targets(network, content, styles, config)
+    alone = make_targets(network, content, other, config)
+    (_, terms), gradient = evaluate(network, both, image, config)
+    (_, expected), _ = evaluate(network, alone, image, config)
+    np.testing.assert_allclose(terms.style["relu3_1"], expected.style["relu3_1"], rtol=1e-4)
+    assert np.isfinite(gradient).all()
+    nothing = make_targets(network, content, [styles[0]], config)
+    (_, terms), _ = evaluate(network, nothing, image, config)
+    assert terms.style["relu3_1"] == 0
+
+
+def test_patches_of_maps_that_are_too_small_for_one(network, images):
+    content, _, _, image = images
+    config = settings(style_loss="patches", style_layers=("relu5_1",), margin=0)
+    for shape in ((16, 32), (32, 40)):
+        style = images[1][: shape[0], : shape[1]]
+        targets = make_targets(network, content, style, config)
+        (total, _), gradient = evaluate(network, targets, image, config)
+        assert np.isfinite(total) and np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("variation", ["l2", "l1", "nine_point"])
+def test_variation_is_in_units_of_the_styles(network, images, variation):
+    _, style, *_ = images
+    style = np.ascontiguousarray(np.broadcast_to(style[:32, :32], (32, 32, 3)))
+    config = settings(variation=variation, margin=0)
+    targets = make_targets(network, style, style, config)
+    (_, terms), _ = evaluate(network, targets, style, config)
+    np.testing.assert_allclose(terms.total_variation, 1, rtol=1e-5)

@@ -7,8 +7,9 @@ from test_conventions import plain_features
 from test_style_losses import plain_moments, plain_nine_point, plain_wasserstein
 
 from jnst.config import Config
+from jnst.downloads import manifest
 from jnst.objective import make_targets, total_loss
-from jnst.presets import PRESETS, preset
+from jnst.presets import NETWORKS, PRESETS, preset
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -19,6 +20,11 @@ def test_every_recipe_is_accepted_and_can_be_changed(name):
 
 def test_the_default_is_fast():
     assert preset("fast") == Config()
+
+
+def test_every_recipe_has_its_network():
+    assert list(NETWORKS) == list(PRESETS)
+    assert set(NETWORKS.values()) <= {"embedded", *manifest()}
 
 
 def test_unknown():
@@ -67,7 +73,7 @@ def test_keras(network, features):
 
     for layer in config.style_layers:
         difference = gram(maps[layer]) - gram(style_maps[layer])
-        channels, size = maps[layer].shape[-1], 32 * 48
+        channels, size = 3, 32 * 48  # of the image, at every layer
         loss = (difference**2).sum() / (4 * channels**2 * size**2)
         expected += 1e-6 / 5 * loss
     np.testing.assert_allclose(total, expected, rtol=1e-4)

@@ -182,6 +182,17 @@ def test_equal_weights_are_none(shape):
     )
 
 
+def test_what_does_not_count_changes_no_quantile():
+    features, w = maps((9, 6, 3)), np.zeros((9, 6), np.float32)
+    w[2:5, 1:4] = 1 / 9
+    changed = features.copy()
+    changed[w == 0] = 1000
+    np.testing.assert_array_equal(
+        losses.quantiles(features, weights=w, count=50),
+        losses.quantiles(changed, weights=w, count=50),
+    )
+
+
 def plain_patches(features):
     height, width, _ = features.shape
     features = np.asarray(features, np.float64)

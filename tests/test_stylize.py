@@ -294,9 +294,30 @@ def test_every_setting_runs(network, arrays, small):
         ({"style_masks": [None, None]}, "style_masks has 2 entries; 1 styles"),
         ({"content_masks": [np.full((9, 9), 2.0)]}, r"mask has shape \(9, 9\); .* in \[0, 1\]"),
         ({"content_masks": [np.ones((9, 9, 3))]}, r"mask has shape \(9, 9, 3\)"),
+        (
+            {"content_masks": [np.ones((9, 9))], "style_blend": (1,)},
+            "style_blend and content_masks: with masks a style is alone",
+        ),
+        ({"content_masks": [np.zeros((9, 9))]}, "a mask is 0 everywhere"),
+        (
+            {"style_loss": "contextual", "content_masks": [np.ones((9, 9))]},
+            "contextual takes no masks",
+        ),
+        ({"laplacian_weight": 1, "laplacian_pool": 40}, "3 x 3 squares of 40 are needed"),
         ({"temporal_weight": 1}, "temporal_weight and a previous frame are given together"),
     ],
 )
 def test_refused_combinations(network, arrays, small, options, message):
+    """Before the first step, whichever level would have failed."""
     with pytest.raises(ValueError, match=message):
-        run(network, arrays, small, **options)
+        options = {"style": arrays[1]} | small | {"size": 64, "levels": 2} | options
+        stylize_steps(arrays[0], options.pop("style"), network=network, **options)
+
+
+def test_textures_have_no_other_colours(network, arrays, small):
+    with pytest.raises(ValueError, match="texture has no two pictures whose colours"):
+        texture(arrays[1], network=network, color="luminance")
+    config = jnst.Config(**small | {"init": "grey", "steps": 0})
+    assert (
+        texture(jax.numpy.asarray(arrays[1]), network=network, config=config).image == 0.5
+    ).all()

@@ -31,6 +31,11 @@ def quantiles(
     values, weights = _sort(features, directions, weights)
     if weights is None:
         return _at(values, _centres(count or len(values)))
+    # What does not count must not be an end of the distribution either.
+    lowest = jnp.where(weights > 0, values, jnp.inf).min(0)
+    highest = jnp.where(weights > 0, values, -jnp.inf).max(0)
+    counts = jnp.isfinite(lowest)
+    values = jnp.where(counts, jnp.clip(values, lowest, highest), 0)
     centres = _middles(weights)
     points = _centres(count or len(values))
     return jax.vmap(lambda x, y: jnp.interp(points, x, y), 1, 1)(centres, values)
