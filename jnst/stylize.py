@@ -228,12 +228,13 @@ def _check_counts(
         raise ValueError("style_blend and content_masks: with masks a style is alone in its region")
     for mask in (*content_masks, *(mask for mask in style_masks if mask is not None)):
         array = np.asarray(mask)
-        if array.ndim != 2 or not (
-            np.isfinite(array).all() and 0 <= array.min() <= array.max() <= 1
-        ):
+        inside = array.size and np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1
+        if array.ndim != 2 or not inside:
             raise ValueError(
                 f"a mask has shape {array.shape}; (height, width) in [0, 1] is accepted"
             )
+        if not array.any():
+            raise ValueError("a mask is 0 everywhere, which leaves nothing to count")
 
 
 def _colored_before(

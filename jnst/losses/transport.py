@@ -31,11 +31,6 @@ def quantiles(
     values, weights = _sort(features, directions, weights)
     if weights is None:
         return _at(values, _centres(count or len(values)))
-    # What does not count must not be an end of the distribution either.
-    lowest = jnp.where(weights > 0, values, jnp.inf).min(0)
-    highest = jnp.where(weights > 0, values, -jnp.inf).max(0)
-    counts = jnp.isfinite(lowest)
-    values = jnp.where(counts, jnp.clip(values, lowest, highest), 0)
     centres = _middles(weights)
     points = _centres(count or len(values))
     return jax.vmap(lambda x, y: jnp.interp(points, x, y), 1, 1)(centres, values)
@@ -86,6 +81,9 @@ def _sort(
     if weights is None:
         return jnp.sort(values, 0), None
     spread = jnp.broadcast_to(weights.reshape(-1, 1), values.shape)
+    # What does not count goes to the end, as another largest value.
+    largest = jnp.where(spread > 0, values, -jnp.inf).max(0)
+    values = jnp.where(spread > 0, values, jnp.where(jnp.isfinite(largest), largest, 0))
     values, spread = jax.lax.sort((values, spread), dimension=0, num_keys=1)
     return values, spread
 
