@@ -313,9 +313,9 @@ def _targets_of_part(
     whole = part.share * _any(weights) * (amounts.sum() > 0)
     if loss.mix:
         statistics, shares = [loss.mix(statistics, shares)], jnp.ones(1)
-    maps = styles[0][1]
+    channels = styles[0][1].shape[-1]
     return [
-        StyleTarget(statistic, whole * share, _scale(loss, maps, statistic, config), weights)
+        StyleTarget(statistic, whole * share, _scale(loss, channels, statistic, config), weights)
         for statistic, share in zip(statistics, shares, strict=True)
     ]
 
@@ -324,10 +324,11 @@ def _any(weights: Mask | None) -> Float[Array, ""]:
     return jnp.float32(1) if weights is None else jnp.float32(weights.sum() > 0)
 
 
-def _scale(loss: StyleLoss, maps: Array, statistic: Any, config: Config) -> Float[Array, ""]:
+def _scale(loss: StyleLoss, channels: int, statistic: Any, config: Config) -> Float[Array, ""]:
     if config.convention != "relative" or loss.dimensionless:
         return jnp.float32(1)
-    zeros = loss.distance(jnp.zeros_like(maps), None, statistic, config.convention)
+    # Of one size for all, so that it does not matter which style comes first.
+    zeros = loss.distance(jnp.zeros((32, 32, channels)), None, statistic, config.convention)
     return jnp.where(zeros > 0, zeros, 1)
 
 
