@@ -1,6 +1,7 @@
 """Neural style transfer as it should be in JAX."""
 
 from jnst import losses
+from jnst.batch import interpolate, interpolate_steps, stylize_batch, stylize_batch_steps
 from jnst.canonical import network_digest, write_network
 from jnst.config import Config, Terms
 from jnst.images import ImageError, load_image, save_image
@@ -16,9 +17,19 @@ from jnst.objective import (
     remove_margin,
     total_loss,
 )
-from jnst.optimize import DivergedError, Info, State, init, make_step, named_optimizer, run
+from jnst.optimize import (
+    DivergedError,
+    Info,
+    State,
+    init,
+    make_step,
+    named_optimizer,
+    run,
+    run_batch,
+    stack,
+)
 from jnst.presets import PRESETS, preset
-from jnst.pyramid import Level, Scene, plan_levels, run_levels
+from jnst.pyramid import Item, Level, Position, Scene, plan_levels, run_levels
 from jnst.record import History, Result, load_recipe
 from jnst.stylize import (
     reconstruct,
@@ -40,9 +51,11 @@ __all__ = [
     "History",
     "ImageError",
     "Info",
+    "Item",
     "Level",
     "Network",
     "NetworkError",
+    "Position",
     "Result",
     "Scene",
     "State",
@@ -57,6 +70,8 @@ __all__ = [
     "fetch_network",
     "gram_matrix",
     "init",
+    "interpolate",
+    "interpolate_steps",
     "load_frames",
     "load_image",
     "load_network",
@@ -74,11 +89,15 @@ __all__ = [
     "reconstruct_steps",
     "remove_margin",
     "run",
+    "run_batch",
     "run_levels",
     "save_gif",
     "save_image",
+    "stack",
     "style_loss",
     "stylize",
+    "stylize_batch",
+    "stylize_batch_steps",
     "stylize_frames",
     "stylize_steps",
     "texture",

@@ -1,11 +1,17 @@
-"""What the parts of the command share: how a command is declared, and where it prints."""
+"""What the parts of the command share: how a command is declared, prints, fails and is stopped."""
 
 import argparse
+import contextlib
+import signal
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NoReturn, TypeVar
 
 from rich.console import Console
+
+INTERRUPTED = 130  # the shells' 128 + SIGINT
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+Value = TypeVar("Value")
 
 
 def add_command(
@@ -26,3 +32,57 @@ def printable(text: str) -> str:
 def terminal() -> Console:
     """Progress and reports for a person: on standard error, and nothing unless it is a terminal."""
     return Console(stderr=True, quiet=not sys.stderr.isatty(), highlight=False)
+
+
+def fail(message: str, status: int) -> int:
+    """Print one line on standard error; returns the status."""
+    print(f"jnst: {printable(message)}", file=sys.stderr)
+    return status
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether Python or the device has no memory left."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+_interrupts: list[int] = []
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Within it SIGINT and SIGTERM are KeyboardInterrupt, and none is lost: see `noticing`."""
+
+    def interrupt(number: int, _: Any) -> NoReturn:
+        _interrupts.append(number)
+        raise KeyboardInterrupt
+
+    _interrupts.clear()
+    handlers = {name: signal.signal(name, interrupt) for name in SIGNALS}
+    try:
+        yield
+    finally:
+        for name, handler in handlers.items():
+            signal.signal(name, handler)
+
+
+def noticing(values: Iterable[Value]) -> Iterator[Value]:
+    """The values, and KeyboardInterrupt between them if there was one that Python dropped.
+
+    It drops what is raised while it collects garbage, where XLA has it run Python code: mostly when
+    a long computation returns.
+    """
+    for value in values:
+        yield value
+        if _interrupts:
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Who presses Ctrl-C twice wants the picture all the same."""
+    handlers = {name: signal.signal(name, signal.SIG_IGN) for name in SIGNALS}
+    try:
+        yield
+    finally:
+        for name, handler in handlers.items():
+            signal.signal(name, handler)

@@ -1,8 +1,8 @@
 """The optimisation of an image: `init`, `make_step`, and `run`, which scans compiled chunks."""
 
 import functools
-from collections.abc import Callable, Iterator
-from typing import get_args
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar, get_args
 
 import jax
 import jax.numpy as jnp
@@ -20,26 +20,50 @@ SIGMOID_RANGE = (0.01, 0.99)
 """Where logits start: at 0 and 1 they would be infinite."""
 
 
+class Average(struct.PyTreeNode):
+    """A running average with a share `decay` of the past: `total` / `weight`, as in Adam."""
+
+    total: Float[Array, "*n h w 3"]
+    weight: Float[Array, "*n"]
+    decay: Float[Array, "*n"]
+
+    def add(self, image: Float[Array, "h w 3"]) -> "Average":
+        """The average with one image more."""
+        total, weight = (
+            self.decay * past + (1 - self.decay) * now
+            for past, now in ((self.total, image), (self.weight, 1))
+        )
+        return Average(total, weight, self.decay)
+
+
 class State(struct.PyTreeNode):
     """What the next step needs: where the loss is evaluated next, and the images so far.
 
-    `variable` is what the optimizer moves: the image, or its logit. `average` is the running
-    average of the images, with a share `decay` of the past, times `average_weight`.
+    `variable` is what the optimizer moves: the image, or its logit. Under `run_batch` all has a
+    leading axis, the items.
     """
 
-    variable: Float[Array, "h w 3"]
+    variable: Float[Array, "*n h w 3"]
     optimizer_state: optax.OptState
-    best_image: Float[Array, "h w 3"]
-    best_loss: Float[Array, ""]
-    average: Float[Array, "h w 3"]
-    average_weight: Float[Array, ""]
-    decay: Float[Array, ""]
+    best_image: Float[Array, "*n h w 3"]
+    best_loss: Float[Array, "*n"]
+    average: Average | None
 
     @property
-    def result(self) -> Float[Array, "h w 3"]:
-        """The average, corrected for its start as in Adam; without averaging the best image."""
-        weight = jnp.where(self.average_weight > 0, self.average_weight, 1)
-        return jnp.where(self.decay > 0, self.average / weight, self.best_image)
+    def result(self) -> Float[Array, "*n h w 3"]:
+        """The average of the images; without averaging, or before the first, the best image."""
+        if self.average is None:
+            return self.best_image
+        weight = self.average.weight[..., None, None, None]
+        return jnp.where(
+            weight > 0, self.average.total / jnp.where(weight > 0, weight, 1), self.best_image
+        )
+
+    @property
+    def diverged(self) -> Bool[Array, "*n"]:
+        """Whether no step is left to take: the next image is not finite, or no loss has been."""
+        finite = jnp.isfinite(self.variable).all((-3, -2, -1))
+        return ~(finite & jnp.isfinite(self.best_loss))
 
 
 class Info(struct.PyTreeNode):
@@ -67,6 +91,10 @@ class DivergedError(RuntimeError):
 
     def __reduce__(self) -> tuple:
         return type(self), (self.step, self.image)
+
+
+Tree = TypeVar("Tree")
+Step = Callable[[State, Network, Targets, Terms], tuple[State, Info]]
 
 
 @functools.cache
@@ -124,7 +152,7 @@ def init(
     """The state before the first step from `image`, sRGB in [0, 1].
 
     `pixels` must be the one that the steps are made with; `averaging` in [0, 1) is the share of the
-    past in `State.average`.
+    past in `State.average`, which is not kept at 0.
 
     Raises:
         ValueError: a learning rate for an optimizer that does not keep its own in its state.
@@ -147,17 +175,15 @@ def init(
         optimizer_state,
         image,
         jnp.float32(jnp.inf),
-        jnp.zeros_like(image),
-        jnp.float32(0),
-        jnp.float32(averaging),
+        Average(jnp.zeros_like(image), jnp.float32(0), jnp.float32(averaging))
+        if averaging
+        else None,
     )
     # `run` donates the state: no two leaves, and nothing of the caller's, may share a buffer.
     return jax.tree.map(jnp.copy, state)
 
 
-def make_step(
-    optimizer: optax.GradientTransformation, *, pixels: Pixels = "free"
-) -> Callable[[State, Network, Targets, Terms], tuple[State, Info]]:
+def make_step(optimizer: optax.GradientTransformation, *, pixels: Pixels = "free") -> Step:
     """The pure function `step(state, network, targets, weights) -> (state, info)`.
 
     One gradient of `total_loss` an iteration (more if `optimizer` is an optax line search, which is
@@ -190,18 +216,15 @@ def make_step(
         variable = optax.apply_updates(state.variable, updates)
         if pixels == "projected":
             variable = jnp.clip(variable, 0, 1)
+        average = state.average
+        if average is not None:
+            average = optax.tree.where(finite, average.add(image), average)
         state = State(
             variable,
             optimizer_state,
             jnp.where(better, image, state.best_image),
             jnp.where(better, loss, state.best_loss),
-            jnp.where(
-                finite, state.decay * state.average + (1 - state.decay) * image, state.average
-            ),
-            jnp.where(
-                finite, state.decay * state.average_weight + 1 - state.decay, state.average_weight
-            ),
-            state.decay,
+            average,
         )
         searched = optax.tree.get(optimizer_state, "num_linesearch_steps", 0)
         return state, Info(loss, terms, gradient_norm, finite, jnp.int32(1 + searched))
@@ -233,7 +256,7 @@ def run(
     for done in range(0, steps, chunk):
         count = min(chunk, steps - done)
         state, info = _run_chunk(
-            optimizer, pixels, chunk, state, network.arrays_only(), targets, weights, count
+            optimizer, pixels, chunk, False, state, network.arrays_only(), targets, weights, count
         )
         info = jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
         last = done + count == steps
@@ -243,11 +266,64 @@ def run(
         yield state, info
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)
+def run_batch(
+    optimizer: optax.GradientTransformation,
+    state: State,
+    network: Network,
+    targets: Targets,
+    weights: Terms,
+    *,
+    steps: int,
+    pixels: Pixels = "free",
+    chunk: int = 5,
+) -> Iterator[tuple[State, Info]]:
+    """As `run`, for many images in one program: `jax.vmap` of the step.
+
+    `state`, `targets` and `weights` have a leading axis, one entry an item (`stack`); the fields of
+    Info come as (steps, items). Every item keeps its own safeguard and best image. One that has
+    `State.diverged` keeps its best image from then on, and the others go on.
+    """
+    for done in range(0, steps, chunk):
+        count = min(chunk, steps - done)
+        state, info = _run_chunk(
+            optimizer, pixels, chunk, True, state, network.arrays_only(), targets, weights, count
+        )
+        yield state, jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
+
+
+def stack(items: Sequence[Tree]) -> Tree:
+    """Pytrees of one structure and one shape, such as `Targets`, with a leading axis for all."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *items)
+
+
+def _batched(step: Step) -> Step:
+    def one_item(
+        state: State, network: Network, targets: Targets, weights: Terms
+    ) -> tuple[State, Info]:
+        state, targets, weights = jax.tree.map(
+            lambda leaf: jnp.squeeze(leaf, 0), (state, targets, weights)
+        )
+        return jax.tree.map(
+            lambda leaf: jnp.expand_dims(leaf, 0), step(state, network, targets, weights)
+        )
+
+    def items(
+        state: State, network: Network, targets: Targets, weights: Terms
+    ) -> tuple[State, Info]:
+        # Batched, `cond` takes both ways and selects, which one item need not pay for.
+        several = len(state.best_loss) > 1
+        call = jax.vmap(step, in_axes=(0, None, 0, 0)) if several else one_item
+        return call(state, network, targets, weights)
+
+    return items
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3), donate_argnums=4)
 def _run_chunk(
     optimizer: optax.GradientTransformation,
     pixels: Pixels,
     chunk: int,
+    batched: bool,
     state: State,
     network: Network,
     targets: Targets,
@@ -255,6 +331,8 @@ def _run_chunk(
     count: Int[Array, ""],
 ) -> tuple[State, Info]:
     step = make_step(optimizer, pixels=pixels)
+    if batched:
+        step = _batched(step)
     _, info = jax.eval_shape(step, state, network, targets, weights)
 
     def body(state: State, index: Int[Array, ""]) -> tuple[State, Info]:
@@ -267,3 +345,29 @@ def _run_chunk(
         )
 
     return jax.lax.scan(body, state, jnp.arange(chunk))
+
+
+def memory_of_batch(
+    optimizer: optax.GradientTransformation,
+    state: State,
+    network: Network,
+    targets: Targets,
+    weights: Terms,
+    *,
+    pixels: Pixels = "free",
+    chunk: int = 5,
+) -> int:
+    """Bytes that the program of `run_batch` needs, as its compiler counts them.
+
+    Takes what `run_batch` takes, or only its shapes (`jax.eval_shape`).
+    """
+    arguments = state, network.arrays_only(), targets, weights, chunk
+    program = _run_chunk.lower(optimizer, pixels, chunk, True, *arguments).compile()
+    counted = program.memory_analysis()
+    assert counted is not None  # no backend of ours
+    return (
+        counted.temp_size_in_bytes
+        + counted.argument_size_in_bytes
+        + counted.output_size_in_bytes
+        - counted.alias_size_in_bytes
+    )

@@ -21,13 +21,13 @@ from jnst.objective import (
     total_loss,
 )
 from jnst.optimize import (
-    DivergedError,
     Info,
     State,
     init,
     named_optimizer,
     resize_moments,
-    run,
+    run_batch,
+    stack,
 )
 from jnst.vgg import Network, smallest_side
 
@@ -41,7 +41,14 @@ level shows nothing of a picture."""
 
 # One program needs 170 MB less at 512 px than one operation after the other.
 _make_targets = jax.jit(make_targets, static_argnums=3)
-_keep_content = jax.jit(keep_content)
+
+
+@jax.jit
+def _cut_out(canvases: jax.Array, targets: Targets) -> jax.Array:
+    def cut_out(canvas: jax.Array, targets: Targets) -> jax.Array:
+        return remove_margin(keep_content(canvas, targets), targets.layout.margin)
+
+    return jax.vmap(cut_out)(canvases, targets)
 
 
 class Scene(NamedTuple):
@@ -66,12 +73,26 @@ class Level(NamedTuple):
     steps: int
 
 
-class Progress(NamedTuple):
-    """After a few steps: the image of the level so far, and the Info of those steps."""
+class Item(NamedTuple):
+    """One of the runs that are made together: what it is for, its first image, its settings."""
 
-    level: Level
-    image: Image
-    info: Info
+    scene: Scene
+    start: Image
+    config: Config
+
+
+class Position(NamedTuple):
+    """Where the runs of some items are: their images so far, and what it takes to go on.
+
+    `level` is the index of the level and `steps` those taken there. `diverged` has for each item
+    the step at which it could not go on.
+    """
+
+    level: int
+    steps: int
+    images: tuple[Image, ...]
+    state: State
+    diverged: tuple[int | None, ...]
 
 
 def plan_levels(shape: tuple[int, int], config: Config) -> tuple[Level, ...]:
@@ -110,64 +131,92 @@ def _share_steps(shapes: Sequence[tuple[int, int]], steps: int) -> tuple[Level, 
 
 def run_levels(
     network: Network,
-    scene: Scene,
-    start: Image,
-    config: Config,
+    items: Sequence[Item],
     *,
     levels: Sequence[Level],
-) -> Iterator[Progress]:
-    """Optimise `start` towards a scene at one level after the other.
+    resume: Position | None = None,
+) -> Iterator[tuple[Position, Info]]:
+    """Optimise the starts of some items towards their scenes, at one level after the other.
 
-    The content is taken at the shape of each level; a style at `style_scale` times its longer side,
-    or larger if it would be too narrow for the layers; `start` and what one level ends with are
-    resized to the next. Adam's memory is resized too, L-BFGS starts anew.
-
-    Raises:
-        DivergedError: with the best image so far, at its level's size.
+    All are run in one program: their settings may differ in what is traced. The content is taken at
+    the shape of each level; a style at `style_scale` times its longer side, or larger if it would
+    be too narrow for the layers; the starts, and what one level ends with, are resized to the next.
+    Adam's memory is resized too, L-BFGS starts anew. An item that diverges keeps its best image and
+    leaves the others alone. The fields of Info are (steps, items). The state is donated, as in
+    `run`. `resume` is a Position of before, from which it goes on to the same images.
     """
+    config = items[0].config
     optimizer = named_optimizer(config.optimizer)
-    weights = config.weights()
-    margin = config.margin
+    weights = stack([item.config.weights() for item in items])
+    first = resume.level if resume else 0
+    images = resume.images if resume else tuple(item.start for item in items)
+    diverged = resume.diverged if resume else (None,) * len(items)
     state: State | None = None
-    done = 0
-    for level in levels:
-        targets = level_targets(network, scene, level.shape, config)
-        canvas = add_margin(jnp.asarray(resize_image(start, level.shape)), margin)
-        begin = init(
-            optimizer,
-            canvas,
-            learning_rate=config.learning_rate,
-            learning_rate_decay=config.learning_rate_decay,
-            pixels=config.pixels,
-            averaging=config.averaging,
+    for index, level in enumerate(levels[first:], first):
+        targets = stack(
+            [level_targets(network, item.scene, level.shape, item.config) for item in items]
         )
-        if state is not None and config.optimizer == "adam":
-            begin = resize_moments(state, begin)
-        try:
-            for state, info in run(
-                optimizer,
-                begin,
-                network,
-                targets,
-                weights,
-                steps=level.steps,
-                pixels=config.pixels,
-            ):
-                start = _picture(state.result, targets)
-                yield Progress(level, start, info)
-        except DivergedError as error:
-            raise DivergedError(
-                done + error.step, _picture(jnp.asarray(error.image), targets)
-            ) from None
-        done += level.steps
+        taken = 0
+        if resume and index == first:
+            begin, taken = resume.state, resume.steps
+        else:
+            begin = stack(
+                [begin_level(*each, level.shape) for each in zip(items, images, strict=True)]
+            )
+            if state is not None and config.optimizer == "adam":
+                begin = jax.vmap(resize_moments)(state, begin)
+        state = begin
+        for state, info in run_batch(
+            optimizer,
+            begin,
+            network,
+            targets,
+            weights,
+            steps=level.steps - taken,
+            pixels=config.pixels,
+        ):
+            taken += len(info.loss)
+            images = tuple(np.array(_cut_out(state.result, targets)))
+            end = sum(level.steps for level in levels[:index]) + taken
+            diverged = _diverged(diverged, state, info, end, last=taken == level.steps)
+            yield Position(index, taken, images, state, diverged), info
+            if None not in diverged:
+                return
 
 
-def check_levels(network: Network, scene: Scene, config: Config, levels: Sequence[Level]) -> None:
+def _diverged(
+    earlier: Sequence[int | None], state: State, info: Info, end: int, *, last: bool
+) -> tuple[int | None, ...]:
+    """The step at which each item could not go on; after a level's last step its best is left."""
+    lost = ~np.isfinite(state.best_loss) if last else np.asarray(state.diverged)
+    begin = end - len(info.loss)
+    steps = [begin + int(np.argmin(np.append(finite, False))) for finite in info.finite.T]
+    return tuple(
+        step if gone and before is None else before
+        for before, gone, step in zip(earlier, lost, steps, strict=True)
+    )
+
+
+def begin_level(item: Item, image: Image, shape: tuple[int, int]) -> State:
+    """The state before the first step of a level, from an image of any size."""
+    config = item.config
+    return init(
+        named_optimizer(config.optimizer),
+        add_margin(jnp.asarray(resize_image(image, shape)), config.margin),
+        learning_rate=config.learning_rate,
+        learning_rate_decay=config.learning_rate_decay,
+        pixels=config.pixels,
+        averaging=config.averaging,
+    )
+
+
+def check_levels(network: Network, item: Item, levels: Sequence[Level]) -> None:
     """Go through the objective of the smallest and the largest level without computing it.
 
     Raises:
         ValueError: a loss cannot be had at that size, or with these masks.
     """
+    scene, _, config = item
 
     def loss(targets: Targets, canvas: jax.Array) -> jax.Array:
         return total_loss(network.arrays_only(), canvas, targets, config.weights())[0]
@@ -189,12 +238,12 @@ def level_targets(
     masks = scene.style_masks or (None,) * len(scene.styles)
     styles = []
     for index, (image, amount, mask) in enumerate(zip(scene.styles, blend, masks, strict=True)):
-        style_shape = _style_shape(image, shape, config)
+        size = style_shape(image, shape, config)
         styles.append(
             Style(
-                jnp.asarray(resize_image(image, style_shape)),
+                jnp.asarray(resize_image(image, size)),
                 jnp.float32(amount),
-                None if mask is None else jnp.asarray(resize_image(mask, style_shape)),
+                None if mask is None else jnp.asarray(resize_image(mask, size)),
                 index if scene.content_masks else 0,
             )
         )
@@ -212,11 +261,8 @@ def level_targets(
     )
 
 
-def _style_shape(style: Image, shape: tuple[int, int], config: Config) -> tuple[int, int]:
+def style_shape(style: Image, shape: tuple[int, int], config: Config) -> tuple[int, int]:
+    """The (height, width) at which a style is looked at, for a result of `shape`."""
     sides = style.shape[:2]
     narrowest = math.ceil(smallest_side(config.style_layers) * max(sides) / min(sides))
     return fit_size(sides, max(round(config.style_scale * max(shape)), narrowest))
-
-
-def _picture(canvas: jax.Array, targets: Targets) -> Image:
-    return np.array(remove_margin(_keep_content(canvas, targets), targets.layout.margin))

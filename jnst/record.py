@@ -4,7 +4,6 @@ import dataclasses
 import importlib.metadata
 import json
 import os
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -16,8 +15,17 @@ from jnst.config import Config, Terms
 from jnst.images import ImageError, read_recipe, save_image
 from jnst.optimize import Info
 from jnst.version import __version__
+from jnst.vgg import Network
 
 VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+
+
+def network_identity(network: Network, load: str) -> dict[str, str]:
+    """What a recipe says of a network; `load` is what `load_network` took, "" for an object."""
+    return {
+        "load": load,
+        **{key: getattr(network, key) for key in ("name", "source", "licence", "digest")},
+    }
 
 
 class History(struct.PyTreeNode):
@@ -30,13 +38,18 @@ class History(struct.PyTreeNode):
     size: Int[np.ndarray, " steps"]
 
     @classmethod
-    def join(cls, sizes: Sequence[int], chunks: Sequence[Info]) -> "History":
-        """The history of chunks of steps, each run at one size."""
-        info = jax.tree.map(lambda *values: np.concatenate(values), *chunks)
-        counts = [len(chunk.loss) for chunk in chunks]
-        return cls(
-            info.loss, info.terms, info.gradient_norm, info.evaluations, np.repeat(sizes, counts)
-        )
+    def empty(cls, config: Config) -> "History":
+        """The history before the first step."""
+        nothing = np.zeros(0, np.float32)
+        terms = jax.tree.map(lambda _: nothing, config.weights())
+        return cls(nothing, terms, nothing, nothing.astype(int), nothing.astype(int))
+
+    def extend(self, size: int, info: Info, item: int) -> "History":
+        """The history with more steps at one size: those of an item in an Info (steps, items)."""
+        taken = jax.tree.map(lambda values: np.asarray(values)[:, item], info)
+        sizes = np.full(len(taken.loss), size)
+        more = History(taken.loss, taken.terms, taken.gradient_norm, taken.evaluations, sizes)
+        return jax.tree.map(np.append, self, more)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,7 +57,8 @@ class Result:
     """A stylised image with everything that it takes to make it again.
 
     `image` is (H, W, 3) float32 sRGB in [0, 1], `alpha` the content's (H, W) or None; `network`
-    says which network it was, `content` and `styles` which pictures, by name.
+    says which network it was, `content` and `styles` which pictures, by name. `diverged` is the
+    step at which an item of a batch could not go on; its image is then the best one before.
     """
 
     image: Float[np.ndarray, "h w 3"]
@@ -54,6 +68,7 @@ class Result:
     network: dict[str, str]
     content: str
     styles: list[str]
+    diverged: int | None = None
 
     @property
     def steps(self) -> int:
@@ -69,6 +84,7 @@ class Result:
             "network": self.network,
             "config": dataclasses.asdict(self.config),
             "steps": len(self.history.loss),
+            "diverged": self.diverged,
             "losses": self._losses(),
             "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF},
         }

@@ -1,28 +1,22 @@
 """The whole way from pictures to a picture: `stylize`, `texture`, `reconstruct`."""
 
 import collections
-import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jnst import color
 from jnst.config import Config
-from jnst.images import Picture, fit_size, load_picture, resize_image
 from jnst.networks import load_network
-from jnst.optimize import DivergedError, Info
-from jnst.pyramid import Scene, check_levels, plan_levels, run_levels
-from jnst.record import History, Result
-from jnst.start import first_image
-from jnst.vgg import Network, smallest_side
+from jnst.optimize import DivergedError
+from jnst.pyramid import check_levels, run_levels
+from jnst.record import History, Result, network_identity
+from jnst.task import Source, listed, open_picture, prepare
+from jnst.vgg import Network
 
 Image = Float[np.ndarray, "h w 3"]
-Source = str | os.PathLike[str] | Image
 Mask = Float[np.ndarray, "h w"]
 GREY = 0.5
 
@@ -74,8 +68,8 @@ def texture_steps(
         options = {"init": "colours"} | options
     options = options | {"content_layers": ()}
     if shape is None:
-        first, *_ = _listed(style)
-        shape = _open("style", first).image.shape[:2]
+        first, *_ = listed(style)
+        shape = open_picture("style", first).image.shape[:2]
     else:
         options = {"size": max(shape)} | options
     canvas = np.full((*shape, 3), GREY, np.float32)
@@ -119,57 +113,30 @@ def stylize_steps(
         ValueError: as `stylize`. DivergedError is raised by the iterator.
     """
     config = (config or Config()).replace(**settings)
-    sources = _listed(style)
-    layers = config.content_layers + config.style_layers
-    original = _open("content", content, layers)
-    styles = [_open("style", source, config.style_layers).image for source in sources]
-    _check_counts(config, len(styles), content_masks, style_masks)
-    shape = fit_size(original.image.shape[:2], config.size)
-    _check_size(f"size {config.size} makes a picture that is too small", shape, layers)
-    masks = tuple(np.asarray(mask, np.float32) for mask in content_masks)
-    parts = tuple(None if mask is None else np.asarray(mask, np.float32) for mask in style_masks)
-    photograph = resize_image(original.image, shape)
-    photograph, styles = _colored_before(config, photograph, styles)
-    scene = Scene(photograph, tuple(styles), masks, parts, previous)
-    if start is None:
-        start = first_image(config, photograph, styles)
-    start = resize_image(start, shape)
+    task = prepare(
+        content,
+        style,
+        config,
+        content_masks=content_masks,
+        style_masks=style_masks,
+        start=start,
+        previous=previous,
+    )
     loaded = network if isinstance(network, Network) else load_network(network)
-    identity = {
-        "load": "" if isinstance(network, Network) else str(network),
-        **{key: getattr(loaded, key) for key in ("name", "source", "licence", "digest")},
-    }
-    levels = plan_levels(shape, config)
-    check_levels(loaded, scene, config, levels)
-    progress = run_levels(loaded, scene, start, config, levels=levels)
-    alpha = None if original.alpha is None else resize_image(original.alpha, shape)
-    colors = resize_image(original.image, shape)
-
-    def finished(image: Image) -> Image:
-        return _colored_after(config, resize_image(image, shape), colors)
+    check_levels(loaded, task.item, task.levels)
+    identity = network_identity(loaded, "" if isinstance(network, Network) else str(network))
 
     def results() -> Iterator[Result]:
-        sizes, chunks = [0], [_no_steps(config)]
-        history = History.join(sizes, chunks)
-        names = [_name(source) for source in sources]
-        result = Result(finished(start), alpha, history, config, identity, _name(content), names)
-        yield result
-        try:
-            for level, image, info in progress:
-                sizes.append(max(level.shape))
-                chunks.append(info)
-                history = History.join(sizes, chunks)
-                yield dataclasses.replace(result, image=finished(image), history=history)
-        except DivergedError as error:
-            raise DivergedError(error.step, finished(error.image)) from None
+        history = History.empty(config)
+        yield task.result(task.item.start, history, identity)
+        for position, info in run_levels(loaded, [task.item], levels=task.levels):
+            [image], [diverged] = position.images, position.diverged
+            if diverged is not None:
+                raise DivergedError(diverged, task.image(image))
+            history = history.extend(max(task.levels[position.level].shape), info, 0)
+            yield task.result(image, history, identity)
 
     return results()
-
-
-def _listed(style: Source | Sequence[Source]) -> list[Source]:
-    if isinstance(style, str | os.PathLike | np.ndarray | jax.Array):
-        return [style]
-    return list(style)
 
 
 def _no_color(name: str, options: dict[str, Any]) -> None:
@@ -181,89 +148,3 @@ def _no_color(name: str, options: dict[str, Any]) -> None:
 def _last(results: Iterator[Result]) -> Result:
     [result] = collections.deque(results, maxlen=1)
     return result
-
-
-def _open(name: str, source: Source, layers: Sequence[str] = ()) -> Picture:
-    if isinstance(source, str | os.PathLike):
-        name, picture = str(source), load_picture(source)
-    else:
-        array = np.asarray(source)
-        if array.ndim != 3 or array.shape[2] != 3 or array.dtype.kind != "f" or not array.size:
-            raise ValueError(
-                f"{name} is {array.dtype} of shape {array.shape}; "
-                "a path or a float array (height, width, 3) in [0, 1] is accepted"
-            )
-        if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
-            raise ValueError(f"{name} has values outside [0, 1]")
-        picture = Picture(array.astype(np.float32), None)
-    _check_size(name, picture.image.shape[:2], layers)
-    return picture
-
-
-def _check_size(name: str, shape: tuple[int, ...], layers: Sequence[str]) -> None:
-    smallest = smallest_side(layers)
-    if min(shape) < smallest:
-        raise ValueError(
-            f"{name}: {shape[0]} x {shape[1]} pixels; "
-            f"the layers need at least {smallest} x {smallest}"
-        )
-
-
-def _check_counts(
-    config: Config,
-    styles: int,
-    content_masks: Sequence[Mask],
-    style_masks: Sequence[Mask | None],
-) -> None:
-    if config.style_layers and not styles:
-        raise ValueError("there is no style; without one, style_layers must be empty")
-    for name, given in (("style_blend", config.style_blend), ("style_masks", style_masks)):
-        if given and len(given) != styles:
-            raise ValueError(f"{name} has {len(given)} entries; {styles} styles need as many")
-    if content_masks and len(content_masks) < styles:
-        raise ValueError(
-            f"content_masks has {len(content_masks)} masks; {styles} styles need one each"
-        )
-    if content_masks and config.style_blend is not None:
-        raise ValueError("style_blend and content_masks: with masks a style is alone in its region")
-    for mask in (*content_masks, *(mask for mask in style_masks if mask is not None)):
-        array = np.asarray(mask)
-        inside = array.size and np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1
-        if array.ndim != 2 or not inside:
-            raise ValueError(
-                f"a mask has shape {array.shape}; (height, width) in [0, 1] is accepted"
-            )
-        if not array.any():
-            raise ValueError("a mask is 0 everywhere, which leaves nothing to count")
-
-
-def _colored_before(
-    config: Config, content: Image, styles: Sequence[Image]
-) -> tuple[Image, list[Image]]:
-    """The pictures that the run sees, for results in the content's colours."""
-    match config.color:
-        case "luminance":
-            light = color.luminance(content)
-            matched = [color.match_luminance(color.luminance(style), light) for style in styles]
-            grey = [np.repeat(values[..., None], 3, -1) for values in (light, *matched)]
-            content, *styles = [values.clip(0, 1).astype(np.float32) for values in grey]
-        case "cholesky" | "pca" | "symmetric" | "histogram" as method:
-            matched = [color.match_colors(style, content, method=method) for style in styles]
-            styles = [style.clip(0, 1) for style in matched]
-    return content, list(styles)
-
-
-def _colored_after(config: Config, image: Image, content: Image) -> Image:
-    if config.color in ("luminance", "recombine"):
-        return color.with_luminance(content, color.luminance(image))
-    return image
-
-
-def _no_steps(config: Config) -> Info:
-    nothing = jnp.zeros(0)
-    terms = jax.tree.map(lambda _: nothing, config.weights())
-    return Info(nothing, terms, nothing, nothing.astype(bool), nothing.astype(int))
-
-
-def _name(source: Source) -> str:
-    return os.path.basename(source) if isinstance(source, str | os.PathLike) else ""

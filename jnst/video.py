@@ -25,6 +25,8 @@ Image = Float[np.ndarray, "h w 3"]
 TEMPORAL_WEIGHT = 30.0
 """Of the temporal term where flows are given. At 200 what comes into view stayed a photograph."""
 
+FRAME_MILLISECONDS = 100
+
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 
 
@@ -54,10 +56,22 @@ def load_frames(path: str | os.PathLike[str]) -> list[Image]:
     return frames
 
 
+def frame_durations(path: str | os.PathLike[str]) -> list[int]:
+    """How long a GIF shows each of its frames, in milliseconds; none for a folder."""
+    if Path(path).is_dir():
+        return []
+    with PillowImage.open(path) as file:
+        return [
+            int(frame.info.get("duration") or FRAME_MILLISECONDS)
+            for frame in ImageSequence.Iterator(file)
+        ]
+
+
 def save_gif(
-    path: str | os.PathLike[str], frames: Sequence[Image], *, milliseconds: int = 100
+    path: str | os.PathLike[str], frames: Sequence[Image], *, milliseconds: Sequence[int] = ()
 ) -> None:
-    """Write frames as a GIF that repeats, atomically."""
+    """Write frames as a GIF that repeats, atomically; each is shown 100 ms if nothing is said."""
+    shown = [*milliseconds, *[FRAME_MILLISECONDS] * len(frames)][: len(frames)]
     pictures = [PillowImage.fromarray(np.rint(frame * 255).astype(np.uint8)) for frame in frames]
     with atomic_path(path) as temporary:
         pictures[0].save(
@@ -65,7 +79,7 @@ def save_gif(
             "GIF",
             save_all=True,
             append_images=pictures[1:],
-            duration=milliseconds,
+            duration=shown,
             loop=0,
         )
 

@@ -1,5 +1,4 @@
 import hashlib
-import signal
 
 import jax.numpy as jnp
 import make_files
@@ -80,7 +79,6 @@ def pictures(arrays, tmp_path):
 def call(tmp_path, monkeypatch, capfd):
     """Runs the command in tmp_path; returns its status and the lines of stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-    handler = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments):
         try:
@@ -90,8 +88,7 @@ def call(tmp_path, monkeypatch, capfd):
         out, err = capfd.readouterr()
         return status, out.splitlines(), err.splitlines()
 
-    yield run
-    signal.signal(signal.SIGTERM, handler)
+    return run
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import jnst
-from jnst import cli, demo
+from jnst import cli_options, cli_run, demo
 from jnst.stylize import stylize_steps
 
 
@@ -221,8 +221,8 @@ def test_bad_options_are_found_before_any_work(
     def locked(*, dir, **_):
         raise PermissionError(13, "Permission denied", str(dir))
 
-    monkeypatch.setattr(cli, "load_network", too_late)
-    monkeypatch.setattr(cli, "stylize_steps", too_late)
+    monkeypatch.setattr(cli_options, "load_network", too_late)
+    monkeypatch.setattr(cli_run, "stylize_steps", too_late)
     if "locked/out.png" in arguments:  # root could write into any folder
         monkeypatch.setattr(jnst.images.tempfile, "NamedTemporaryFile", locked)
     (tmp_path / "locked").mkdir()
@@ -310,7 +310,7 @@ def test_divergence_later_on_saves_the_best_picture_before(stylize, monkeypatch)
         yield next(results)
         raise jnst.DivergedError(8, np.full((32, 24, 3), 0.6, np.float32))
 
-    monkeypatch.setattr(cli, "stylize_steps", diverge)
+    monkeypatch.setattr(cli_run, "stylize_steps", diverge)
     status, out, err = stylize("-o", "out.png", steps=50)
     assert (status, out, len(err)) == (1, [], 1)
     assert "not finite at step 8" in err[0]
@@ -327,7 +327,7 @@ def test_a_signal_writes_what_there_is(stylize, monkeypatch, signum):
             if result.steps:
                 signal.raise_signal(signum)
 
-    monkeypatch.setattr(cli, "stylize_steps", interrupted)
+    monkeypatch.setattr(cli_run, "stylize_steps", interrupted)
     status, out, err = stylize("-o", "out.png", steps=50)
     assert (status, out, len(err)) == (130, [], 1)
     assert err[0].startswith("jnst: interrupted: wrote out.png, 5 of 50 steps")
@@ -341,7 +341,7 @@ def test_a_signal_before_the_first_step_writes_nothing(stylize, monkeypatch, tmp
             yield next(stylize_steps(*arguments, **options))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "stylize_steps", interrupted)
+    monkeypatch.setattr(cli_run, "stylize_steps", interrupted)
     before = snapshot(tmp_path)
     status, out, err = stylize("-o", "out.png")
     assert (status, out) == (130, [])
@@ -399,7 +399,7 @@ def small_demo(monkeypatch, small, network):
         assert size == demo.SIZE
         return stylize_steps(content, style, network=network, **small)
 
-    monkeypatch.setattr(cli, "stylize_steps", steps)
+    monkeypatch.setattr(cli_run, "stylize_steps", steps)
 
 
 def test_demo_draws_and_paints(call, small_demo, tmp_path):

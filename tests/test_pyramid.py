@@ -1,5 +1,7 @@
 import itertools
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,7 +11,6 @@ from hypothesis import strategies as st
 from jnst import pyramid
 from jnst.config import Config
 from jnst.objective import add_margin, remove_margin
-from jnst.optimize import DivergedError
 from jnst.pyramid import plan_levels
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=200)
@@ -70,37 +71,48 @@ def test_margin_is_a_reflection_and_comes_off(height, width, margin, seed):
     np.testing.assert_array_equal(padded, image[rows][:, columns])
 
 
-def run_levels(network, content, style, start, config):
-    levels = plan_levels(content.shape[:2], config)
+def run_levels(network, content, style, start, *configs, resume=None):
+    levels = plan_levels(content.shape[:2], configs[0])
     scene = pyramid.Scene(content, (style,))
-    return pyramid.run_levels(network, scene, start, config, levels=levels)
+    items = [pyramid.Item(scene, start, config) for config in configs]
+    return pyramid.run_levels(network, items, levels=levels, resume=resume)
 
 
 CONFIG = Config(steps=5, levels=2, margin=16, content_layers="relu1_1", style_layers="relu1_1")
 
 
+class FakeInfo(NamedTuple):
+    loss: np.ndarray
+    finite: np.ndarray
+
+
+def fake_info(steps, finite=True):
+    return FakeInfo(np.zeros((steps, 1)), np.full((steps, 1), finite))
+
+
 def test_levels_are_run_in_turn_each_from_the_last_ones_image(network, monkeypatch):
-    """`run` is replaced by one that ends with a grey, brighter at each level."""
+    """`run_batch` is replaced by one that ends with a grey, brighter at each level."""
     calls = []
 
-    def run(optimizer, state, network, targets, weights, *, steps, pixels):
-        calls.append((state.variable, targets, steps))
-        yield state.replace(best_image=jnp.full_like(state.variable, 0.25 * len(calls))), "info"
+    def run_batch(optimizer, state, network, targets, weights, *, steps, pixels):
+        calls.append((state.variable[0], targets, steps))
+        grey = jnp.full_like(state.variable, 0.25 * len(calls))
+        yield state.replace(best_image=grey, best_loss=jnp.zeros(1)), fake_info(steps)
 
-    monkeypatch.setattr(pyramid, "run", run)
+    monkeypatch.setattr(pyramid, "run_batch", run_batch)
     content, style = np.zeros((128, 96, 3), np.float32), np.ones((40, 200, 3), np.float32)
     start = np.full((7, 9, 3), 0.125, np.float32)
     first, second = run_levels(network, content, style, start, CONFIG)
-    assert [first.level, second.level] == [((64, 48), 3), ((128, 96), 2)]
+    assert [(at.level, at.steps) for at, _ in (first, second)] == [(0, 3), (1, 2)]
     assert [steps for *_, steps in calls] == [3, 2]
     assert [image.shape for image, *_ in calls] == [(96, 80, 3), (160, 128, 3)]
     np.testing.assert_allclose(calls[0][0], 0.125, atol=1e-6)
     np.testing.assert_allclose(calls[1][0], 0.25, atol=1e-6)
-    assert first.image.shape == (64, 48, 3)
-    assert second.image.shape == (128, 96, 3)
-    assert (second.image == 0.5).all()
+    assert first[0].images[0].shape == (64, 48, 3)
+    assert second[0].images[0].shape == (128, 96, 3)
+    assert (second[0].images[0] == 0.5).all()
     assert [targets.content["relu1_1"].shape for _, targets, _ in calls] == [
-        (96, 80, 64), (160, 128, 64),
+        (1, 96, 80, 64), (1, 160, 128, 64),
     ]  # fmt: skip
 
 
@@ -109,9 +121,10 @@ def test_a_narrow_style_is_never_too_small_for_the_layers(network, monkeypatch):
 
     def make_targets(network, content, styles, config, *, regions, previous):
         shapes.append(styles[0].image.shape[:2])
+        return jnp.zeros(1)
 
     monkeypatch.setattr(pyramid, "_make_targets", make_targets)
-    monkeypatch.setattr(pyramid, "run", lambda *_, **__: iter(()))
+    monkeypatch.setattr(pyramid, "run_batch", lambda *_, **__: iter(()))
     content, style = np.zeros((64, 64, 3), np.float32), np.zeros((20, 200, 3), np.float32)
     config = CONFIG.replace(style_layers="relu5_1", levels=1)
     assert list(run_levels(network, content, style, content, config)) == []
@@ -120,17 +133,37 @@ def test_a_narrow_style_is_never_too_small_for_the_layers(network, monkeypatch):
 
 
 def test_divergence_counts_the_steps_of_earlier_levels(network, monkeypatch):
-    def run(optimizer, state, network, targets, weights, *, steps, pixels):
-        if state.variable.shape[0] < 128:
-            yield state, "info"
-        else:
-            raise DivergedError(1, np.asarray(state.variable))
+    def run_batch(optimizer, state, network, targets, weights, *, steps, pixels):
+        fine = state.variable.shape[1] >= 128
+        lost = jnp.inf if fine else 0.0
+        yield state.replace(best_loss=jnp.full(1, lost)), fake_info(steps, not fine)
 
-    monkeypatch.setattr(pyramid, "run", run)
+    monkeypatch.setattr(pyramid, "run_batch", run_batch)
     image = np.random.default_rng(0).random((128, 96, 3), np.float32)
-    progress = run_levels(network, image, image, image, CONFIG)
-    next(progress)
-    with pytest.raises(DivergedError, match="not finite at step 4") as caught:
-        next(progress)
-    assert caught.value.step == 4
-    assert caught.value.image.shape == image.shape
+    first, second = run_levels(network, image, image, image, CONFIG)
+    assert (first[0].diverged, second[0].diverged) == ((None,), (3,))
+    assert second[0].images[0].shape == image.shape
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_a_run_goes_on_from_any_progress_to_the_same_image(network, optimizer):
+    rng = np.random.default_rng(0)
+    content, style = rng.random((2, 128, 96, 3), np.float32)
+    configs = [
+        CONFIG.replace(steps=13, optimizer=optimizer, style_weight=weight) for weight in (1, 10)
+    ]
+
+    def kept(position):  # the state is donated to the next step
+        return position._replace(state=jax.tree.map(jnp.copy, position.state))
+
+    def run(resume=None):
+        for position, info in run_levels(network, content, style, content, *configs, resume=resume):
+            yield kept(position), info
+
+    whole = list(run())
+    assert [(at.level, at.steps) for at, _ in whole] == [(0, 5), (0, 7), (1, 5), (1, 6)]
+    for number, (position, _) in enumerate(whole[:-1], 1):
+        rest = list(run(kept(position)))
+        assert len(rest) == len(whole) - number
+        np.testing.assert_array_equal(rest[-1][0].images, whole[-1][0].images)
+        np.testing.assert_array_equal(rest[-1][1].loss, whole[-1][1].loss)

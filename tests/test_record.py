@@ -19,20 +19,23 @@ CONFIG = Config(content_layers="relu1_1", style_layers="relu2_1", style_layer_we
 
 
 def steps(*losses):
-    values = jnp.array(losses, jnp.float32)
+    """The second of two items."""
+    values = jnp.array(losses, jnp.float32)[:, None] * jnp.array([9, 1])
     terms = Terms({"relu1_1": values * 2}, {"relu2_1": values * 3}, None, None, values * 4)
-    return Info(values, terms, values * 5, values > 0, jnp.ones(len(losses), int))
+    return Info(values, terms, values * 5, values > 0, jnp.ones((len(losses), 2), int))
 
 
 def result(**changes):
     image = np.random.default_rng(0).random((6, 5, 3), np.float32)
-    history = History.join([64, 128, 128], [steps(3, 8), steps(7), steps(6, 4, np.nan, 5)])
+    history = History.empty(CONFIG)
+    for size, info in (64, steps(3, 8)), (128, steps(7)), (128, steps(6, 4, np.nan, 5)):
+        history = history.extend(size, info, 1)
     values = {"image": image, "alpha": None, "history": history, "config": CONFIG}
     values |= {"network": NETWORK, "content": "c.png", "styles": ["s.png"]}
     return Result(**(values | changes))
 
 
-def test_history_joins_the_chunks():
+def test_history_grows_by_an_item_of_each_chunk():
     history = result().history
     np.testing.assert_array_equal(history.loss, [3, 8, 7, 6, 4, np.nan, 5])
     np.testing.assert_array_equal(history.terms.style["relu2_1"], 3 * history.loss)
@@ -49,15 +52,16 @@ def test_recipe_is_all_that_it_takes():
     }  # fmt: skip
     assert recipe["versions"] == {name: importlib.metadata.version(name) for name in VERSIONS_OF}
     assert {"jax", "jaxlib", "numpy"} <= set(VERSIONS_OF)
-    assert {key: recipe[key] for key in ("jnst", "content", "styles", "network", "steps")} == {
+    names = ("jnst", "content", "styles", "network", "steps", "diverged")
+    assert {name: recipe[name] for name in names} == {
         "jnst": jnst.__version__, "content": "c.png", "styles": ["s.png"], "network": NETWORK,
-        "steps": 7,
+        "steps": 7, "diverged": None,
     }  # fmt: skip
     assert Config(**json.loads(json.dumps(recipe))["config"]) == CONFIG
 
 
 def test_before_the_first_step_there_are_no_losses():
-    begun = result(history=History.join([0], [steps()]))
+    begun = result(history=History.empty(CONFIG))
     assert begun.steps == begun.recipe()["steps"] == 0
     assert begun.recipe()["losses"] == {}
 

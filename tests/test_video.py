@@ -9,7 +9,7 @@ from test_flow import write
 from jnst.flow import FlowError
 from jnst.images import ImageError
 from jnst.optimize import _run_chunk
-from jnst.video import load_frames, save_gif, stylize_frames
+from jnst.video import frame_durations, load_frames, save_gif, stylize_frames
 
 
 @pytest.fixture
@@ -40,7 +40,8 @@ def test_frames_of_a_folder_are_in_the_order_of_their_numbers(tmp_path):
 
 
 def test_gif(tmp_path, frames):
-    save_gif(tmp_path / "a.gif", frames, milliseconds=40)
+    save_gif(tmp_path / "a.gif", frames, milliseconds=[40, 60, 50])
+    assert frame_durations(tmp_path / "a.gif") == [40, 60, 50]
     again = load_frames(tmp_path / "a.gif")
     assert [frame.shape for frame in again] == [(32, 40, 3)] * 3
     for given, frame in zip(again, frames, strict=True):

@@ -1,0 +1,275 @@
+"""Many pictures at once: `stylize_batch`, and the batches that one program can run."""
+
+import math
+import os
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+import psutil
+
+from jnst.checks import whole_number
+from jnst.config import Config
+from jnst.networks import load_network
+from jnst.optimize import memory_of_batch, named_optimizer
+from jnst.pyramid import Item, Position, begin_level, check_levels, level_targets, run_levels
+from jnst.record import History, Result, network_identity
+from jnst.style_losses import STYLE_LOSSES
+from jnst.task import Image, Source, Task, prepare
+from jnst.vgg import Network
+
+MOST_ITEMS = 16
+"""Of a batch that is chosen: more are no faster on a CPU, and leave nothing until they all end."""
+
+SHARE_OF_MEMORY = 0.5
+
+Value = TypeVar("Value")
+BatchSize = int | Literal["auto"]
+
+
+class Snapshot(NamedTuple):
+    """Where a batch is, and the steps that each of its items has taken."""
+
+    position: Position
+    histories: tuple[History, ...]
+
+
+class BatchProgress(NamedTuple):
+    """The results so far of one batch, by their number among all, and whether it is at its end."""
+
+    results: dict[int, Result]
+    finished: bool
+
+
+def stylize_batch(
+    contents: Source | Sequence[Source],
+    styles: Source | Sequence[Source | Sequence[Source]],
+    **options: Any,
+) -> list[Result]:
+    """Many pictures in one program: one content in many styles, many contents in one, or pairs.
+
+    Options are those of `stylize_batch_steps`. The results are in the order of the pairs.
+
+    Raises:
+        ValueError: as `stylize`. An item that diverges raises nothing: its `Result.diverged` is the
+            step, and its image the best one before.
+    """
+    results: dict[int, Result] = {}
+    for progress in stylize_batch_steps(contents, styles, **options):
+        results |= progress.results
+    return [results[number] for number in range(len(results))]
+
+
+def stylize_batch_steps(
+    contents: Source | Sequence[Source],
+    styles: Source | Sequence[Source | Sequence[Source]],
+    *,
+    starts: Sequence[Image] | None = None,
+    network: Network | str | os.PathLike[str] = "embedded",
+    config: Config | Sequence[Config] | None = None,
+    batch_size: BatchSize = "auto",
+    **settings: Any,
+) -> Iterator[BatchProgress]:
+    """As `stylize_batch`, but yields the results of the batch in progress every few steps.
+
+    `contents`, `styles`, `config` and `starts` (the first images, in the place of those that `init`
+    names) are each one for all, or one for each picture; a style may itself be several, mixed.
+    `settings` go over those of every config. What is traced may differ freely; pictures whose
+    programs differ (in size, layers, losses, steps) come in different batches. `batch_size` is the
+    most that are run together; "auto" asks the compiler what a batch needs, and takes at most 16
+    that half of the free memory holds.
+
+    Everything is checked before this returns.
+
+    Raises:
+        ValueError: as `stylize`; or the numbers of pictures do not go together.
+    """
+    if batch_size != "auto":
+        batch_size = whole_number("batch_size", batch_size, minimum=1)
+    configs = [config or Config()] if config is None or isinstance(config, Config) else list(config)
+    given = {
+        "contents": _each(contents),
+        "styles": _each(styles),
+        "config": [each.replace(**settings) for each in configs],
+        "starts": [None] if starts is None else list(starts),
+    }
+    count = max(map(len, given.values()))
+    for name, values in given.items():
+        if len(values) not in (1, count):
+            raise ValueError(f"{name} has {len(values)} entries; 1 or {count} go with the others")
+    tasks = [
+        prepare(content, style, each, start=start)
+        for content, style, each, start in zip(
+            *(values * (count // len(values)) for values in given.values()), strict=True
+        )
+    ]
+    loaded = network if isinstance(network, Network) else load_network(network)
+    identity = network_identity(loaded, "" if isinstance(network, Network) else str(network))
+    groups = group(map(program, tasks))
+    for numbers in groups:
+        check_levels(loaded, tasks[numbers[0]].item, tasks[numbers[0]].levels)
+
+    def results() -> Iterator[BatchProgress]:
+        for numbers in groups:
+            size = fit_batch(loaded, tasks[numbers[0]], len(numbers), batch_size)
+            for batch in split(numbers, size):
+                mine = [tasks[number] for number in batch]
+                made = starting_results(mine, identity)
+                for snapshot in run_tasks(loaded, mine, size=size):
+                    made = results_of(mine, snapshot, identity)
+                    yield BatchProgress(dict(zip(batch, made, strict=True)), finished=False)
+                yield BatchProgress(dict(zip(batch, made, strict=True)), finished=True)
+
+    return results()
+
+
+def interpolate(
+    content: Source, styles: Sequence[Source], *, count: int = 5, **options: Any
+) -> list[Result]:
+    """One content between two styles: `count` pictures, from the one to the other.
+
+    Options are those of `interpolate_steps`.
+
+    Raises:
+        ValueError: as `stylize_batch`.
+    """
+    results: dict[int, Result] = {}
+    for progress in interpolate_steps(content, styles, count=count, **options):
+        results |= progress.results
+    return [results[number] for number in range(len(results))]
+
+
+def interpolate_steps(
+    content: Source,
+    styles: Sequence[Source],
+    *,
+    count: int = 5,
+    config: Config | None = None,
+    **options: Any,
+) -> Iterator[BatchProgress]:
+    """As `interpolate`, but yields the results so far.
+
+    `style_blend` goes from (1, 0) to (0, 1) in even steps; other options are those of
+    `stylize_batch_steps`.
+    """
+    whole_number("count", count, minimum=2)
+    if len(styles) != 2:
+        raise ValueError(f"styles has {len(styles)} pictures; two are accepted")
+    shares = [number / (count - 1) for number in range(count)]
+    configs = [(config or Config()).replace(style_blend=(1 - share, share)) for share in shares]
+    return stylize_batch_steps(content, [list(styles)], config=configs, **options)
+
+
+def program(task: Task) -> Hashable:
+    """What tasks must share to be run in one compiled program."""
+    config, styles = task.item.config, task.item.scene.styles
+    mixed = all(STYLE_LOSSES[loss].mix for loss in config.style_loss)
+    return (
+        task.levels,
+        config.layout(),
+        config.optimizer,
+        config.pixels,
+        config.averaging > 0,
+        # A statistic that styles cannot be mixed in is as large as the style.
+        len(styles) if mixed else tuple(style.shape for style in styles),
+    )
+
+
+def group(keys: Iterator[Hashable]) -> list[list[int]]:
+    """The numbers of equal keys together, in the order in which they first come."""
+    groups: dict[Hashable, list[int]] = {}
+    for number, key in enumerate(keys):
+        groups.setdefault(key, []).append(number)
+    return list(groups.values())
+
+
+def split(numbers: Sequence[int], size: int) -> list[Sequence[int]]:
+    """Runs of `size`, the last of what is left."""
+    return [numbers[first : first + size] for first in range(0, len(numbers), size)]
+
+
+def fit_batch(network: Network, task: Task, count: int, batch_size: BatchSize = "auto") -> int:
+    """How many tasks of one program are run together, so that batches are of about one size."""
+    most = batch_size if batch_size != "auto" else _most_that_fit(network, task, count)
+    return math.ceil(count / math.ceil(count / most))
+
+
+def run_tasks(
+    network: Network, tasks: Sequence[Task], *, size: int, resume: Snapshot | None = None
+) -> Iterator[Snapshot]:
+    """Run tasks of one program together; the last is repeated until there are `size`.
+
+    Yields a Snapshot every few steps, whose state is donated to the next ones. `resume` is one of
+    before.
+    """
+    items = [task.item for task in tasks]
+    items += items[-1:] * (size - len(items))  # a batch of another size would compile again
+    levels = tasks[0].levels
+    histories = tuple(History.empty(task.item.config) for task in tasks)
+    if resume is not None:
+        histories = resume.histories
+    for position, info in run_levels(
+        network, items, levels=levels, resume=resume and resume.position
+    ):
+        longest = max(levels[position.level].shape)
+        histories = tuple(
+            history.extend(longest, info, item) for item, history in enumerate(histories)
+        )
+        yield Snapshot(position, histories)
+
+
+def results_of(tasks: Sequence[Task], snapshot: Snapshot, network: dict[str, str]) -> list[Result]:
+    """The result of each task so far."""
+    position, histories = snapshot
+    return [
+        task.result(position.images[item], histories[item], network, position.diverged[item])
+        for item, task in enumerate(tasks)
+    ]
+
+
+def starting_results(tasks: Sequence[Task], network: dict[str, str]) -> list[Result]:
+    """The result of each task before the first step."""
+    return [
+        task.result(task.item.start, History.empty(task.item.config), network) for task in tasks
+    ]
+
+
+def _each(sources: Any) -> list[Any]:
+    one = isinstance(sources, np.ndarray | jax.Array) and sources.ndim == 3
+    return [sources] if one or isinstance(sources, str | os.PathLike) else list(sources)
+
+
+def _most_that_fit(network: Network, task: Task, count: int) -> int:
+    count = min(count, MOST_ITEMS)
+    if count == 1:
+        return 1
+    needed = _bytes_of_batch(network, task.item, task.levels[-1].shape, count)
+    return max(1, min(count, int(count * SHARE_OF_MEMORY * _free_memory() / needed)))
+
+
+def _bytes_of_batch(network: Network, item: Item, shape: tuple[int, int], count: int) -> int:
+    def arguments() -> Any:
+        targets = level_targets(network, item.scene, shape, item.config)
+        return begin_level(item, item.start, shape), targets, item.config.weights()
+
+    state, targets, weights = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype),
+        jax.eval_shape(arguments),
+    )
+    return memory_of_batch(
+        named_optimizer(item.config.optimizer),
+        state,
+        network,
+        targets,
+        weights,
+        pixels=item.config.pixels,
+    )
+
+
+def _free_memory() -> int:
+    """Bytes that are free on the device, or on the machine if that is the device."""
+    stats = jax.local_devices()[0].memory_stats()
+    if stats and "bytes_limit" in stats:
+        return stats["bytes_limit"] - stats["bytes_in_use"]
+    return psutil.virtual_memory().available

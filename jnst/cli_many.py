@@ -1,0 +1,214 @@
+"""`jnst batch`, `interpolate` and `video`: many pictures."""
+
+import argparse
+import itertools
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import BarColumn, Progress, TimeRemainingColumn
+
+from jnst.batch import BatchProgress, interpolate_steps, stylize_batch_steps
+from jnst.checks import whole_number
+from jnst.cli_common import INTERRUPTED, add_command, fail, noticing, terminal, uninterrupted
+from jnst.cli_options import add_run_options, config_of, network_of, output_of
+from jnst.images import check_writable, save_image
+from jnst.networks import load_network
+from jnst.record import Result
+from jnst.video import frame_durations, load_frames, save_gif, stylize_frames
+
+
+def add_many_commands(commands: Any) -> None:
+    """Declare the commands that make many pictures."""
+    command = add_command(commands, "batch", batch_command)
+    command.add_argument("content", type=Path, nargs="+", help="one picture, or as many as styles")
+    command.add_argument(
+        "--styles",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="STYLE",
+        help="one picture, or as many as contents, or many for one content",
+    )
+    command.add_argument(
+        "--batch-size",
+        type=_batch_size,
+        default="auto",
+        metavar="N",
+        help="most pictures in one program; auto: what half of the free memory holds, at most 16",
+    )
+    add_run_options(command, output="the folder of the results", saves=False)
+
+    command = add_command(commands, "interpolate", interpolate_command)
+    command.add_argument("content", type=Path)
+    command.add_argument("style", type=Path, nargs=2)
+    command.add_argument("--count", type=int, default=5, help="pictures in the strip (%(default)s)")
+    add_run_options(command, saves=False)
+
+    command = add_command(commands, "video", video_command)
+    command.add_argument("frames", type=Path, help="a GIF, or a folder of pictures")
+    command.add_argument("style", type=Path, nargs="+", help="the pictures whose manner is taken")
+    command.add_argument(
+        "--flow",
+        type=Path,
+        metavar="FOLDER",
+        help="optical flow: backward_2_1.flo, forward_1_2.flo, and so on",
+    )
+    command.add_argument(
+        "--frame-steps",
+        type=int,
+        default=60,
+        metavar="N",
+        help="steps of every frame after the first (%(default)s)",
+    )
+    add_run_options(command, output="a .gif file, or a folder", saves=False)
+
+
+def batch_command(options: argparse.Namespace) -> int:
+    """`jnst batch`: one content in many styles, many contents in one, or pairs, in one program."""
+    folder = options.output
+    folder.mkdir(parents=True, exist_ok=True)
+    check_writable(folder / "any.png")
+    network = network_of(options, [*options.content, *options.styles])
+    batches = stylize_batch_steps(
+        list(map(str, options.content)),
+        list(map(str, options.styles)),
+        network=network,
+        config=config_of(options, {}),
+        batch_size=options.batch_size,
+    )
+    names = _names(options.content, options.styles)
+
+    def save(results: dict[int, Result]) -> None:
+        for number, result in results.items():
+            result.save(folder / names[number])
+
+    results, interrupted = _follow(batches, len(names), save)
+    wrote = f"wrote {len(results)} of {len(names)} pictures to {folder}"
+    diverged = [names[number] for number, result in results.items() if result.diverged is not None]
+    if diverged:
+        wrote += f", diverged: {', '.join(diverged)}"
+    return _report(wrote, interrupted, bool(diverged))
+
+
+def _follow(
+    batches: Iterator[BatchProgress], count: int, save: Callable[[dict[int, Result]], None]
+) -> tuple[dict[int, Result], bool]:
+    """Show progress and save every batch at its end, or as far as it is when interrupted."""
+    columns = ("{task.description}", BarColumn(), "{task.fields[status]}", TimeRemainingColumn())
+    results: dict[int, Result] = {}
+    with Progress(*columns, console=terminal(), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=None, status="compiling")
+        progress = BatchProgress({}, finished=True)
+        try:
+            for progress in noticing(batches):
+                results |= progress.results
+                steps = progress.results[max(progress.results)].config.steps
+                done = [result.steps / result.config.steps for result in results.values() if steps]
+                bar.update(
+                    task,
+                    total=count,
+                    completed=sum(done),
+                    description=f"{len(results)} of {count} pictures begun",
+                    status=f"step {progress.results[max(progress.results)].steps}/{steps}",
+                )
+                if progress.finished:
+                    save(progress.results)
+        except KeyboardInterrupt:
+            if not results:
+                raise
+            if not progress.finished:
+                with uninterrupted():
+                    save(progress.results)
+            return results, True
+    return results, False
+
+
+def _report(wrote: str, interrupted: bool, failed: bool) -> int:
+    if interrupted or failed:
+        return fail(
+            f"interrupted: {wrote}" if interrupted else wrote, INTERRUPTED if interrupted else 1
+        )
+    terminal().print(wrote, markup=False, soft_wrap=True)
+    return 0
+
+
+def _names(contents: Sequence[Path], styles: Sequence[Path]) -> list[str]:
+    """content-style.png for each pair, with a number behind it where two would be the same."""
+    count = max(len(contents), len(styles))
+    pairs = itertools.islice(
+        zip(itertools.cycle(contents), itertools.cycle(styles), strict=False), count
+    )
+    names: list[str] = []
+    for content, style in pairs:
+        stem = f"{content.stem}-{style.stem}"
+        numbered = (f"{stem}-{number}.png" for number in itertools.count(2))
+        names.append(next(n for n in itertools.chain([f"{stem}.png"], numbered) if n not in names))
+    return names
+
+
+def _batch_size(text: str) -> int | str:
+    if text == "auto":
+        return text
+    try:
+        return whole_number("--batch-size", int(text), minimum=1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a count nor auto") from None
+
+
+def interpolate_command(options: argparse.Namespace) -> int:
+    """`jnst interpolate`: a strip of pictures from one style to another."""
+    out = output_of(options, f"{options.content.stem}-interpolated.png")
+    network = network_of(options, [options.content, *options.style])
+    count = whole_number("--count", options.count, minimum=2)
+    batches = interpolate_steps(
+        str(options.content),
+        list(map(str, options.style)),
+        count=count,
+        network=network,
+        config=config_of(options, {}),
+    )
+    results, interrupted = _follow(batches, count, lambda _: None)
+    made = [results[number] for number in sorted(results)]
+    recipe = made[0].recipe() | {"style_blends": [result.config.style_blend for result in made]}
+    with uninterrupted():
+        save_image(
+            out, np.concatenate([result.image for result in made], 1), recipe=json.dumps(recipe)
+        )
+    return _report(f"wrote {out}", interrupted, failed=False)
+
+
+def video_command(options: argparse.Namespace) -> int:
+    """`jnst video`: a GIF or a folder of frames, each started from the last."""
+    frames, durations = load_frames(options.frames), frame_durations(options.frames)
+    out = options.output
+    gif = out.suffix.lower() == ".gif"
+    if not gif and out.suffix:
+        raise ValueError(f"{out}: a .gif file or a folder is accepted")
+    if gif and not out.parent.is_dir():
+        raise ValueError(f"{out}: there is no folder {out.parent}")
+    if not gif:
+        out.mkdir(parents=True, exist_ok=True)
+    network = network_of(options, options.style)
+    config = config_of(options, {})
+    results = stylize_frames(
+        frames,
+        list(map(str, options.style)),
+        flows=options.flow,
+        frame_steps=whole_number("--frame-steps", options.frame_steps, minimum=1),
+        network=load_network(network),
+        config=config,
+    )
+    done = []
+    for number, result in enumerate(noticing(results), 1):
+        if not gif:
+            result.save(out / f"frame-{number:04}.png")
+        done.append(result.image)
+        terminal().print(f"{number} of {len(frames)}")
+        if gif:  # what there is, is never lost
+            save_gif(out, done, milliseconds=durations)
+    terminal().print(f"wrote {out}", markup=False, soft_wrap=True)
+    return 0

@@ -1,0 +1,125 @@
+"""The options that every run takes, and what they say: settings, network, output."""
+
+import argparse
+import dataclasses
+import itertools
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from jnst.checks import whole_number
+from jnst.cli_network import fetch, is_to_be_fetched
+from jnst.config import Config
+from jnst.images import check_writable, load_picture
+from jnst.networks import load_network
+from jnst.presets import NETWORKS, PRESETS, preset
+from jnst.vgg import Network
+
+METAVARS = {int: "N", float: "X", str: "NAME"}
+
+
+def add_run_options(
+    command: argparse.ArgumentParser, *, output: str = "", saves: bool = True
+) -> None:
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=bool(output),
+        help=output or "a .png, .jpg, .tif or .webp file; unset: a new name in this folder",
+    )
+    command.add_argument(
+        "--network",
+        metavar="NAME",
+        help="embedded, imagenet, torchvision, or any file of VGG-19 weights; unset: the preset's",
+    )
+    if saves:
+        command.add_argument(
+            "--save-every",
+            type=int,
+            metavar="N",
+            help="also write OUTPUT-0050.png and so on, about every N steps",
+        )
+    command.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        help="a whole recipe, which further options change (fast): see jnst presets",
+    )
+    for field in dataclasses.fields(Config):
+        command.add_argument(f"--{field.name.replace('_', '-')}", **_option(field))
+
+
+def config_of(options: argparse.Namespace, base: dict[str, Any]) -> Config:
+    """The settings of a preset, of a recipe or a command, and those that were given."""
+    names = {field.name for field in dataclasses.fields(Config)} & vars(options).keys()
+    given = {name: vars(options)[name] for name in names}
+    return preset(options.preset or "fast").replace(**base).replace(**given)
+
+
+def output_of(options: argparse.Namespace, name: str) -> Path:
+    if vars(options).get("save_every") is not None:
+        whole_number("--save-every", options.save_every, minimum=1)
+    out = options.output or _free_name(name)
+    check_writable(out)
+    return out
+
+
+def network_of(
+    options: argparse.Namespace, pictures: Sequence[Path], recipe: dict[str, Any] | None = None
+) -> str:
+    """The name or file of the network; fetched once it is sure that the pictures can be read."""
+    made_with = (recipe or {"network": {}})["network"].get("load")
+    network = options.network or made_with or NETWORKS[options.preset or "fast"]
+    if is_to_be_fetched(network):
+        for picture in pictures:
+            load_picture(picture)
+        fetch(network)
+    if recipe and recipe["network"] and not options.network:
+        _same_network(load_network(network), recipe)
+    return network
+
+
+def _same_network(network: Network, recipe: dict[str, Any]) -> None:
+    if network.digest != recipe["network"]["digest"]:
+        raise ValueError(
+            f"the recipe was made with network {recipe['network']['name']} "
+            f"({recipe['network']['digest'][:12]}), this one is {network.name} "
+            f"({network.digest[:12]}); --network says which to take"
+        )
+
+
+def _free_name(name: str) -> Path:
+    """The name, or with the first number behind it that makes it new."""
+    path = Path(name)
+    numbers = itertools.count(2)
+    while path.exists():
+        path = path.with_stem(f"{Path(name).stem}-{next(numbers)}")
+    return path
+
+
+def _yes_or_no(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither yes nor no")
+    return text == "yes"
+
+
+def _option(field: dataclasses.Field) -> dict[str, Any]:
+    """The arguments of `add_argument` for a field of Config: its type says how it is read."""
+    hint = get_type_hints(Config)[field.name]
+    if isinstance(hint, types.UnionType):
+        hint = get_args(hint)[0]
+    option: dict[str, Any] = {"default": argparse.SUPPRESS, "type": hint}
+    default = field.default
+    if get_origin(hint) is tuple:
+        hint = get_args(hint)[0]
+        option |= {"type": hint, "nargs": "+", "metavar": METAVARS[hint]}
+        default = " ".join(map(str, default)) if isinstance(default, tuple) else None
+    elif hint is bool:
+        return option | {"type": _yes_or_no, "metavar": "yes|no", "help": field.metadata["help"]}
+    elif get_origin(hint) is Literal:
+        option |= {"type": str, "choices": get_args(hint)}
+    else:
+        option |= {"metavar": METAVARS[hint]}
+    shown = f" ({default})" if default not in (None, "") else ""
+    return option | {"help": field.metadata["help"] + shown}

@@ -1,0 +1,192 @@
+"""`jnst stylize`, `texture`, `reconstruct` and `demo`: one picture, written at the end."""
+
+import argparse
+import contextlib
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.progress import BarColumn, Progress, TimeRemainingColumn
+
+from jnst import demo
+from jnst.cli_common import (
+    INTERRUPTED,
+    add_command,
+    fail,
+    is_out_of_memory,
+    noticing,
+    terminal,
+    uninterrupted,
+)
+from jnst.cli_options import add_run_options, config_of, network_of, output_of
+from jnst.images import check_writable
+from jnst.masks import load_masks
+from jnst.optimize import DivergedError
+from jnst.pyramid import plan_levels
+from jnst.record import Result, load_recipe
+from jnst.stylize import reconstruct_steps, stylize_steps, texture_steps
+
+
+def add_run_commands(commands: Any) -> None:
+    """Declare the commands that make one picture."""
+    command = add_command(commands, "stylize", stylize_command)
+    command.add_argument("content", type=Path, help="the picture that keeps its shapes")
+    command.add_argument("style", type=Path, nargs="+", help="the pictures whose manner is taken")
+    command.add_argument(
+        "--content-masks",
+        type=Path,
+        nargs="+",
+        metavar="MASK",
+        help="for each style the region of the content it is for (white), or one label map, its "
+        "colours from dark to light; what is in none keeps its content",
+    )
+    command.add_argument(
+        "--style-masks",
+        type=Path,
+        nargs="+",
+        metavar="MASK",
+        help="for each style the part of it that counts",
+    )
+    command.add_argument(
+        "--like",
+        type=Path,
+        metavar="PICTURE",
+        help="take the recipe inside a result; further options change it",
+    )
+    add_run_options(command)
+
+    command = add_command(commands, "texture", texture_command)
+    command.add_argument("style", type=Path, nargs="+", help="the pictures whose texture is taken")
+    add_run_options(command)
+
+    command = add_command(commands, "reconstruct", reconstruct_command)
+    command.add_argument("content", type=Path)
+    command.add_argument("--layer", default="relu4_2", help="the layer that is matched (relu4_2)")
+    add_run_options(command)
+
+    command = add_command(commands, "demo", demo_command)
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("jnst-demo"),
+        metavar="FOLDER",
+        help="where the three pictures go (%(default)s)",
+    )
+
+
+def stylize_command(options: argparse.Namespace) -> int:
+    """`jnst stylize`: a picture in the manner of others."""
+    if options.like and options.preset:
+        raise ValueError("--preset and --like are both whole recipes; one of them is accepted")
+    recipe = load_recipe(options.like) if options.like else {"config": {}, "network": {}}
+    config = config_of(options, recipe["config"])
+    styles = [str(style) for style in options.style]
+    name = f"{options.content.stem}-{options.style[0].stem}.png"
+    out = output_of(options, name)
+    masks = _masks(options)
+    network = network_of(options, [options.content, *options.style], recipe)
+    results = stylize_steps(options.content, styles, network=network, config=config, **masks)
+    return _write_last(results, out, options.save_every)
+
+
+def texture_command(options: argparse.Namespace) -> int:
+    """`jnst texture`: a new texture like pictures, without a content."""
+    out = output_of(options, f"{options.style[0].stem}-texture.png")
+    network = network_of(options, options.style)
+    config = config_of(options, {"init": "colours", "content_layers": ()})
+    results = texture_steps(list(map(str, options.style)), network=network, config=config)
+    return _write_last(results, out, options.save_every)
+
+
+def reconstruct_command(options: argparse.Namespace) -> int:
+    """`jnst reconstruct`: what a layer keeps of a picture, from noise."""
+    out = output_of(options, f"{options.content.stem}-{options.layer}.png")
+    network = network_of(options, [options.content])
+    given = {"init": "noise", "content_layers": (options.layer,), "style_layers": ()}
+    results = reconstruct_steps(options.content, network=network, config=config_of(options, given))
+    return _write_last(results, out, options.save_every)
+
+
+def demo_command(options: argparse.Namespace) -> int:
+    """`jnst demo`: pictures that the package draws itself, and what it makes of them."""
+    options.output.mkdir(parents=True, exist_ok=True)
+    paths = [options.output / f"{name}.png" for name in ("content", "style", "result")]
+    check_writable(paths[-1])
+    content, style = demo.write_pictures(*paths[:2])
+    return _write_last(stylize_steps(content, style, size=demo.SIZE), paths[-1], save_every=None)
+
+
+def _masks(options: argparse.Namespace) -> dict[str, Any]:
+    count = len(options.style)
+    return {
+        "content_masks": load_masks(options.content_masks, count) if options.content_masks else (),
+        "style_masks": load_masks(options.style_masks, count) if options.style_masks else (),
+    }
+
+
+def _write_last(results: Iterator[Result], out: Path, save_every: int | None) -> int:
+    started = time.monotonic()
+    status, outcome = 0, ""
+    result = next(results)
+    saved = 0
+    try:
+        with _progress_bar(result) as advance:
+            for result in noticing(results):
+                advance(result)
+                if save_every and result.steps // save_every > saved:
+                    saved = result.steps // save_every
+                    result.save(out.with_stem(f"{out.stem}-{result.steps:04}"))
+    except KeyboardInterrupt:
+        if not result.steps:
+            raise
+        status, outcome = INTERRUPTED, "interrupted: "
+    except DivergedError as error:
+        result = dataclasses.replace(result, image=error.image)
+        status, outcome = 1, f"{error}: "
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        status, outcome = 1, "not enough memory, a smaller --size needs less: "
+    with uninterrupted():
+        result.save(out)
+    seconds = time.monotonic() - started
+    report = f"{outcome}wrote {out}, {result.steps} of {result.config.steps} steps, {seconds:.0f} s"
+    if status:
+        return fail(report, status)
+    terminal().print(report, markup=False, soft_wrap=True)
+    return 0
+
+
+@contextlib.contextmanager
+def _progress_bar(result: Result) -> Iterator[Callable[[Result], None]]:
+    """Yields a function to call with every later Result; shows nothing unless on a terminal."""
+    shape, config = result.image.shape[:2], result.config
+    levels = plan_levels(shape, config)
+    # Work is counted in pixels, so that the time left is right across levels.
+    work = np.repeat(
+        [level.shape[0] * level.shape[1] for level in levels], [level.steps for level in levels]
+    ).cumsum()
+    columns = ("{task.description}", BarColumn(), "{task.fields[status]}", TimeRemainingColumn())
+    clock, steps = time.monotonic(), 0
+    with Progress(*columns, console=terminal(), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(f"{max(levels[0].shape)} px", total=work[-1:].sum(), status="compiling")
+
+        def advance(result: Result) -> None:
+            nonlocal clock, steps
+            rate = (result.steps - steps) / (time.monotonic() - clock)
+            clock, steps = time.monotonic(), result.steps
+            bar.update(
+                task,
+                completed=work[result.steps - 1],
+                description=f"{result.history.size[-1]} px",
+                status=f"step {result.steps}/{config.steps}, "
+                f"loss {result.history.loss[-1]:.4g}, {rate:.2f} steps/s",
+            )
+
+        yield advance
