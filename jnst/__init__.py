@@ -28,9 +28,12 @@ from jnst.optimize import (
     run_batch,
     stack,
 )
+from jnst.plan import Plan, read_plan
 from jnst.presets import PRESETS, preset
 from jnst.pyramid import Item, Level, Position, Scene, plan_levels, run_levels
 from jnst.record import History, Result, load_recipe
+from jnst.report import write_report
+from jnst.sheet import contact_sheet
 from jnst.stylize import (
     reconstruct,
     reconstruct_steps,
@@ -39,6 +42,8 @@ from jnst.stylize import (
     texture,
     texture_steps,
 )
+from jnst.sweep import Outline, Sweep, SweepProgress, open_sweep, sweep
+from jnst.sweep_folder import SweepError, SweptPoint, read_sweep
 from jnst.version import __version__
 from jnst.vgg import VGG19, Network, NetworkError, extract_features
 from jnst.video import load_frames, save_gif, stylize_frames
@@ -55,16 +60,23 @@ __all__ = [
     "Level",
     "Network",
     "NetworkError",
+    "Outline",
+    "Plan",
     "Position",
     "Result",
     "Scene",
     "State",
     "Style",
     "StyleTarget",
+    "Sweep",
+    "SweepError",
+    "SweepProgress",
+    "SweptPoint",
     "Targets",
     "Terms",
     "__version__",
     "add_margin",
+    "contact_sheet",
     "content_loss",
     "extract_features",
     "fetch_network",
@@ -82,9 +94,12 @@ __all__ = [
     "named_optimizer",
     "network_digest",
     "normalize_network",
+    "open_sweep",
     "plan_levels",
     "port_network",
     "preset",
+    "read_plan",
+    "read_sweep",
     "reconstruct",
     "reconstruct_steps",
     "remove_margin",
@@ -100,9 +115,11 @@ __all__ = [
     "stylize_batch_steps",
     "stylize_frames",
     "stylize_steps",
+    "sweep",
     "texture",
     "texture_steps",
     "total_loss",
     "total_variation_loss",
     "write_network",
+    "write_report",
 ]

@@ -184,15 +184,15 @@ def group(keys: Iterator[Hashable]) -> list[list[int]]:
     return list(groups.values())
 
 
-def split(numbers: Sequence[int], size: int) -> list[Sequence[int]]:
+def split(values: Sequence[Value], size: int) -> list[Sequence[Value]]:
     """Runs of `size`, the last of what is left."""
-    return [numbers[first : first + size] for first in range(0, len(numbers), size)]
+    return [values[first : first + size] for first in range(0, len(values), size)]
 
 
 def fit_batch(network: Network, task: Task, count: int, batch_size: BatchSize = "auto") -> int:
     """How many tasks of one program are run together, so that batches are of about one size."""
     most = batch_size if batch_size != "auto" else _most_that_fit(network, task, count)
-    return math.ceil(count / math.ceil(count / most))
+    return _evenly(count, most)
 
 
 def run_tasks(
@@ -241,11 +241,15 @@ def _each(sources: Any) -> list[Any]:
 
 
 def _most_that_fit(network: Network, task: Task, count: int) -> int:
-    count = min(count, MOST_ITEMS)
+    count = _evenly(count, MOST_ITEMS)
     if count == 1:
         return 1
     needed = _bytes_of_batch(network, task.item, task.levels[-1].shape, count)
     return max(1, min(count, int(count * SHARE_OF_MEMORY * _free_memory() / needed)))
+
+
+def _evenly(count: int, most: int) -> int:
+    return math.ceil(count / math.ceil(count / most))
 
 
 def _bytes_of_batch(network: Network, item: Item, shape: tuple[int, int], count: int) -> int:

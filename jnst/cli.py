@@ -27,6 +27,7 @@ from jnst.cli_common import (
 from jnst.cli_many import add_many_commands
 from jnst.cli_network import add_network_commands
 from jnst.cli_run import add_run_commands
+from jnst.cli_sweep import add_sweep_commands
 from jnst.config import Config
 from jnst.networks import NetworkWarning
 from jnst.optimize import DivergedError
@@ -113,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_run_commands(commands)
     add_many_commands(commands)
+    add_sweep_commands(commands)
     add_command(commands, "presets", presets_command)
     command = add_command(commands, "show", show_command)
     command.add_argument("picture", type=Path, help="a picture that jnst wrote")

@@ -9,6 +9,8 @@ from typing import Any, NoReturn, TypeVar
 
 from rich.console import Console
 
+from jnst.checks import whole_number
+
 INTERRUPTED = 130  # the shells' 128 + SIGINT
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Value = TypeVar("Value")
@@ -86,3 +88,13 @@ def uninterrupted() -> Iterator[None]:
     finally:
         for name, handler in handlers.items():
             signal.signal(name, handler)
+
+
+def batch_size(text: str) -> int | str:
+    """The argument `--batch-size`."""
+    if text == "auto":
+        return text
+    try:
+        return whole_number("--batch-size", int(text), minimum=1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a count nor auto") from None

@@ -13,7 +13,15 @@ from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from jnst.batch import BatchProgress, interpolate_steps, stylize_batch_steps
 from jnst.checks import whole_number
-from jnst.cli_common import INTERRUPTED, add_command, fail, noticing, terminal, uninterrupted
+from jnst.cli_common import (
+    INTERRUPTED,
+    add_command,
+    batch_size,
+    fail,
+    noticing,
+    terminal,
+    uninterrupted,
+)
 from jnst.cli_options import add_run_options, config_of, network_of, output_of
 from jnst.images import check_writable, save_image
 from jnst.networks import load_network
@@ -35,7 +43,7 @@ def add_many_commands(commands: Any) -> None:
     )
     command.add_argument(
         "--batch-size",
-        type=_batch_size,
+        type=batch_size,
         default="auto",
         metavar="N",
         help="most pictures in one program; auto: what half of the free memory holds, at most 16",
@@ -148,15 +156,6 @@ def _names(contents: Sequence[Path], styles: Sequence[Path]) -> list[str]:
         numbered = (f"{stem}-{number}.png" for number in itertools.count(2))
         names.append(next(n for n in itertools.chain([f"{stem}.png"], numbered) if n not in names))
     return names
-
-
-def _batch_size(text: str) -> int | str:
-    if text == "auto":
-        return text
-    try:
-        return whole_number("--batch-size", int(text), minimum=1)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a count nor auto") from None
 
 
 def interpolate_command(options: argparse.Namespace) -> int:

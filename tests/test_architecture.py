@@ -9,11 +9,16 @@ PACKAGE = Path(__file__).parent.parent / "jnst"
 
 LEVELS = (
     ("cli",),
+    ("cli_run", "cli_many", "cli_sweep"),
+    ("cli_options",),
     ("cli_network", "demo"),
     ("video",),
+    ("sweep",),
+    ("sweep_points", "checkpoint", "report"),
+    ("batch", "plan"),
     ("stylize",),
-    ("pyramid", "start"),
-    ("record",),
+    ("task",),
+    ("pyramid", "start", "record"),
     ("optimize",),
     ("lbfgs",),
     ("objective",),
@@ -28,10 +33,12 @@ LEVELS = (
     ("config",),
     ("regions", "style_losses"),
     ("losses",),
+    ("cost", "sweep_folder"),
     ("vgg",),
     ("convolution",),
+    ("sheet", "cli_common"),
     ("images", "color"),
-    ("atomic", "cli_common", "checks", "data", "flow", "version"),
+    ("atomic", "checks", "data", "flow", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}
 

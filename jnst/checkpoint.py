@@ -1,0 +1,90 @@
+"""A batch in the middle of its way, as one file: what it takes to go on to the same result."""
+
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jnst.atomic import atomic_path
+from jnst.batch import Snapshot
+from jnst.optimize import stack
+from jnst.pyramid import Position, begin_level
+from jnst.record import History
+from jnst.task import Task
+
+
+class Checkpoint(NamedTuple):
+    """A snapshot, and the seconds that it took to come there."""
+
+    snapshot: Snapshot
+    seconds: float
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str], checkpoint: Checkpoint, names: Sequence[str]
+) -> None:
+    """Write a checkpoint of the tasks of these names, atomically."""
+    position, histories = checkpoint.snapshot
+    label = {
+        "names": list(names),
+        "seconds": checkpoint.seconds,
+        "level": position.level,
+        "steps": position.steps,
+        "diverged": position.diverged,
+    }
+    arrays: dict[str, Any] = {
+        f"{kind}-{number}": np.asarray(leaf)
+        for kind, tree in (
+            ("image", position.images),
+            ("state", position.state),
+            ("history", histories),
+        )
+        for number, leaf in enumerate(jax.tree.leaves(tree))
+    }
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, label=np.frombuffer(json.dumps(label).encode(), np.uint8), **arrays)
+
+
+def load_checkpoint(
+    path: str | os.PathLike[str], tasks: Sequence[Task], names: Sequence[str], *, size: int
+) -> Checkpoint | None:
+    """The checkpoint of these tasks, run as a batch of `size`; None if the file holds none."""
+    try:
+        with np.load(Path(path), allow_pickle=False) as arrays:
+            return _read(arrays, tasks, names, size)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _read(arrays: Any, tasks: Sequence[Task], names: Sequence[str], size: int) -> Checkpoint | None:
+    label = json.loads(bytes(arrays["label"]))
+    if label["names"] != list(names) or len(label["diverged"]) != size:
+        return None
+    task = tasks[0]
+    shape = task.levels[label["level"]].shape
+
+    def restore(kind: str, like: Any) -> Any:
+        leaves, structure = jax.tree.flatten(like)
+        return jax.tree.unflatten(
+            structure, [arrays[f"{kind}-{number}"] for number in range(len(leaves))]
+        )
+
+    state = jax.eval_shape(lambda: stack([begin_level(task.item, task.item.start, shape)] * size))
+    restored = jax.tree.map(jnp.asarray, restore("state", state))
+    if jax.tree.map(jnp.shape, restored) != jax.tree.map(jnp.shape, state):
+        return None
+    position = Position(
+        label["level"],
+        label["steps"],
+        restore("image", (0,) * size),
+        restored,
+        tuple(label["diverged"]),
+    )
+    histories = restore("history", tuple(History.empty(task.item.config) for task in tasks))
+    return Checkpoint(Snapshot(position, histories), label["seconds"])

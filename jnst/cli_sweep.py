@@ -1,0 +1,129 @@
+"""`jnst sweep`, `report` and `grid`: many settings, and what came of them."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress
+
+from jnst.cli_common import INTERRUPTED, add_command, batch_size, fail, noticing, terminal
+from jnst.images import check_writable, load_image, save_image
+from jnst.report import write_report
+from jnst.sheet import contact_sheet
+from jnst.sweep import Outline, SweepProgress, open_sweep
+
+
+def add_sweep_commands(commands: Any) -> None:
+    """Declare the commands that make and show sweeps."""
+    command = add_command(commands, "sweep", sweep_command)
+    command.add_argument("plan", type=Path, help="a TOML file: see jnst.read_plan")
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="where the results go; a sweep that is there already goes on",
+    )
+    command.add_argument(
+        "--batch-size",
+        type=batch_size,
+        default="auto",
+        metavar="N",
+        help="most points in one program; auto: what half of the free memory holds, at most 16",
+    )
+
+    command = add_command(commands, "report", report_command)
+    command.add_argument("folder", type=Path, help="the folder of a sweep")
+
+    command = add_command(commands, "grid", grid_command)
+    command.add_argument("result", type=Path, nargs="+", help="pictures, of any sizes")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="PICTURE")
+    command.add_argument("--columns", type=int, metavar="N", help="unset: about a square")
+    command.add_argument(
+        "--cell", type=int, default=256, metavar="N", help="pixels of a picture (%(default)s)"
+    )
+
+
+def sweep_command(options: argparse.Namespace) -> int:
+    """`jnst sweep`: all points of a plan, with a table and a page; goes on where it was."""
+    progress: SweepProgress | None = None
+    columns = ("{task.description}", BarColumn(), "{task.fields[status]}")
+    with open_sweep(options.plan, options.output, batch_size=options.batch_size) as opened:
+        outline = opened.outline
+        print(_tell(outline), file=sys.stderr)
+        try:
+            with Progress(*columns, console=terminal(), disable=not sys.stderr.isatty()) as bar:
+                task = bar.add_task("", total=outline.points, status="compiling")
+                for progress in noticing(opened.run()):
+                    bar.update(
+                        task,
+                        completed=progress.done,
+                        description=f"{progress.done} of {progress.points}",
+                        status=f"{progress.batch} at step {progress.step}/{progress.steps}, "
+                        f"{_duration(progress.seconds_left)} left",
+                    )
+        except KeyboardInterrupt:
+            write_report(options.output)
+            done = progress.done if progress else outline.finished
+            return fail(
+                f"interrupted: {done} of {outline.points} points are in {options.output}; "
+                "the same command goes on",
+                INTERRUPTED,
+            )
+    page = write_report(options.output)
+    if progress and progress.failed:
+        return fail(f"{progress.failed} of {progress.points} points failed: see {page}", status=1)
+    terminal().print(f"wrote {page}", markup=False, soft_wrap=True)
+    return 0
+
+
+def report_command(options: argparse.Namespace) -> int:
+    """`jnst report`: the page of a sweep, as far as it is."""
+    terminal().print(f"wrote {write_report(options.folder)}", markup=False, soft_wrap=True)
+    return 0
+
+
+def grid_command(options: argparse.Namespace) -> int:
+    """`jnst grid`: a contact sheet of pictures, with their names."""
+    check_writable(options.output)
+    sheet = contact_sheet(
+        [load_image(path) for path in options.result],
+        [path.stem for path in options.result],
+        columns=options.columns,
+        cell=options.cell,
+    )
+    save_image(options.output, np.asarray(sheet))
+    terminal().print(f"wrote {options.output}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _tell(outline: Outline) -> str:
+    left = outline.points - outline.finished
+    parts = [f"{outline.points} points"]
+    if outline.finished:
+        parts.append(f"{outline.finished} there already")
+    if outline.strays:
+        parts.append(f"{outline.strays} in the folder are not in the plan")
+    if left:
+        parts.append(
+            f"{outline.programs} {'programs' if outline.programs > 1 else 'program'} to compile"
+        )
+        parts.append(f"about {_duration(outline.seconds)} and {decimal(outline.bytes)}")
+    return f"jnst: {', '.join(parts)}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds == float("inf"):
+        return "?"
+    minutes, hours = seconds / 60, seconds / 3600
+    return (
+        f"{seconds:.0f} s"
+        if minutes < 2
+        else f"{minutes:.0f} min"
+        if hours < 2
+        else f"{hours:.0f} h"
+    )

@@ -1,0 +1,236 @@
+"""The plan of a sweep: which pictures, which settings, and the points that they span."""
+
+import difflib
+import itertools
+import math
+import os
+import tomllib
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+import numpy as np
+
+from jnst.config import Config
+from jnst.presets import NETWORKS, preset
+from jnst.sweep_folder import SweepError, separate
+
+MOST_POINTS = 1_000_000
+KEYS = ("contents", "styles", "networks", "preset", "settings", "grid", "zip")
+RANGES: Mapping[str, Callable[..., np.ndarray]] = {"linspace": np.linspace, "logspace": np.logspace}
+
+
+class PlannedPoint(NamedTuple):
+    """A point of a plan: its index along each axis, and what it is a run of, by name."""
+
+    at: tuple[int, ...]
+    content: str
+    styles: tuple[str, ...]
+    network: str
+    config: Config
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep goes through.
+
+    `axes` has for each axis its values, in the order in which they vary, the last fastest:
+    "content" and "style" (a name, or a list of names that are mixed), "network" if there are
+    several, and fields of Config; fields that are zipped are one axis, named "a, b", with a list of
+    values for each place. `settings` are the same at all points. `folder` is where paths start.
+    """
+
+    title: str
+    axes: Mapping[str, Sequence[Any]]
+    settings: Mapping[str, Any]
+    preset: str
+    network: str
+    folder: Path
+
+    def __len__(self) -> int:
+        return math.prod(map(len, self.axes.values()))
+
+    def points(self) -> Iterator[PlannedPoint]:
+        """The points, in order.
+
+        Raises:
+            SweepError: a value that is not accepted, alone or with the others.
+        """
+        base = self.base()
+        for at in itertools.product(*(range(len(values)) for values in self.axes.values())):
+            values = self.values(at)
+            content, style = values.pop("content"), values.pop("style")
+            network = values.pop("network", self.network)
+            styles = (style,) if isinstance(style, str) else tuple(style)
+            try:
+                config = base.replace(**values)
+            except ValueError as error:
+                raise SweepError(f"{self.title}: {error}") from None
+            yield PlannedPoint(at, content, styles, network, config)
+
+    def values(self, at: Sequence[int]) -> dict[str, Any]:
+        """The values of the axes at a point, those of a zipped axis one by one."""
+        places = zip(self.axes.items(), at, strict=True)
+        return separate({name: values[place] for (name, values), place in places})
+
+    def base(self) -> Config:
+        """The settings that all points have."""
+        try:
+            return preset(self.preset, **self.settings)
+        except ValueError as error:
+            raise SweepError(f"{self.title}: {error}") from None
+
+    def picture(self, name: str) -> str:
+        """The path of a content or a style."""
+        return str(self.folder / name)
+
+    def weights(self, name: str) -> str:
+        """The path of a network's file, if there is one of that name, or the name."""
+        path = self.folder / name
+        return str(path) if path.is_file() else name
+
+
+def read_plan(plan: str | os.PathLike[str] | Mapping[str, Any]) -> Plan:
+    """A plan from a TOML file, or from its content.
+
+    `contents` and `styles` are paths, from the file's folder on; a style may be a list, which is
+    mixed. `networks` and `preset` may be left out. `[settings]` are fields of Config that all
+    points have. `[grid]` has a list of values for each field, or a range as numpy's:
+    `{linspace = [0, 1, 5]}`, `{logspace = [-1, 2, 4]}` (0.1 to 100). Each `[[zip]]` has fields with
+    lists of one length, which vary together.
+
+    Raises:
+        SweepError: it cannot be read, or holds what is not accepted.
+    """
+    if isinstance(plan, Mapping):
+        return _plan("plan", plan, Path())
+    path = Path(plan)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SweepError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise SweepError(f"{path}: is not TOML ({error})") from None
+    return _plan(path.stem, content, path.parent)
+
+
+def _plan(title: str, content: Mapping[str, Any], folder: Path) -> Plan:
+    for key in content:
+        _check_known(title, "key", key, KEYS)
+    for key, kind in (("settings", Mapping), ("grid", Mapping), ("zip", list), ("preset", str)):
+        if key in content and not isinstance(content[key], kind):
+            raise SweepError(f"{title}: {key} is {content[key]!r}; see jnst.read_plan")
+    networks = _names(title, "networks", content.get("networks", []), optional=True)
+    name = content.get("preset", "fast")
+    axes = {
+        "content": _names(title, "contents", content.get("contents", [])),
+        "style": _names(title, "styles", content.get("styles", [])),
+    }
+    if len(networks) > 1:
+        axes["network"] = networks
+    settings = content.get("settings", {})
+    for field in settings:
+        _check_field(title, field, ())
+    zips = [_zipped(title, each) for each in content.get("zip", [])]
+    grid = [
+        (field, _values(title, field, values)) for field, values in content.get("grid", {}).items()
+    ]
+    taken = set(settings)
+    for axis, values in [*grid, *zips]:
+        for field in axis.split(", "):
+            _check_field(title, field, taken)
+            taken.add(field)
+        axes[axis] = values
+    plan = Plan(
+        title, axes, settings, name, networks[0] if networks else NETWORKS.get(name, ""), folder
+    )
+    if len(plan) > MOST_POINTS:
+        raise SweepError(f"{title}: has {len(plan)} points; at most {MOST_POINTS} are accepted")
+    plan.base()
+    return plan
+
+
+def _names(title: str, key: str, given: Any, *, optional: bool = False) -> list[Any]:
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(
+        isinstance(name, str)
+        or (isinstance(name, list) and name and all(isinstance(each, str) for each in name))
+        for name in names
+    ):
+        raise SweepError(f"{title}: {key} is {given!r}; a path, or a list of paths, is accepted")
+    if not names and not optional:
+        raise SweepError(f"{title}: {key} is empty; at least one is needed")
+    _check_different(title, key, names)
+    if key != "styles" and any(isinstance(name, list) for name in names):
+        raise SweepError(f"{title}: {key} has a list inside; only styles are mixed")
+    return names
+
+
+def _zipped(title: str, fields: Any) -> tuple[str, list[list[Any]]]:
+    if not isinstance(fields, Mapping) or not fields:
+        raise SweepError(f"{title}: zip holds {fields!r}; fields with lists are accepted")
+    columns = {field: _values(title, field, values) for field, values in fields.items()}
+    lengths = {field: len(values) for field, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise SweepError(f"{title}: zip holds lists of different lengths: {lengths}")
+    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    return ", ".join(columns), rows if len(columns) > 1 else [row[0] for row in rows]
+
+
+def _values(title: str, field: str, given: Any) -> list[Any]:
+    _check_field(title, field, ())
+    if isinstance(given, Mapping):
+        values = _range(title, field, given)
+    elif isinstance(given, list | tuple | np.ndarray):
+        values = np.asarray(given).tolist() if isinstance(given, np.ndarray) else list(given)
+    else:
+        raise SweepError(
+            f"{title}: {field} is {given!r}; a list of values, or a range, is accepted"
+        )
+    if not values:
+        raise SweepError(f"{title}: {field} has no values")
+    _check_different(title, field, values)
+    return values
+
+
+def _range(title: str, field: str, given: Mapping[str, Any]) -> list[Any]:
+    [(kind, numbers)] = given.items() if len(given) == 1 else [("", ())]
+    count = numbers[2] if isinstance(numbers, list) and len(numbers) == 3 else None
+    if (
+        kind not in RANGES
+        or not all(isinstance(number, int | float) for number in numbers)
+        or not isinstance(count, int)
+        or not 0 <= count <= MOST_POINTS
+    ):
+        raise SweepError(
+            f"{title}: {field} is {dict(given)!r}; {{linspace = [first, last, count]}} or "
+            "{logspace = [exponent, exponent, count]} is accepted"
+        )
+    values = RANGES[kind](*numbers).tolist()
+    whole = _type_of(field) is int and all(value == round(value) for value in values)
+    return [round(value) for value in values] if whole else values
+
+
+def _check_different(title: str, name: str, values: Sequence[Any]) -> None:
+    for place, value in enumerate(values):
+        if value in values[:place]:
+            raise SweepError(f"{title}: {name} has {value!r} twice")
+
+
+def _type_of(field: str) -> Any:
+    hint = get_type_hints(Config)[field]
+    return get_args(hint)[0] if isinstance(hint, types.UnionType) else hint
+
+
+def _check_field(title: str, field: str, taken: Sequence[str] | set[str]) -> None:
+    _check_known(title, "setting", field, Config.__dataclass_fields__)
+    if field in taken:
+        raise SweepError(f"{title}: {field} is given twice")
+
+
+def _check_known(title: str, what: str, name: str, known: Any) -> None:
+    if name not in known:
+        nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0)[0]
+        raise SweepError(f"{title}: unknown {what} {name!r}; did you mean {nearest!r}?")

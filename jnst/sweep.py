@@ -1,0 +1,349 @@
+"""A sweep: all points of a plan, in batches, into a folder that it can go on in at any time."""
+
+import contextlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import filelock
+import jax
+
+from jnst.atomic import atomic_path
+from jnst.batch import (
+    BatchSize,
+    fit_batch,
+    group,
+    results_of,
+    run_tasks,
+    split,
+    starting_results,
+)
+from jnst.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from jnst.checks import whole_number
+from jnst.cost import operations_a_second
+from jnst.plan import Plan, read_plan
+from jnst.record import Result, network_identity
+from jnst.report import write_report
+from jnst.sweep_folder import (
+    FORMAT,
+    INDEX,
+    TABLE,
+    SweepError,
+    SweptPoint,
+    picture_path,
+    read_record,
+    read_sweep,
+    record_path,
+    write_table,
+)
+from jnst.sweep_points import SweepPoint, SweepPoints, prepare_points, task_of
+
+CHECKPOINT = "checkpoint.npz"
+SECONDS_BETWEEN_CHECKPOINTS = 20.0
+SHARE_OF_CHECKPOINTS = 0.05
+"""Of the time, at most, however large they are."""
+
+
+class Outline(NamedTuple):
+    """What a sweep is about to do.
+
+    `finished` of the `points` are there from before, and `strays` are there that the plan no longer
+    has. `programs` are compiled. `seconds` and `bytes` are estimates for what is left.
+    """
+
+    points: int
+    finished: int
+    strays: int
+    programs: int
+    seconds: float
+    bytes: int
+
+
+class SweepProgress(NamedTuple):
+    """How far a sweep is: points that are done, failed ones among them, and the batch in progress.
+
+    `seconds_left` is for all points, from the pace so far.
+    """
+
+    points: int
+    done: int
+    failed: int
+    batch: int
+    step: int
+    steps: int
+    seconds_left: float
+
+
+def sweep(
+    plan: str | os.PathLike[str] | Mapping[str, Any],
+    folder: str | os.PathLike[str],
+    *,
+    batch_size: BatchSize = "auto",
+    progress: Callable[[SweepProgress], None] | None = None,
+) -> list[SweptPoint]:
+    """Run all points of a plan into a folder, with a table and a page; goes on where it was.
+
+    `plan` is what `read_plan` takes. What is traced is run together, at most `batch_size` at a time
+    (`stylize_batch_steps`). Points that fail are recorded. The result is that of `read_sweep`.
+
+    Raises:
+        SweepError: the plan, a picture or the folder is not accepted; nothing has been run.
+    """
+    with open_sweep(plan, folder, batch_size=batch_size) as opened:
+        for at in opened.run():
+            if progress:
+                progress(at)
+    write_report(folder)
+    return read_sweep(folder)
+
+
+@contextlib.contextmanager
+def open_sweep(
+    plan: str | os.PathLike[str] | Mapping[str, Any],
+    folder: str | os.PathLike[str],
+    *,
+    batch_size: BatchSize = "auto",
+) -> Iterator["Sweep"]:
+    """A sweep that is checked and not begun; nobody else can sweep into the folder meanwhile.
+
+    Raises:
+        SweepError: as `sweep`.
+    """
+    if batch_size != "auto":
+        whole_number("batch_size", batch_size, minimum=1)
+    read, folder = read_plan(plan), Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise SweepError(f"{folder}: is not a folder")
+    points = prepare_points(read)
+    if folder.is_dir() and not (folder / INDEX).exists() and _others(folder):
+        raise SweepError(f"{folder}: is not empty, and there is no sweep in it")
+    with contextlib.ExitStack() as stack:
+        try:
+            for name in ("points", "pictures"):
+                (folder / name).mkdir(parents=True, exist_ok=True)
+            stack.enter_context(filelock.FileLock(folder / ".lock", timeout=0))
+        except filelock.Timeout:
+            raise SweepError(f"{folder}: another sweep is running in it") from None
+        except OSError as error:
+            raise SweepError(f"{folder}: cannot be written to ({error.strerror})") from None
+        yield Sweep(read, folder, points, batch_size)
+
+
+class Sweep:
+    """An open sweep: `outline` says what it is about to do, `run` does it."""
+
+    def __init__(self, plan: Plan, folder: Path, points: SweepPoints, batch_size: BatchSize):
+        self._plan, self._folder, self._batch_size = plan, folder, batch_size
+        self._points, self._networks, self._inputs = points
+        self._records = {
+            point.id: record
+            for point in self._points
+            if (record := read_record(folder, point.id)) and self._is_whole(record)
+        }
+        before = _read_index(folder)
+        planned = [point.id for point in self._points]
+        same = [point["id"] for point in before.get("points", [])] == planned
+        # Batches are the same after an interruption, and so are the roundings.
+        left = [id for id in planned if id not in self._records]
+        self._todo: list[str] = before.get("todo", left) if same else left
+        self._sizes: dict[str, int] = before.get("sizes", {}) if same else {}
+        self._failed = 0
+        self._write_index()
+        write_table(folder, self._ordered_records())
+
+    @property
+    def outline(self) -> Outline:
+        """The number of points and programs, and estimates."""
+        left = [point for point in self._points if point.id not in self._records]
+        there = {path.stem for path in (self._folder / "points").glob("*.json")}
+        return Outline(
+            points=len(self._points),
+            finished=len(self._records),
+            strays=len(there - {point.id for point in self._points}),
+            programs=sum({point.program: point.levels for point in left}.values()),
+            seconds=sum(point.work for point in left) / operations_a_second() if left else 0.0,
+            bytes=sum(3 * point.pixels for point in left),
+        )
+
+    def run(self) -> Iterator[SweepProgress]:
+        """Run what is left, batch after batch, and write every point as it ends."""
+        clock = _Clock(sum(p.work for p in self._points if p.id not in self._records))
+        groups = group(point.program for point in self._points)
+        for number, members in enumerate(groups):
+            todo = [self._points[member] for member in members]
+            todo = [point for point in todo if point.id in self._todo]
+            if all(point.id in self._records for point in todo):
+                continue
+            try:
+                size = self._size(str(number), todo)
+            except (ValueError, MemoryError, jax.errors.JaxRuntimeError):
+                size = 1  # what is wrong with a point is told where it is run
+            for batch in split(todo, size):
+                if not all(point.id in self._records for point in batch):
+                    yield from self._run_batch(batch, size, clock)
+
+    def _size(self, group: str, todo: Sequence[SweepPoint]) -> int:
+        if group not in self._sizes:
+            network = self._networks[todo[0].planned.network]
+            task = task_of(self._plan, todo[0].planned)
+            self._sizes[group] = fit_batch(network, task, len(todo), self._batch_size)
+            self._write_index()
+        return self._sizes[group]
+
+    def _run_batch(
+        self, batch: Sequence[SweepPoint], size: int, clock: "_Clock"
+    ) -> Iterator[SweepProgress]:
+        started, path = time.monotonic(), self._folder / CHECKPOINT
+        names = [point.id for point in batch]
+        try:
+            tasks = [task_of(self._plan, point.planned) for point in batch]
+            network = self._networks[batch[0].planned.network]
+            identity = network_identity(network, batch[0].planned.network)
+            before = load_checkpoint(path, tasks, names, size=size)
+            started -= before.seconds if before else 0
+            saves = _Saves()
+            results = starting_results(tasks, identity)
+            if before:
+                results = results_of(tasks, before.snapshot, identity)
+            for snapshot in run_tasks(network, tasks, size=size, resume=before and before.snapshot):
+                if saves.due():
+                    checkpoint = Checkpoint(snapshot, time.monotonic() - started)
+                    saves.save(lambda: save_checkpoint(path, checkpoint, names))  # noqa: B023
+                results = results_of(tasks, snapshot, identity)
+                yield self._progress(batch, results[0], clock)
+        except (ValueError, MemoryError, jax.errors.JaxRuntimeError) as error:
+            if len(batch) > 1:
+                for point in batch:
+                    yield from self._run_batch([point], 1, clock)
+                return
+            self._failed += 1
+            self._write_record(batch[0], None, 0.0, " ".join(str(error).split()))
+        else:
+            seconds = (time.monotonic() - started) / len(batch)
+            for point, result in zip(batch, results, strict=True):
+                if point.id not in self._records:
+                    self._write_result(point, result, seconds)
+        clock.done(sum(point.work for point in batch))
+        path.unlink(missing_ok=True)
+        write_table(self._folder, self._ordered_records())
+        yield self._progress([], None, clock)
+
+    def _progress(
+        self, batch: Sequence[SweepPoint], result: Result | None, clock: "_Clock"
+    ) -> SweepProgress:
+        step, steps = (result.steps, result.config.steps) if result else (0, 0)
+        part = step / steps * sum(point.work for point in batch) if steps else 0.0
+        return SweepProgress(
+            points=len(self._points),
+            done=len(self._records) + self._failed,
+            failed=self._failed + sum(bool(each["error"]) for each in self._records.values()),
+            batch=len(batch),
+            step=step,
+            steps=steps,
+            seconds_left=clock.left(part),
+        )
+
+    def _write_result(self, point: SweepPoint, result: Result, seconds: float) -> None:
+        result.save(picture_path(self._folder, point.id))
+        error = None if result.diverged is None else f"diverged at step {result.diverged}"
+        self._records[point.id] = self._write_record(point, result, seconds, error)
+
+    def _write_record(
+        self, point: SweepPoint, result: Result | None, seconds: float, error: str | None
+    ) -> dict[str, Any]:
+        values = zip(self._plan.axes.items(), point.planned.at, strict=True)
+        record = {
+            "id": point.id,
+            "settings": {name: axis[place] for (name, axis), place in values},
+            "recipe": result.recipe() if result else None,
+            "history": None,
+            "seconds": seconds,
+            "gradient_evaluations": int(result.history.evaluations.sum()) if result else 0,
+            "error": error,
+        }
+        if result:
+            record["history"] = {
+                "loss": [float(loss) for loss in result.history.loss],
+                "size": result.history.size.tolist(),
+            }
+        _write_json(record_path(self._folder, point.id), record)
+        return json.loads(json.dumps(record))
+
+    def _is_whole(self, record: dict[str, Any]) -> bool:
+        """A failed point is tried again."""
+        return record["recipe"] is not None and picture_path(self._folder, record["id"]).is_file()
+
+    def _ordered_records(self) -> list[dict[str, Any]]:
+        failed = {
+            point.id: record
+            for point in self._points
+            if point.id not in self._records and (record := read_record(self._folder, point.id))
+        }
+        records = failed | self._records
+        return [records[point.id] for point in self._points if point.id in records]
+
+    def _write_index(self) -> None:
+        index = {
+            "format": FORMAT,
+            "title": self._plan.title,
+            "axes": dict(self._plan.axes),
+            "inputs": self._inputs,
+            "points": [{"id": point.id, "at": point.planned.at} for point in self._points],
+            "todo": self._todo,
+            "sizes": self._sizes,
+        }
+        _write_json(self._folder / INDEX, index)
+
+
+class _Clock:
+    """How long is left, from the work that has been done since it was started."""
+
+    def __init__(self, work: float):
+        self._started, self._work, self._done = time.monotonic(), work, 0.0
+
+    def done(self, work: float) -> None:
+        self._done += work
+
+    def left(self, part: float) -> float:
+        done = self._done + part
+        elapsed = time.monotonic() - self._started
+        return elapsed * max(self._work - done, 0) / done if done else math.inf
+
+
+class _Saves:
+    """When a checkpoint is due: not too often, whatever it costs."""
+
+    def __init__(self) -> None:
+        self._last, self._pause = time.monotonic(), SECONDS_BETWEEN_CHECKPOINTS
+
+    def due(self) -> bool:
+        return time.monotonic() - self._last >= self._pause
+
+    def save(self, write: Callable[[], None]) -> None:
+        begun = time.monotonic()
+        write()
+        self._last = time.monotonic()
+        took = self._last - begun
+        self._pause = max(SECONDS_BETWEEN_CHECKPOINTS, took / SHARE_OF_CHECKPOINTS)
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    try:
+        index = json.loads((folder / INDEX).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return index if isinstance(index, dict) else {}
+
+
+def _write_json(path: Path, value: Any) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(value), encoding="utf-8")
+
+
+def _others(folder: Path) -> list[str]:
+    ours = {"points", "pictures", ".lock", TABLE, CHECKPOINT}
+    return [name for name in os.listdir(folder) if name not in ours]

@@ -1,0 +1,265 @@
+"""The folder of a sweep: its plan, one record and one picture for each point, a table of them."""
+
+import csv
+import itertools
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jnst.atomic import atomic_path
+from jnst.images import load_image
+
+FORMAT = 1
+INDEX = "sweep.json"
+TABLE = "results.csv"
+
+_FIRST_COLUMNS = (
+    *("id", "error", "content", "styles", "network", "digest"),
+    *("seconds", "gradient_evaluations", "steps_taken"),
+)
+
+
+class SweepError(ValueError):
+    """A folder that is not a sweep, or a plan that cannot be swept; the message names it."""
+
+
+class Point(NamedTuple):
+    """A planned point: its index along each axis."""
+
+    id: str
+    at: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Index:
+    """What sweep.json says.
+
+    An axis has a list of values; a zipped one, named "a, b", has a list of values for each place.
+    `inputs` holds the path of each picture that a content or style is.
+    """
+
+    title: str
+    axes: dict[str, list[Any]]
+    inputs: dict[str, str]
+    points: list[Point]
+
+    def settings(self, point: Point) -> dict[str, Any]:
+        """The values of the axes at a point, those of a zipped axis one by one."""
+        places = zip(self.axes.items(), point.at, strict=True)
+        return separate({name: values[place] for (name, values), place in places})
+
+
+@dataclass(frozen=True)
+class SweptPoint:
+    """A point that is done: `settings` are the values of the axes, `row` is its line of the table.
+
+    A point that failed says why in `row["error"]`, and has no picture at `path`.
+    """
+
+    id: str
+    settings: dict[str, Any]
+    row: dict[str, Any]
+    record: dict[str, Any]
+    path: Path
+
+    @property
+    def image(self) -> Float[np.ndarray, "h w 3"]:
+        """The picture, float32 sRGB in [0, 1].
+
+        Raises:
+            ImageError: the point failed, or its picture cannot be read.
+        """
+        return load_image(self.path)
+
+
+def read_sweep(folder: str | os.PathLike[str]) -> list[SweptPoint]:
+    """The points of a sweep that are done, in the order of the plan, the failed ones among them.
+
+    A point is not done as long as its record is missing, damaged or cut off, or the picture that
+    the record speaks of is missing.
+
+    Raises:
+        SweepError: the folder is not a sweep.
+    """
+    index, points = read_index(folder), []
+    for point in index.points:
+        path = picture_path(folder, point.id)
+        record = read_record(folder, point.id)
+        if record is not None and (record["recipe"] is None or path.is_file()):
+            points.append(SweptPoint(point.id, index.settings(point), row_of(record), record, path))
+    return points
+
+
+def read_index(folder: str | os.PathLike[str]) -> Index:
+    """What sweep.json says.
+
+    Raises:
+        SweepError: it is not there, or not what a sweep writes.
+    """
+    index = _read_json(Path(folder) / INDEX)
+    if not _is_index(index):
+        raise SweepError(f"{folder}: no sweep (there is no readable {INDEX})")
+    points = [Point(point["id"], tuple(point["at"])) for point in index["points"]]
+    return Index(index["title"], index["axes"], index["inputs"], points)
+
+
+def read_record(folder: str | os.PathLike[str], id: str) -> dict[str, Any] | None:
+    """The record of a point; None if it is missing, damaged or cut off."""
+    record = _read_json(record_path(folder, id))
+    return record if _is_record(record) and record["id"] == id else None
+
+
+def record_path(folder: str | os.PathLike[str], id: str) -> Path:
+    """Where the record of a point is."""
+    return Path(folder) / "points" / f"{id}.json"
+
+
+def picture_path(folder: str | os.PathLike[str], id: str) -> Path:
+    """Where the picture of a point is."""
+    return Path(folder) / "pictures" / f"{id}.png"
+
+
+def separate(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with those of zipped axes one by one: {"a, b": [1, 2]} is {"a": 1, "b": 2}."""
+    separated: dict[str, Any] = {}
+    for name, value in settings.items():
+        names = name.split(", ")
+        separated |= zip(names, value, strict=True) if len(names) > 1 else {name: value}
+    return separated
+
+
+def row_of(record: dict[str, Any]) -> dict[str, Any]:
+    """What a line of the table holds for a record, flat.
+
+    The styles are joined with " + ", other lists with spaces. Every setting of the run and every
+    term of its loss has a column ("loss", "loss/<term>"); a failed point, without a recipe, has
+    its settings alone, and the error.
+    """
+    row: dict[str, Any] = {"id": record["id"], "error": record["error"]}
+    recipe = record["recipe"]
+    if recipe is None:
+        settings = separate(record["settings"])
+        if "style" in settings:
+            settings["styles"] = _styles(settings.pop("style"))
+        return row | {name: _cell(value) for name, value in settings.items()}
+    row |= {
+        "content": recipe["content"],
+        "styles": _styles(recipe["styles"]),
+        "network": recipe["network"]["name"],
+        "digest": recipe["network"]["digest"],
+        "seconds": record["seconds"],
+        "gradient_evaluations": record["gradient_evaluations"],
+        "steps_taken": recipe["steps"],
+    }
+    row |= {name: _cell(value) for name, value in recipe["config"].items()}
+    losses = recipe["losses"].items()
+    return row | {"loss" if term == "total" else f"loss/{term}": value for term, value in losses}
+
+
+def write_table(folder: str | os.PathLike[str], records: Iterable[dict[str, Any]]) -> None:
+    """Write results.csv, a line for each record in the columns of `table_columns`."""
+    records = list(records)
+    with (
+        atomic_path(Path(folder) / TABLE) as temporary,
+        # A file's name need not be text; the table is.
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
+        writer = csv.DictWriter(file, table_columns(records))
+        writer.writeheader()
+        writer.writerows(map(row_of, records))
+
+
+def table_columns(records: Iterable[dict[str, Any]]) -> list[str]:
+    """Every column that a record has: what it is, its settings, its losses by name.
+
+    Points that did not fail come first, so that the order does not depend on which ended first.
+    """
+    whole_first = sorted(records, key=lambda record: record["recipe"] is None)
+    names = itertools.chain(_FIRST_COLUMNS, *map(row_of, whole_first))
+    return sorted(dict.fromkeys(names), key=lambda name: (_is_loss(name), name * _is_loss(name)))
+
+
+def _is_loss(column: str) -> bool:
+    return column.partition("/")[0] == "loss"
+
+
+def _styles(value: Any) -> str:
+    return " + ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _cell(value: Any) -> Any:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _is_index(value: Any) -> bool:
+    if not _has(value, format=int, title=str, axes=dict, inputs=dict, points=list):
+        return False
+    axes = value["axes"]
+    return (
+        value["format"] == FORMAT
+        and all(_is_axis(name, values) for name, values in axes.items())
+        and all(isinstance(path, str) for path in value["inputs"].values())
+        and all(_is_point(point, axes) for point in value["points"])
+    )
+
+
+def _is_axis(name: str, values: Any) -> bool:
+    together = len(name.split(", "))
+    return isinstance(values, list) and (
+        together == 1 or all(isinstance(v, list) and len(v) == together for v in values)
+    )
+
+
+def _is_point(value: Any, axes: dict[str, list]) -> bool:
+    # The id is a part of paths and addresses.
+    if not _has(value, id=str, at=list) or not re.fullmatch(r"[\w-]+", value["id"], re.ASCII):
+        return False
+    at = value["at"]
+    return len(at) == len(axes) and all(
+        type(place) is int and 0 <= place < len(values)
+        for place, values in zip(at, axes.values(), strict=True)
+    )
+
+
+def _is_record(value: Any) -> bool:
+    number = (int, float)
+    if not _has(value, id=str, settings=dict, recipe=(dict, type(None)), error=(str, type(None))):
+        return False
+    history = value.get("history")
+    if history is not None and not (
+        _has(history, loss=list, size=list)
+        and len(history["loss"]) == len(history["size"])
+        and all(isinstance(x, number) for x in history["loss"] + history["size"])
+    ):
+        return False
+    recipe = value["recipe"]
+    if recipe is None:
+        return value["error"] is not None
+    return (
+        _has(value, seconds=number, gradient_evaluations=int)
+        and _has(recipe, content=str, styles=list, network=dict, config=dict)
+        and _has(recipe, steps=int, losses=dict)
+        and _has(recipe["network"], name=str, digest=str)
+        and all(isinstance(style, str) for style in recipe["styles"])
+        and all(isinstance(loss, number) for loss in recipe["losses"].values())
+    )
+
+
+def _has(value: Any, **types: type | tuple[type, ...]) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(value.get(name, ...), kind) for name, kind in types.items()
+    )

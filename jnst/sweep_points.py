@@ -1,0 +1,125 @@
+"""The points of a plan, looked at before anything runs: named, grouped by program, and costed."""
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from jnst.batch import program
+from jnst.config import Config
+from jnst.cost import operations
+from jnst.networks import load_network
+from jnst.plan import Plan, PlannedPoint
+from jnst.pyramid import check_levels
+from jnst.sweep_folder import SweepError
+from jnst.task import Task, prepare
+from jnst.vgg import Network
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """A planned point that is known to run.
+
+    `id` is its name in the folder: a digest of its pictures, its network and its settings. Points
+    of one `program` can be run together; it is compiled for each of the `levels`. `work` is the
+    number of operations, `pixels` the size of the result.
+    """
+
+    id: str
+    planned: PlannedPoint
+    program: Hashable
+    levels: int
+    work: float
+    pixels: int
+
+
+class SweepPoints(NamedTuple):
+    """All points, the networks by name, and the paths of the pictures by name."""
+
+    points: list[SweepPoint]
+    networks: dict[str, Network]
+    inputs: dict[str, str]
+
+
+def prepare_points(plan: Plan) -> SweepPoints:
+    """Look at every picture, network and program of a plan.
+
+    Raises:
+        ValueError: one of them is not accepted; the message names it.
+    """
+    networks: dict[str, Network] = {}
+    digests: dict[str, str] = {}
+    programs: dict[Hashable, tuple[Hashable, int, float, int]] = {}
+    checked: set[Hashable] = set()
+    points = []
+    for planned in plan.points():
+        if planned.network not in networks:
+            networks[planned.network] = load_network(plan.weights(planned.network))
+        network = networks[planned.network]
+        for name in (planned.content, *planned.styles):
+            if name not in digests:
+                digests[name] = _digest(plan.picture(name))
+        shared = (planned.content, planned.styles, planned.network, _untraced(planned.config))
+        if shared not in programs:
+            task = task_of(plan, planned)
+            key = network.digest, program(task)
+            if key not in checked:
+                check_levels(network, task.item, task.levels)
+                checked.add(key)
+            pixels = math.prod(task.original.shape[:2])
+            programs[shared] = key, len(task.levels), _work(task), pixels
+        identity = [
+            [digests[name] for name in (planned.content, *planned.styles)],
+            network.digest,
+            dataclasses.asdict(planned.config),
+        ]
+        id = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+        points.append(SweepPoint(id, planned, *programs[shared]))
+    inputs = {name: os.path.abspath(plan.picture(name)) for name in digests}
+    return SweepPoints(points, networks, inputs)
+
+
+def task_of(plan: Plan, planned: PlannedPoint) -> Task:
+    """What a point runs."""
+    styles = [plan.picture(style) for style in planned.styles]
+    return prepare(plan.picture(planned.content), styles, planned.config)
+
+
+def _untraced(config: Config) -> Config:
+    """The settings with those at their defaults that neither program nor pictures depend on."""
+    return config.replace(
+        content_weight=1.0,
+        style_weight=1.0,
+        tv_weight=1.0,
+        content_layer_weights=None,
+        style_layer_weights=None,
+        seed=0,
+        learning_rate=None,
+        learning_rate_decay=1.0,
+        init_content=0.0,
+        averaging=0.5 if config.averaging else 0.0,
+        laplacian_weight=float(config.laplacian_weight > 0),
+    )
+
+
+def _work(task: Task) -> float:
+    """Operations of a run: every step goes forward through the convolutions, and back."""
+    config = task.item.config
+    layers = config.content_layers + config.style_layers
+    margin = 2 * config.margin
+    return sum(
+        2 * level.steps * operations(layers, (level.shape[0] + margin, level.shape[1] + margin))
+        for level in task.levels
+    )
+
+
+def _digest(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SweepError(f"{path}: cannot be read ({error.strerror})") from None
