@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
+UNFINISHED = ".*.[0-9a-f]" + "[0-9a-f]" * 7
+"""The names that temporary files have, which a killed process leaves."""
+
+
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path in the same folder, moved to `path` at the end and removed on failure."""

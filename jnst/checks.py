@@ -18,6 +18,13 @@ def check_name(name: str, value: Any, known: Iterable[str]) -> None:
         raise ValueError(f"{name} is {value!r}; accepted: {', '.join(names)}")
 
 
+def several(name: str, value: Any) -> tuple[Any, ...]:
+    """`value` as a tuple; ValueError unless it is a list of some kind."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError(f"{name} is {value!r}; a list is accepted")
+    return tuple(value)
+
+
 def whole_number(name: str, value: Any, *, minimum: int) -> int:
     """`value` as an int; ValueError unless it is a whole number of at least `minimum`."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < minimum:

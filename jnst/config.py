@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from jnst.checks import check_choice, check_name, finite_number, whole_number
+from jnst.checks import check_choice, check_name, finite_number, several, whole_number
 from jnst.color import Color
 from jnst.losses import Convention
 from jnst.regions import Propagation
@@ -176,10 +176,11 @@ class Config:
             ("style_layers", "style_layer_weights"),
         ):
             names = getattr(self, layers)
-            names = (names,) if isinstance(names, str) else tuple(names)
+            names = (names,) if isinstance(names, str) else several(layers, names)
             check_layers(dict.fromkeys(names))
             self._coerce(layers, names)
             if (shares := getattr(self, weights)) is not None:
+                shares = several(weights, shares)
                 if len(shares) != len(names):
                     raise ValueError(
                         f"{weights} has {len(shares)} values; {len(names)} layers need as many"
@@ -191,7 +192,8 @@ class Config:
             raise ValueError("content_layers and style_layers are both empty; one is needed")
         self._check_style_loss()
         if self.style_blend is not None:
-            amounts = tuple(finite_number("style_blend", x, minimum=0) for x in self.style_blend)
+            amounts = several("style_blend", self.style_blend)
+            amounts = tuple(finite_number("style_blend", x, minimum=0) for x in amounts)
             if not sum(amounts):
                 raise ValueError(f"style_blend is {amounts}; a positive number is needed")
             self._coerce("style_blend", amounts)
@@ -207,6 +209,7 @@ class Config:
         self._coerce("level_factor", factor)
         for name in ("level_sizes", "level_steps"):
             if (values := getattr(self, name)) is not None:
+                values = several(name, values)
                 values = tuple(whole_number(name, value, minimum=1) for value in values)
                 self._coerce(name, values)
         if self.level_sizes is not None and list(self.level_sizes) != sorted(set(self.level_sizes)):
@@ -221,7 +224,7 @@ class Config:
 
     def _check_style_loss(self) -> None:
         given = self.style_loss
-        names = (given,) if isinstance(given, str) else tuple(given)
+        names = (given,) if isinstance(given, str) else several("style_loss", given)
         for name in names:
             check_name("style_loss", name, STYLE_LOSSES)
         if len(names) not in (1, len(self.style_layers)):

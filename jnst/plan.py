@@ -186,9 +186,7 @@ def _values(title: str, field: str, given: Any) -> list[Any]:
     elif isinstance(given, list | tuple | np.ndarray):
         values = np.asarray(given).tolist() if isinstance(given, np.ndarray) else list(given)
     else:
-        raise SweepError(
-            f"{title}: {field} is {given!r}; a list of values, or a range, is accepted"
-        )
+        raise SweepError(f"{title}: {field} is {given!r}; a list or a range is accepted")
     if not values:
         raise SweepError(f"{title}: {field} has no values")
     _check_different(title, field, values)
@@ -214,9 +212,11 @@ def _range(title: str, field: str, given: Mapping[str, Any]) -> list[Any]:
 
 
 def _check_different(title: str, name: str, values: Sequence[Any]) -> None:
-    for place, value in enumerate(values):
-        if value in values[:place]:
-            raise SweepError(f"{title}: {name} has {value!r} twice")
+    seen = set()
+    for value in values:
+        if (text := repr(value)) in seen:
+            raise SweepError(f"{title}: {name} has {text} twice")
+        seen.add(text)
 
 
 def _type_of(field: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import filelock
 import jax
 
-from jnst.atomic import atomic_path
+from jnst.atomic import UNFINISHED, atomic_path
 from jnst.batch import (
     BatchSize,
     fit_batch,
@@ -126,6 +126,8 @@ def open_sweep(
             for name in ("points", "pictures"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
             stack.enter_context(filelock.FileLock(folder / ".lock", timeout=0))
+            for left in folder.rglob(UNFINISHED):
+                left.unlink()
         except filelock.Timeout:
             raise SweepError(f"{folder}: another sweep is running in it") from None
         except OSError as error:
