@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-
 UNFINISHED = ".*.[0-9a-f]" + "[0-9a-f]" * 7
 """The names that temporary files have, which a killed process leaves."""
 

@@ -172,7 +172,7 @@ def program(task: Task) -> Hashable:
         config.pixels,
         config.averaging > 0,
         # A statistic that styles cannot be mixed in is as large as the style.
-        len(styles) if mixed else tuple(style.shape for style in styles),
+        None if mixed else tuple(style.shape for style in styles),
     )
 
 

@@ -1,6 +1,7 @@
 """The optimisation of an image: `init`, `make_step`, and `run`, which scans compiled chunks."""
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar, get_args
 
@@ -13,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jnst.config import Optimizer, Pixels, Terms
 from jnst.lbfgs import lbfgs
-from jnst.objective import Targets, total_loss
+from jnst.objective import Targets, add_margin, remove_margin, total_loss
 from jnst.vgg import Network
 
 SIGMOID_RANGE = (0.01, 0.99)
@@ -127,16 +128,24 @@ def _decaying(decay: float) -> optax.GradientTransformation:
     return optax.scale_by_schedule(lambda count: decay ** (count / 100))
 
 
-def resize_moments(state: State, begin: State) -> State:
-    """`begin`, with the optimizer's memory of another size: every map of it resized linearly.
+def resize_moments(state: State, begin: State, margin: int) -> State:
+    """`begin`, with Adam's memory of another size: its moments resized linearly.
 
-    For Adam's moments, coarse to fine (Crowson 2021, style-transfer-pytorch).
+    Coarse to fine (Crowson 2021, style-transfer-pytorch). The gradient of a mean over positions
+    falls as their number rises, and the moments are scaled so; as they were, Adam's steps would be
+    too small for as long as it remembers (Starry Night, 256 px, 150 steps: 1.37 in loss, scaled
+    0.76; 400 steps: 0.64 and 0.51, 0.53 without memory). The `margin` of both images is no part
+    of the picture: it gets the reflection of the moments inside, as in `add_margin`.
     """
-    shape = begin.variable.shape
-    memory = jax.tree.map(
-        lambda leaf: jax.image.resize(leaf, shape, "linear") if jnp.ndim(leaf) == 3 else leaf,
-        state.optimizer_state,
-    )
+    height, width, channels = begin.variable.shape
+    shape = height - 2 * margin, width - 2 * margin, channels
+    fewer = remove_margin(state.variable, margin).size / math.prod(shape)
+
+    def resized(moment: str, power: int) -> Array:
+        inner = remove_margin(optax.tree.get(state.optimizer_state, moment), margin)
+        return add_margin(fewer**power * jax.image.resize(inner, shape, "linear"), margin)
+
+    memory = optax.tree.set(state.optimizer_state, mu=resized("mu", 1), nu=resized("nu", 2))
     return begin.replace(optimizer_state=memory)
 
 

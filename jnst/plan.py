@@ -171,15 +171,22 @@ def _names(title: str, key: str, given: Any, *, optional: bool = False) -> list[
 def _zipped(title: str, fields: Any) -> tuple[str, list[list[Any]]]:
     if not isinstance(fields, Mapping) or not fields:
         raise SweepError(f"{title}: zip holds {fields!r}; fields with lists are accepted")
-    columns = {field: _values(title, field, values) for field, values in fields.items()}
+    columns = {field: _listed(title, field, values) for field, values in fields.items()}
     lengths = {field: len(values) for field, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise SweepError(f"{title}: zip holds lists of different lengths: {lengths}")
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    _check_different(title, ", ".join(columns), rows)
     return ", ".join(columns), rows if len(columns) > 1 else [row[0] for row in rows]
 
 
 def _values(title: str, field: str, given: Any) -> list[Any]:
+    values = _listed(title, field, given)
+    _check_different(title, field, values)
+    return values
+
+
+def _listed(title: str, field: str, given: Any) -> list[Any]:
     _check_field(title, field, ())
     if isinstance(given, Mapping):
         values = _range(title, field, given)
@@ -189,7 +196,6 @@ def _values(title: str, field: str, given: Any) -> list[Any]:
         raise SweepError(f"{title}: {field} is {given!r}; a list or a range is accepted")
     if not values:
         raise SweepError(f"{title}: {field} has no values")
-    _check_different(title, field, values)
     return values
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -164,7 +165,7 @@ def run_levels(
                 [begin_level(*each, level.shape) for each in zip(items, images, strict=True)]
             )
             if state is not None and config.optimizer == "adam":
-                begin = jax.vmap(resize_moments)(state, begin)
+                begin = jax.vmap(partial(resize_moments, margin=config.margin))(state, begin)
         state = begin
         for state, info in run_batch(
             optimizer,

@@ -245,15 +245,31 @@ def test_adams_memory_is_carried_over(problem):
     image, network, targets, weights = problem
     optimizer = named_optimizer("adam")
     (state, _), *_ = run(optimizer, init(optimizer, image), network, targets, weights, steps=5)
-    larger = init(optimizer, np.zeros((50, 70, 3), np.float32))
-    carried = resize_moments(state, larger)
+    larger = init(optimizer, np.zeros((2 * image.shape[0], 2 * image.shape[1], 3), np.float32))
+    carried = resize_moments(state, larger, 0)
     assert carried.variable is larger.variable
-    moments = [leaf for leaf in jax.tree.leaves(carried.optimizer_state) if leaf.ndim == 3]
-    old = [leaf for leaf in jax.tree.leaves(state.optimizer_state) if leaf.ndim == 3]
-    assert [leaf.shape for leaf in moments] == [(50, 70, 3)] * 2
-    for leaf, before in zip(moments, old, strict=True):
-        np.testing.assert_allclose(leaf.mean(), before.mean(), rtol=0.2, atol=1e-4)
-    assert moments[1].min() >= 0
+    for name, scale in ("mu", 1 / 4), ("nu", 1 / 16):
+        before = optax.tree.get(state.optimizer_state, name)
+        moment = optax.tree.get(carried.optimizer_state, name)
+        assert moment.shape == larger.variable.shape
+        rows, columns = (np.arange(2 * side) // 2 for side in image.shape[:2])
+        assert np.corrcoef(moment.ravel(), before[rows][:, columns].ravel())[0, 1] > 0.9
+        np.testing.assert_allclose(
+            jnp.abs(moment).sum() / jnp.abs(before).sum(), 4 * scale, rtol=0.35
+        )
+    assert optax.tree.get(carried.optimizer_state, "nu").min() >= 0
     leaves = jax.tree.leaves(carried.optimizer_state)
     counts = [int(leaf) for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.integer)]
     assert set(counts) == {5}
+
+
+def test_adams_memory_of_the_margin_is_a_reflection():
+    """Resized with it, the moments would lie beside the pixels that they are for."""
+    optimizer = named_optimizer("adam")
+    small, large = (init(optimizer, np.zeros((side, side, 3), np.float32)) for side in (16, 24))
+    ramp = np.broadcast_to(np.arange(16, dtype=np.float32)[:, None, None], (16, 16, 3))
+    memory = optax.tree.set(small.optimizer_state, mu=ramp)
+    carried = resize_moments(small.replace(optimizer_state=memory), large, 4)
+    moment = optax.tree.get(carried.optimizer_state, "mu")[:, 0, 0]
+    expected = jax.image.resize(ramp[4:-4, 0, 0], (16,), "linear") / 4
+    np.testing.assert_allclose(moment, np.pad(expected, 4, mode="symmetric"), rtol=1e-5)

@@ -89,6 +89,7 @@ PICTURES = {"contents": "c.png", "styles": "s.png"}
         ({"grid": {"seed": {"linspace": [0, 1, 3]}}}, "seed is 0.0; a whole number"),
         ({"zip": {"seed": [1]}}, "zip is {'seed': [1]}"),
         ({"zip": [{"seed": [1, 2], "size": [64]}]}, "zip holds lists of different lengths"),
+        ({"zip": [{"seed": [1, 1], "size": [9, 9]}]}, "seed, size has [1, 9] twice"),
         ({"zip": [{}]}, "zip holds {}"),
         ({"zip": [{"seed": [1]}], "grid": {"seed": [1]}}, "seed is given twice"),
         ({"settings": {"seed": 1}, "grid": {"seed": [1]}}, "seed is given twice"),

@@ -10,7 +10,7 @@ import make_files
 import numpy as np
 import pytest
 
-from jnst import cli, demo, load_network, save_image
+from jnst import cli, demo, load_network, read_sweep, save_image
 from jnst.vgg import CONVOLUTIONS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -43,7 +43,7 @@ def run(commands):
     for line in commands.splitlines():
         program, *arguments = shlex.split(line)
         assert program == "jnst"
-        if arguments[0] in ("stylize", "texture", "reconstruct", "interpolate", "video"):
+        if arguments[0] in ("stylize", "texture", "reconstruct", "interpolate", "video", "batch"):
             arguments += ["--size", "48", "--steps", "3"]
         if arguments[1:2] == ["normalize"]:
             arguments += ["--size", "48"]
@@ -75,6 +75,21 @@ def test_control_commands(pictures, capsys):
     assert "crowson2021" in capsys.readouterr().out
 
 
+def test_many_commands(pictures):
+    [commands] = [block for block in blocks("sh") if "jnst sweep" in block]
+    [plan] = blocks("toml")
+    Path("plan.toml").write_text(plan.replace("size = 128", "size = 48").replace("= 40", "= 3"))
+    run(commands)
+    points = read_sweep("sweep")
+    assert len(points) == 2 * 2 * 3 * 2
+    assert not any(point.row["error"] for point in points)
+    assert points[-1].settings | {"style_layers": 4} == {
+        "content": "photo.jpg", "style": ["painting.jpg", "other.jpg"], "style_layers": 4,
+        "style_weight": 100, "init": "noise", "seed": 7,
+    }  # fmt: skip
+    assert Path("sweep/index.html").is_file()
+
+
 def test_network_commands(pictures, offer, server, capsys):
     [commands] = [block for block in blocks("sh") if "jnst network" in block]
 
@@ -101,7 +116,7 @@ def test_every_setting_that_readme_names_exists(capsys):
         cli.main(["stylize", "--help"])
     known = capsys.readouterr().out
     others = (["network", "port"], ["network", "normalize"], ["reconstruct"], ["video"])
-    for command in (*others, ["interpolate"]):
+    for command in (*others, ["interpolate"], ["batch"]):
         with pytest.raises(SystemExit):
             cli.main([*command, "--help"])
         known += capsys.readouterr().out

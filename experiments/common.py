@@ -1,0 +1,45 @@
+"""What the experiments share: arguments, pictures when none are given, a sweep and its page."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import jnst
+from jnst import demo
+
+
+def arguments(description: str) -> argparse.Namespace:
+    """The command line: pictures, the folder, the network, and the full size."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, formatter_class=formatter)
+    parser.add_argument("pictures", type=Path, nargs="*", help="a content, and styles")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--network", default="embedded")
+    parser.add_argument("--full", action="store_true", help="512 pixels and many steps: hours")
+    options = parser.parse_args()
+    if len(options.pictures) == 1:
+        parser.error("a content needs at least one style")
+    return options
+
+
+def pictures(options: argparse.Namespace) -> dict[str, Any]:
+    """Contents and styles of a plan: those that were given, or the two that jnst draws itself."""
+    if options.pictures:
+        content, *styles = map(str, options.pictures)
+        return {"contents": content, "styles": styles}
+    folder = options.output.with_name(f"{options.output.name}-pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+    content, style = demo.write_pictures(folder / "landscape.png", folder / "painting.png")
+    return {"contents": str(content), "styles": [str(style)]}
+
+
+def sweep(plan: dict[str, Any], options: argparse.Namespace) -> None:
+    """Run a plan, and say how far it is and where its page is."""
+
+    def show(progress: jnst.SweepProgress) -> None:
+        end = "\r" if progress.steps else "\n"
+        done, left = progress.done, progress.seconds_left
+        print(f"{done} of {progress.points} points, {left:.0f} s left   ", end=end, flush=True)
+
+    jnst.sweep(plan, options.output, progress=show)
+    print(options.output / "index.html")

@@ -1,0 +1,32 @@
+"""The experiments' plans can be swept; running them takes minutes."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+import jnst
+
+FOLDER = Path(__file__).parent.parent / "experiments"
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    ("name", "points"), [("layers", 20), ("init", 21), ("networks", 12), ("styles", 12)]
+)
+def test_plans(tmp_path, monkeypatch, capsys, name, points, full):
+    plans = []
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setattr(jnst, "sweep", lambda plan, folder, progress: plans.append(plan))
+    arguments = [name, "-o", str(tmp_path / "out"), *(["--full"] if full else [])]
+    monkeypatch.setattr(sys, "argv", arguments)
+    importlib.import_module(name).main()
+    [plan] = plans
+    assert len(list(jnst.read_plan(plan).points())) == points
+    assert plan["settings"]["size"] == (512 if full else 128)
+    for picture in (plan["contents"], *plan["styles"]):
+        assert jnst.load_image(picture).ndim == 3
+    for network in [plan["networks"]] if isinstance(plan["networks"], str) else plan["networks"]:
+        assert jnst.load_network(network).params
+    assert capsys.readouterr().out.splitlines()[-1].endswith("index.html")
