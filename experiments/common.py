@@ -33,6 +33,14 @@ def pictures(options: argparse.Namespace) -> dict[str, Any]:
     return {"contents": str(content), "styles": [str(style)]}
 
 
+def write_network(options: argparse.Namespace, name: str, network: jnst.Network) -> str:
+    """Write a network beside the folder of the results; returns its path."""
+    folder = options.output.with_name(f"{options.output.name}-networks")
+    folder.mkdir(parents=True, exist_ok=True)
+    jnst.write_network(folder / f"{name}.h5", network)
+    return str(folder / f"{name}.h5")
+
+
 def sweep(plan: dict[str, Any], options: argparse.Namespace) -> None:
     """Run a plan, and say how far it is and where its page is."""
 

@@ -14,6 +14,7 @@ import common
 def main() -> None:
     options = common.arguments(__doc__)
     plan = common.pictures(options) | {
+        "title": "The first image",
         "networks": options.network,
         "settings": {
             "size": 512 if options.full else 128,

@@ -2,10 +2,11 @@
 
     python experiments/layers.py photo.jpg painting.jpg -o layers
 
-Rows: the style is matched up to conv1_1, conv2_1, ... conv5_1. Columns: alpha / beta from 1e-5 to
-1e-2, in the paper's units. What to see: with the first rows only the painting's colours and finest
-texture come over, with every row more its strokes become larger and go together over longer ways;
-from left to right the photograph returns.
+Columns: the style is matched up to conv1_1, conv2_1, ... conv5_1. Rows: alpha / beta from 1e-5 to
+1, of relative losses (the paper has 1e-5 to 1e-2 in its own). What to see: in the first columns
+only the painting's colours and finest texture come over, with every column more its strokes become
+larger and go together over longer ways; in the first rows nothing but the painting's manner is
+left, in the last the photograph returns.
 """
 
 import common
@@ -16,18 +17,19 @@ LAYERS = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"]
 def main() -> None:
     options = common.arguments(__doc__)
     plan = common.pictures(options) | {
+        "title": "Style layers",
         "networks": options.network,
         "settings": {
             "size": 512 if options.full else 128,
             "steps": 500 if options.full else 100,
-            "convention": "paper",
+            "init": "noise",
             "style_weight": 1.0,
             "tv_weight": 0.0,
             "content_layers": ["conv4_2"],
         },
         "grid": {
             "style_layers": [LAYERS[:depth] for depth in range(1, 6)],
-            "content_weight": {"logspace": [-5, -2, 4]},
+            "content_weight": {"logspace": [-5, 0, 6]},
         },
     }
     common.sweep(plan, options)

@@ -41,12 +41,11 @@ def main() -> None:
         "normalised": jnst.normalize_network(trained, images, pooling="average"),
         "random": random_network(trained),
     }
-    folder = options.output.with_name(f"{options.output.name}-networks")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, network in networks.items():
-        jnst.write_network(folder / f"{name}.h5", network)
     plan = given | {
-        "networks": [str(folder / f"{name}.h5") for name in networks],
+        "title": "Networks",
+        "networks": [
+            common.write_network(options, name, network) for name, network in networks.items()
+        ],
         "settings": {
             "size": 512 if options.full else 128,
             "steps": 300 if options.full else 100,

@@ -34,6 +34,7 @@ def main() -> None:
     if not options.pictures:
         given["styles"] = versions(given["styles"])
     plan = given | {
+        "title": "Styles",
         "networks": options.network,
         "settings": {
             "size": 512 if options.full else 128,

@@ -17,8 +17,9 @@ from jnst.config import Config
 from jnst.presets import NETWORKS, preset
 from jnst.sweep_folder import SweepError, separate
 
+PICTURES = ("content", "style", "network")
 MOST_POINTS = 1_000_000
-KEYS = ("contents", "styles", "networks", "preset", "settings", "grid", "zip")
+KEYS = ("title", "contents", "styles", "networks", "preset", "settings", "grid", "zip")
 RANGES: Mapping[str, Callable[..., np.ndarray]] = {"linspace": np.linspace, "logspace": np.logspace}
 
 
@@ -75,6 +76,25 @@ class Plan:
         places = zip(self.axes.items(), at, strict=True)
         return separate({name: values[place] for (name, values), place in places})
 
+    def label(self, name: str) -> str:
+        """The name of a picture's or a network's file, if that tells it from the others."""
+        named = [each for axis in PICTURES for each in self._names(axis)]
+        short = os.path.basename(name)
+        return name if any(os.path.basename(n) == short and n != name for n in named) else short
+
+    def labelled(self, axis: str) -> list[Any]:
+        """The values of an axis, pictures and networks by their labels."""
+        if axis not in PICTURES:
+            return list(self.axes[axis])
+        return [
+            self.label(value) if isinstance(value, str) else [self.label(each) for each in value]
+            for value in self.axes[axis]
+        ]
+
+    def _names(self, axis: str) -> list[str]:
+        values = self.axes.get(axis, [])
+        return [name for value in values for name in ([value] if isinstance(value, str) else value)]
+
     def base(self) -> Config:
         """The settings that all points have."""
         try:
@@ -96,8 +116,8 @@ def read_plan(plan: str | os.PathLike[str] | Mapping[str, Any]) -> Plan:
     """A plan from a TOML file, or from its content.
 
     `contents` and `styles` are paths, from the file's folder on; a style may be a list, which is
-    mixed. `networks` and `preset` may be left out. `[settings]` are fields of Config that all
-    points have. `[grid]` has a list of values for each field, or a range as numpy's:
+    mixed. `title`, `networks` and `preset` may be left out. `[settings]` are fields of Config that
+    all points have. `[grid]` has a list of values for each field, or a range as numpy's:
     `{linspace = [0, 1, 5]}`, `{logspace = [-1, 2, 4]}` (0.1 to 100). Each `[[zip]]` has fields with
     lists of one length, which vary together.
 
@@ -119,9 +139,16 @@ def read_plan(plan: str | os.PathLike[str] | Mapping[str, Any]) -> Plan:
 def _plan(title: str, content: Mapping[str, Any], folder: Path) -> Plan:
     for key in content:
         _check_known(title, "key", key, KEYS)
-    for key, kind in (("settings", Mapping), ("grid", Mapping), ("zip", list), ("preset", str)):
+    for key, kind in (
+        ("settings", Mapping),
+        ("grid", Mapping),
+        ("zip", list),
+        ("preset", str),
+        ("title", str),
+    ):
         if key in content and not isinstance(content[key], kind):
             raise SweepError(f"{title}: {key} is {content[key]!r}; see jnst.read_plan")
+    title = content.get("title", title)
     networks = _names(title, "networks", content.get("networks", []), optional=True)
     name = content.get("preset", "fast")
     axes = {

@@ -141,6 +141,7 @@ class Sweep:
     def __init__(self, plan: Plan, folder: Path, points: SweepPoints, batch_size: BatchSize):
         self._plan, self._folder, self._batch_size = plan, folder, batch_size
         self._points, self._networks, self._inputs = points
+        self._axes = {axis: plan.labelled(axis) for axis in plan.axes}
         self._records = {
             point.id: record
             for point in self._points
@@ -257,7 +258,7 @@ class Sweep:
     def _write_record(
         self, point: SweepPoint, result: Result | None, seconds: float, error: str | None
     ) -> dict[str, Any]:
-        values = zip(self._plan.axes.items(), point.planned.at, strict=True)
+        values = zip(self._axes.items(), point.planned.at, strict=True)
         record = {
             "id": point.id,
             "settings": {name: axis[place] for (name, axis), place in values},
@@ -292,8 +293,8 @@ class Sweep:
         index = {
             "format": FORMAT,
             "title": self._plan.title,
-            "axes": dict(self._plan.axes),
-            "inputs": self._inputs,
+            "axes": self._axes,
+            "inputs": {self._plan.label(name): path for name, path in self._inputs.items()},
             "points": [{"id": point.id, "at": point.planned.at} for point in self._points],
             "todo": self._todo,
             "sizes": self._sizes,

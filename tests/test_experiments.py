@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent.parent / "experiments"
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize(
-    ("name", "points"), [("layers", 20), ("init", 21), ("networks", 12), ("styles", 12)]
+    ("name", "points"), [("layers", 30), ("init", 21), ("networks", 12), ("styles", 12)]
 )
 def test_plans(tmp_path, monkeypatch, capsys, name, points, full):
     plans = []
