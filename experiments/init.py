@@ -2,7 +2,7 @@
 
     python experiments/init.py photo.jpg painting.jpg -o init
 
-Rows: from the content, the style, grey, and four noises. Columns: how much content is blended into
+Columns: from the content, the style, grey, and four noises. Rows: how much content is blended into
 the first image. What to see: from the content its edges are sharpest; from the style some of the
 painting's own shapes stay where they were; every noise ends in another picture of the same manner,
 and they differ most where the photograph is flat.

@@ -2,11 +2,11 @@
 
     python experiments/networks.py photo.jpg painting.jpg -o networks
 
-Rows: the network, the same with its activations normalised over the pictures (Gatys, Ecker, Bethge
-2016), and VGG-19 with random weights. Columns: average and maximum pooling. What to see: random
-features carry colours and textures, but the content is only kept where it has edges; normalising
-changes the balance of layers, not the manner; maximum pooling makes harder, busier strokes.
-Give --network imagenet for the paper's.
+Columns: the network, the same with its activations normalised over the pictures (Gatys, Ecker,
+Bethge 2016), and VGG-19 with random weights. Rows: average and maximum pooling. What to see: random
+features carry colours, but no strokes; normalising changes hardly anything; with maximum pooling
+strokes are short and round, with the average they run together. Give --network imagenet for the
+paper's.
 """
 
 import common

@@ -2,7 +2,7 @@
 
     python experiments/styles.py photo.jpg painting.jpg other.jpg ... -o styles
 
-Rows: the styles. Columns: the weight of the style. All are run together by `jax.vmap`. What to see:
+Columns: the styles. Rows: the weight of the style. All are run together by `jax.vmap`. What to see:
 the same houses in every manner, at the price of one compilation. Without pictures the styles are
 the painting that jnst draws itself, with its colours exchanged, turned, and larger.
 """

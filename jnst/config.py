@@ -2,7 +2,8 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
@@ -41,8 +42,67 @@ class StyleTerm(NamedTuple):
     loss: str
 
 
-def _setting(default: Any, meaning: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": meaning})
+Check = Callable[[str, Any], Any]
+"""What a setting is made of, from its name and what was given; ValueError if that is not it."""
+
+
+def _setting(default: Any, meaning: str, check: Check) -> Any:
+    return dataclasses.field(default=default, metadata={"help": meaning, "check": check})
+
+
+def _whole(minimum: int) -> Check:
+    return partial(whole_number, minimum=minimum)
+
+
+def _number(minimum: float = 0) -> Check:
+    return partial(finite_number, minimum=minimum)
+
+
+def _choice(literal: Any) -> Check:
+    def check(name: str, value: Any) -> Any:
+        check_choice(name, value, literal)
+        return value
+
+    return check
+
+
+def _list_of(check: Check) -> Check:
+    return lambda name, values: tuple(check(name, value) for value in several(name, values))
+
+
+def _layers(name: str, value: Any) -> tuple[str, ...]:
+    layers = (value,) if isinstance(value, str) else several(name, value)
+    check_layers(dict.fromkeys(layers))
+    return layers
+
+
+def _share(name: str, value: Any) -> float:
+    share = finite_number(name, value, minimum=0)
+    if share > 1:
+        raise ValueError(f"{name} is {share}; a share of at most 1 is accepted")
+    return share
+
+
+def _start(name: str, value: Any) -> str:
+    if not isinstance(value, str | os.PathLike):
+        raise ValueError(
+            f"{name} is {value!r}; content, style, grey, noise, gaussian, colours, or a picture "
+            "file is accepted"
+        )
+    return os.fspath(value)
+
+
+def _style_losses(name: str, value: Any) -> tuple[str, ...]:
+    losses = (value,) if isinstance(value, str) else several(name, value)
+    for loss in losses:
+        check_name(name, loss, STYLE_LOSSES)
+    return losses
+
+
+def _switch(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}; True or False is accepted")
+    return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,165 +113,141 @@ class Config:
         ValueError: a value that is not accepted; the message names it.
     """
 
-    size: int = _setting(512, "longer side of the result in pixels")
-    steps: int = _setting(200, "gradient evaluations, over all levels")
-    levels: int = _setting(3, "sizes from coarse to fine; 1: full size only")
-    level_factor: float = _setting(2.0, "how much larger each level is than the last")
+    size: int = _setting(512, "longer side of the result in pixels", _whole(1))
+    steps: int = _setting(200, "gradient evaluations, over all levels", _whole(0))
+    levels: int = _setting(3, "sizes from coarse to fine; 1: full size only", _whole(1))
+    level_factor: float = _setting(2.0, "how much larger each level is than the last", _number(1.1))
     level_sizes: tuple[int, ...] | None = _setting(
-        None, "longer sides of the levels before the last, in the place of levels"
+        None,
+        "longer sides of the levels before the last, in the place of levels",
+        _list_of(_whole(1)),
     )
     level_steps: tuple[int, ...] | None = _setting(
-        None, "steps of each level, in the place of steps; unset: 3/4 of the last level's"
+        None,
+        "steps of each level, in the place of steps; unset: 3/4 of the last level's",
+        _list_of(_whole(1)),
     )
-    optimizer: Optimizer = _setting("lbfgs", "how the image is moved")
-    learning_rate: float | None = _setting(None, "of adam (unset: 0.02) or sgd (unset: 1)")
+    optimizer: Optimizer = _setting("lbfgs", "how the image is moved", _choice(Optimizer))
+    learning_rate: float | None = _setting(
+        None, "of adam (unset: 0.02) or sgd (unset: 1)", _number()
+    )
     learning_rate_decay: float = _setting(
-        1.0, "what the learning rate is multiplied by every 100 steps (adam and sgd)"
+        1.0, "what the learning rate is multiplied by every 100 steps (adam and sgd)", _number()
     )
     pixels: Pixels = _setting(
-        "free", "how values stay in [0, 1]: free (cut at the end), projected (each step), sigmoid"
+        "free",
+        "how values stay in [0, 1]: free (cut at the end), projected (each step), sigmoid",
+        _choice(Pixels),
     )
     averaging: float = _setting(
-        0.0, "share of the past in an average of the images that is the result; 0: the best image"
+        0.0,
+        "share of the past in an average of the images that is the result; 0: the best image",
+        _share,
     )
     init: str = _setting(
         "content",
         "the first image: content, style, grey, noise (uniform), gaussian (0.5, deviation 0.25), "
         "colours (gaussian, as the style's colours are), or a picture file",
+        _start,
     )
-    init_content: float = _setting(0.0, "share of the content that is blended into the first image")
-    seed: int = _setting(0, "of the noise")
+    init_content: float = _setting(
+        0.0, "share of the content that is blended into the first image", _share
+    )
+    seed: int = _setting(0, "of the noise", _whole(0))
     color: Color = _setting(
         "style",
         "whose colours: the style's; or the content's, by luminance (transferred alone), recombine "
         "(put together after), or matched before by cholesky, pca, symmetric or histogram",
+        _choice(Color),
     )
-    content_weight: float = _setting(1.0, "alpha, of the content loss")
-    style_weight: float = _setting(30.0, "beta, of the style loss")
-    tv_weight: float = _setting(0.05, "of the total variation loss, in units of the style's own")
-    content_layers: tuple[str, ...] = _setting(("relu4_2",), "where the content is matched")
+    content_weight: float = _setting(1.0, "alpha, of the content loss", _number())
+    style_weight: float = _setting(30.0, "beta, of the style loss", _number())
+    tv_weight: float = _setting(
+        0.05, "of the total variation loss, in units of the style's own", _number()
+    )
+    content_layers: tuple[str, ...] = _setting(
+        ("relu4_2",), "where the content is matched", _layers
+    )
     style_layers: tuple[str, ...] = _setting(
-        ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "where the style is matched"
+        ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
+        "where the style is matched",
+        _layers,
     )
     style_loss: tuple[str, ...] = _setting(
-        ("gram",), "what is matched there: one loss for all style layers, or one for each"
+        ("gram",),
+        "what is matched there: one loss for all style layers, or one for each",
+        _style_losses,
     )
     content_layer_weights: tuple[float, ...] | None = _setting(
-        None, "one for each content layer; unset: equal, with sum 1"
+        None, "one for each content layer; unset: equal, with sum 1", _list_of(_number())
     )
     style_layer_weights: tuple[float, ...] | None = _setting(
-        None, "one for each style layer; unset: equal, with sum 1"
+        None, "one for each style layer; unset: equal, with sum 1", _list_of(_number())
     )
     style_blend: tuple[float, ...] | None = _setting(
-        None, "how much each style counts; unset: all alike"
+        None, "how much each style counts; unset: all alike", _list_of(_number())
     )
     style_scale: float = _setting(
-        1.0, "longer side of the styles relative to the result's: larger makes larger strokes"
+        1.0,
+        "longer side of the styles relative to the result's: larger makes larger strokes",
+        _number(0.01),
     )
-    laplacian_weight: float = _setting(0.0, "of the distance of the content's edges")
-    laplacian_pool: int = _setting(4, "pixels that are averaged before edges are taken")
-    temporal_weight: float = _setting(0.0, "of the distance from the last frame, moved by its flow")
-    mask_propagation: Propagation = _setting("simple", "what deep layers see of a mask")
+    laplacian_weight: float = _setting(0.0, "of the distance of the content's edges", _number())
+    laplacian_pool: int = _setting(4, "pixels that are averaged before edges are taken", _whole(1))
+    temporal_weight: float = _setting(
+        0.0, "of the distance from the last frame, moved by its flow", _number()
+    )
+    mask_propagation: Propagation = _setting(
+        "simple", "what deep layers see of a mask", _choice(Propagation)
+    )
     normalize_gradients: bool = _setting(
-        False, "let every layer pull as hard as its weight says (adam and sgd)"
+        False, "let every layer pull as hard as its weight says (adam and sgd)", _switch
     )
-    convention: Convention = _setting("relative", "scale of the losses: see jnst.losses")
+    convention: Convention = _setting(
+        "relative", "scale of the losses: see jnst.losses", _choice(Convention)
+    )
     variation: Variation = _setting(
-        "l2", "differences of neighbours: squares, absolute, or diagonals too"
+        "l2", "differences of neighbours: squares, absolute, or diagonals too", _choice(Variation)
     )
-    pooling: Pooling = _setting("average", "between the blocks of the network")
+    pooling: Pooling = _setting("average", "between the blocks of the network", _choice(Pooling))
     margin: int = _setting(
-        16, "pixels beyond each border, optimised and cut off, so that no frame remains"
+        16, "pixels beyond each border, optimised and cut off, so that no frame remains", _whole(0)
     )
 
     def __post_init__(self) -> None:
-        for name, minimum in (("size", 1), ("steps", 0), ("levels", 1), ("seed", 0), ("margin", 0)):
-            self._coerce(name, whole_number(name, getattr(self, name), minimum=minimum))
-        decay = finite_number("learning_rate_decay", self.learning_rate_decay, minimum=0)
-        self._coerce("learning_rate_decay", decay)
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None or field.default is not None:
+                self._coerce(field.name, field.metadata["check"](field.name, value))
+        self._check_optimizer()
         self._check_levels()
-        check_choice("pixels", self.pixels, Pixels)
-        check_choice("color", self.color, Color)
-        for name in ("averaging", "init_content"):
-            share = finite_number(name, getattr(self, name), minimum=0)
-            self._coerce(name, share)
-            if share > 1 or (share == 1 and name == "averaging"):
-                raise ValueError(f"{name} is {share}; a share of at most 1 is accepted")
-        if self.pixels == "projected" and self.optimizer == "lbfgs":
-            raise ValueError("pixels is 'projected', which adam and sgd take; lbfgs takes sigmoid")
-        self._coerce(
-            "laplacian_pool", whole_number("laplacian_pool", self.laplacian_pool, minimum=1)
-        )
-        for name in (
-            "content_weight",
-            "style_weight",
-            "tv_weight",
-            "laplacian_weight",
-            "temporal_weight",
-        ):
-            self._coerce(name, finite_number(name, getattr(self, name), minimum=0))
-        self._coerce("style_scale", finite_number("style_scale", self.style_scale, minimum=0.01))
-        if self.learning_rate is not None:
-            rate = finite_number("learning_rate", self.learning_rate, minimum=0)
-            self._coerce("learning_rate", rate)
-            if self.optimizer == "lbfgs":
-                raise ValueError(f"learning_rate is {rate}; lbfgs takes none, adam and sgd do")
-        if self.learning_rate_decay != 1 and self.optimizer == "lbfgs":
-            raise ValueError("learning_rate_decay is not 1; adam and sgd take it, lbfgs does not")
-        if self.normalize_gradients and self.optimizer == "lbfgs":
-            raise ValueError("normalize_gradients is on; adam and sgd take it, lbfgs does not")
-        if not isinstance(self.init, str | os.PathLike):
-            raise ValueError(
-                f"init is {self.init!r}; content, style, grey, noise, gaussian, colours, or a "
-                "picture file is accepted"
-            )
-        self._coerce("init", os.fspath(self.init))
-        check_choice("optimizer", self.optimizer, Optimizer)
-        check_choice("convention", self.convention, Convention)
-        check_choice("pooling", self.pooling, Pooling)
-        check_choice("variation", self.variation, Variation)
-        check_choice("mask_propagation", self.mask_propagation, Propagation)
-        for layers, weights in (
-            ("content_layers", "content_layer_weights"),
-            ("style_layers", "style_layer_weights"),
-        ):
-            names = getattr(self, layers)
-            names = (names,) if isinstance(names, str) else several(layers, names)
-            check_layers(dict.fromkeys(names))
-            self._coerce(layers, names)
-            if (shares := getattr(self, weights)) is not None:
-                shares = several(weights, shares)
-                if len(shares) != len(names):
-                    raise ValueError(
-                        f"{weights} has {len(shares)} values; {len(names)} layers need as many"
-                    )
-                shares = tuple(finite_number(weights, share, minimum=0) for share in shares)
-                self._coerce(weights, shares)
-        check_layers(self.content_layers)  # one may not be named twice
-        if not self.content_layers and not self.style_layers:
-            raise ValueError("content_layers and style_layers are both empty; one is needed")
+        self._check_layers()
         self._check_style_loss()
-        if self.style_blend is not None:
-            amounts = several("style_blend", self.style_blend)
-            amounts = tuple(finite_number("style_blend", x, minimum=0) for x in amounts)
-            if not sum(amounts):
-                raise ValueError(f"style_blend is {amounts}; a positive number is needed")
-            self._coerce("style_blend", amounts)
-
+        if self.averaging == 1:
+            raise ValueError("averaging is 1.0; a share of the past under 1 is accepted")
+        if self.style_blend is not None and not sum(self.style_blend):
+            raise ValueError(f"style_blend is {self.style_blend}; a positive number is needed")
         if self.margin % (stride := smallest_side(self.style_layers)):
             raise ValueError(
                 f"margin is {self.margin}; a multiple of {stride} is accepted, "
                 "the stride of the deepest style layer"
             )
 
+    def _check_optimizer(self) -> None:
+        if self.optimizer != "lbfgs":
+            return
+        if self.pixels == "projected":
+            raise ValueError("pixels is 'projected', which adam and sgd take; lbfgs takes sigmoid")
+        if self.learning_rate is not None:
+            raise ValueError(
+                f"learning_rate is {self.learning_rate}; lbfgs takes none, adam and sgd do"
+            )
+        if self.learning_rate_decay != 1:
+            raise ValueError("learning_rate_decay is not 1; adam and sgd take it, lbfgs does not")
+        if self.normalize_gradients:
+            raise ValueError("normalize_gradients is on; adam and sgd take it, lbfgs does not")
+
     def _check_levels(self) -> None:
-        factor = finite_number("level_factor", self.level_factor, minimum=1.1)
-        self._coerce("level_factor", factor)
-        for name in ("level_sizes", "level_steps"):
-            if (values := getattr(self, name)) is not None:
-                values = several(name, values)
-                values = tuple(whole_number(name, value, minimum=1) for value in values)
-                self._coerce(name, values)
         if self.level_sizes is not None and list(self.level_sizes) != sorted(set(self.level_sizes)):
             raise ValueError(f"level_sizes is {self.level_sizes}; they must rise")
         if self.level_steps is not None:
@@ -222,17 +258,24 @@ class Config:
                 )
             self._coerce("steps", sum(self.level_steps))
 
+    def _check_layers(self) -> None:
+        for layers, weights in (
+            ("content_layers", "content_layer_weights"),
+            ("style_layers", "style_layer_weights"),
+        ):
+            count, shares = len(getattr(self, layers)), getattr(self, weights)
+            if shares is not None and len(shares) != count:
+                raise ValueError(f"{weights} has {len(shares)} values; {count} layers need as many")
+        check_layers(self.content_layers)  # one may not be named twice
+        if not self.content_layers and not self.style_layers:
+            raise ValueError("content_layers and style_layers are both empty; one is needed")
+
     def _check_style_loss(self) -> None:
-        given = self.style_loss
-        names = (given,) if isinstance(given, str) else several("style_loss", given)
-        for name in names:
-            check_name("style_loss", name, STYLE_LOSSES)
-        if len(names) not in (1, len(self.style_layers)):
+        if len(self.style_loss) not in (1, len(self.style_layers)):
             raise ValueError(
-                f"style_loss has {len(names)} names; one, or one for each of the "
+                f"style_loss has {len(self.style_loss)} names; one, or one for each of the "
                 f"{len(self.style_layers)} style layers is accepted"
             )
-        self._coerce("style_loss", names)
         terms = [term.name for term in self.style_terms()]
         if len(set(terms)) < len(terms):
             raise ValueError(f"style_layers name one twice with one loss: {', '.join(terms)}")

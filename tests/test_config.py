@@ -61,7 +61,7 @@ def test_frozen_and_hashable():
         ({"pixels": "projected"}, "pixels is 'projected', which adam and sgd take"),
         ({"pixels": "clip"}, "pixels is 'clip'; accepted: free, projected, sigmoid"),
         ({"color": "red"}, "color is 'red'; accepted: style, luminance"),
-        ({"averaging": 1}, "averaging is 1.0; a share of at most 1"),
+        ({"averaging": 1}, "averaging is 1.0; a share of the past under 1"),
         ({"init_content": 1.5}, "init_content is 1.5; a share of at most 1"),
         ({"variation": "l3"}, "variation is 'l3'; accepted: l2, l1, nine_point"),
         ({"mask_propagation": "most"}, "accepted: simple, all, inside"),
