@@ -87,15 +87,17 @@ def stylize_batch_steps(
     """
     if batch_size != "auto":
         batch_size = whole_number("batch_size", batch_size, minimum=1)
-    configs = [config or Config()] if config is None or isinstance(config, Config) else list(config)
+    configs = _each(Config() if config is None else config)
     given = {
         "contents": _each(contents),
         "styles": _each(styles),
         "config": [each.replace(**settings) for each in configs],
-        "starts": [None] if starts is None else list(starts),
+        "starts": [None] if starts is None else _each(starts),
     }
     count = max(map(len, given.values()))
     for name, values in given.items():
+        if not values:
+            raise ValueError(f"{name} is empty; one for all, or one for each is accepted")
         if len(values) not in (1, count):
             raise ValueError(f"{name} has {len(values)} entries; 1 or {count} go with the others")
     tasks = [
@@ -154,6 +156,8 @@ def interpolate_steps(
     `stylize_batch_steps`.
     """
     whole_number("count", count, minimum=2)
+    if "style_blend" in options or (config and config.style_blend is not None):
+        raise ValueError("style_blend is what interpolate varies; it takes none")
     if len(styles) != 2:
         raise ValueError(f"styles has {len(styles)} pictures; two are accepted")
     shares = [number / (count - 1) for number in range(count)]
@@ -207,15 +211,19 @@ def run_tasks(
     items += items[-1:] * (size - len(items))  # a batch of another size would compile again
     levels = tasks[0].levels
     histories = tuple(History.empty(task.item.config) for task in tasks)
+    ended = [False] * size
     if resume is not None:
         histories = resume.histories
+        ended = [step is not None for step in resume.position.diverged]
     for position, info in run_levels(
         network, items, levels=levels, resume=resume and resume.position
     ):
         longest = max(levels[position.level].shape)
         histories = tuple(
-            history.extend(longest, info, item) for item, history in enumerate(histories)
+            history if gone else history.extend(longest, info, item)
+            for item, (history, gone) in enumerate(zip(histories, ended, strict=False))
         )
+        ended = [step is not None for step in position.diverged]
         yield Snapshot(position, histories)
 
 
@@ -237,7 +245,7 @@ def starting_results(tasks: Sequence[Task], network: dict[str, str]) -> list[Res
 
 def _each(sources: Any) -> list[Any]:
     one = isinstance(sources, np.ndarray | jax.Array) and sources.ndim == 3
-    return [sources] if one or isinstance(sources, str | os.PathLike) else list(sources)
+    return [sources] if one or isinstance(sources, str | os.PathLike | Config) else list(sources)
 
 
 def _most_that_fit(network: Network, task: Task, count: int) -> int:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +19,12 @@ from jnst.optimize import stack
 from jnst.pyramid import Position, begin_level
 from jnst.record import History
 from jnst.task import Task
+
+DAMAGED = (
+    *(OSError, EOFError, ValueError, LookupError, TypeError, OverflowError, MemoryError),
+    *(NotImplementedError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error),
+)
+"""What a file that is cut off or changed makes numpy and zipfile raise."""
 
 
 class Checkpoint(NamedTuple):
@@ -58,7 +66,7 @@ def load_checkpoint(
     try:
         with np.load(Path(path), allow_pickle=False) as arrays:
             return _read(arrays, tasks, names, size)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+    except DAMAGED:
         return None
 
 

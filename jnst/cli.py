@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        return fail("not enough memory, a smaller --size needs less", status=1)
+        return fail("not enough memory, smaller pictures need less", status=1)
     except KeyboardInterrupt as interrupt:
         return fail(str(interrupt) or "interrupted before there was anything", INTERRUPTED)
 

@@ -58,11 +58,17 @@ def interruptible() -> Iterator[None]:
         _interrupts.append(number)
         raise KeyboardInterrupt
 
+    def quiet(unraisable: Any) -> None:
+        if unraisable.exc_type is not KeyboardInterrupt:
+            sys.__unraisablehook__(unraisable)
+
     _interrupts.clear()
+    sys.unraisablehook = quiet
     handlers = {name: signal.signal(name, interrupt) for name in SIGNALS}
     try:
         yield
     finally:
+        sys.unraisablehook = sys.__unraisablehook__
         for name, handler in handlers.items():
             signal.signal(name, handler)
 

@@ -78,8 +78,8 @@ def add_many_commands(commands: Any) -> None:
 def batch_command(options: argparse.Namespace) -> int:
     """`jnst batch`: one content in many styles, many contents in one, or pairs, in one program."""
     folder = options.output
-    folder.mkdir(parents=True, exist_ok=True)
-    check_writable(folder / "any.png")
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder}: is not a folder")
     network = network_of(options, [*options.content, *options.styles])
     batches = stylize_batch_steps(
         list(map(str, options.content)),
@@ -88,6 +88,8 @@ def batch_command(options: argparse.Namespace) -> int:
         config=config_of(options, {}),
         batch_size=options.batch_size,
     )
+    folder.mkdir(parents=True, exist_ok=True)
+    check_writable(folder / "any.png")
     names = _names(options.content, options.styles)
 
     def save(results: dict[int, Result]) -> None:
@@ -189,25 +191,29 @@ def video_command(options: argparse.Namespace) -> int:
         raise ValueError(f"{out}: a .gif file or a folder is accepted")
     if gif and not out.parent.is_dir():
         raise ValueError(f"{out}: there is no folder {out.parent}")
-    if not gif:
-        out.mkdir(parents=True, exist_ok=True)
-    network = network_of(options, options.style)
-    config = config_of(options, {})
+    if not gif and out.exists() and not out.is_dir():
+        raise ValueError(f"{out}: is not a folder")
     results = stylize_frames(
         frames,
         list(map(str, options.style)),
         flows=options.flow,
         frame_steps=whole_number("--frame-steps", options.frame_steps, minimum=1),
-        network=load_network(network),
-        config=config,
+        network=load_network(network_of(options, options.style)),
+        config=config_of(options, {}),
     )
-    done = []
-    for number, result in enumerate(noticing(results), 1):
-        if not gif:
-            result.save(out / f"frame-{number:04}.png")
-        done.append(result.image)
-        terminal().print(f"{number} of {len(frames)}")
-        if gif:  # what there is, is never lost
-            save_gif(out, done, milliseconds=durations)
-    terminal().print(f"wrote {out}", markup=False, soft_wrap=True)
-    return 0
+    done: list[np.ndarray] = []
+    interrupted = False
+    try:
+        for result in noticing(results):
+            done.append(result.image)
+            if gif:  # what there is, is never lost
+                save_gif(out, done, milliseconds=durations)
+            else:
+                out.mkdir(parents=True, exist_ok=True)
+                result.save(out / f"frame-{len(done):04}.png")
+            terminal().print(f"{len(done)} of {len(frames)}")
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        interrupted = True
+    return _report(f"wrote {len(done)} of {len(frames)} frames to {out}", interrupted, failed=False)

@@ -19,7 +19,11 @@ from jnst.sweep import Outline, SweepProgress, open_sweep
 def add_sweep_commands(commands: Any) -> None:
     """Declare the commands that make and show sweeps."""
     command = add_command(commands, "sweep", sweep_command)
-    command.add_argument("plan", type=Path, help="a TOML file: see jnst.read_plan")
+    command.add_argument(
+        "plan",
+        type=Path,
+        help="a TOML file of contents, styles, [settings], [grid], [[zip]]: see README",
+    )
     command.add_argument(
         "-o",
         "--output",
@@ -74,9 +78,9 @@ def sweep_command(options: argparse.Namespace) -> int:
                 "the same command goes on",
                 INTERRUPTED,
             )
-    page = write_report(options.output)
-    if progress and progress.failed:
-        return fail(f"{progress.failed} of {progress.points} points failed: see {page}", status=1)
+        page = write_report(options.output)
+    if opened.failed:
+        return fail(f"{opened.failed} of {outline.points} points failed: see {page}", status=1)
     terminal().print(f"wrote {page}", markup=False, soft_wrap=True)
     return 0
 
@@ -103,17 +107,19 @@ def grid_command(options: argparse.Namespace) -> int:
 
 def _tell(outline: Outline) -> str:
     left = outline.points - outline.finished
-    parts = [f"{outline.points} points"]
+    parts = [_count(outline.points, "point")]
     if outline.finished:
         parts.append(f"{outline.finished} there already")
     if outline.strays:
         parts.append(f"{outline.strays} in the folder are not in the plan")
     if left:
-        parts.append(
-            f"{outline.programs} {'programs' if outline.programs > 1 else 'program'} to compile"
-        )
+        parts.append(f"{_count(outline.programs, 'program')} to compile")
         parts.append(f"about {_duration(outline.seconds)} and {decimal(outline.bytes)}")
     return f"jnst: {', '.join(parts)}"
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 def _duration(seconds: float) -> str:

@@ -23,6 +23,9 @@ Optimizer = Literal["lbfgs", "adam", "sgd"]
 
 Variation = Literal["l2", "l1", "nine_point"]
 
+INITS = ("content", "style", "grey", "noise", "gaussian", "colours")
+"""The first images that have a name: see `jnst.start.first_image`."""
+
 
 class Terms(struct.PyTreeNode):
     """One number for each term of the objective: the terms themselves, or their weights."""
@@ -85,10 +88,7 @@ def _share(name: str, value: Any) -> float:
 
 def _start(name: str, value: Any) -> str:
     if not isinstance(value, str | os.PathLike):
-        raise ValueError(
-            f"{name} is {value!r}; content, style, grey, noise, gaussian, colours, or a picture "
-            "file is accepted"
-        )
+        raise ValueError(f"{name} is {value!r}; {', '.join(INITS)}, or a picture file is accepted")
     return os.fspath(value)
 
 

@@ -4,6 +4,7 @@ import difflib
 import itertools
 import math
 import os
+import sys
 import tomllib
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 import numpy as np
 
-from jnst.config import Config
+from jnst.config import INITS, Config
 from jnst.presets import NETWORKS, preset
 from jnst.sweep_folder import SweepError, separate
 
@@ -59,16 +60,17 @@ class Plan:
         Raises:
             SweepError: a value that is not accepted, alone or with the others.
         """
-        base = self.base()
         for at in itertools.product(*(range(len(values)) for values in self.axes.values())):
             values = self.values(at)
             content, style = values.pop("content"), values.pop("style")
             network = values.pop("network", self.network)
             styles = (style,) if isinstance(style, str) else tuple(style)
             try:
-                config = base.replace(**values)
+                config = preset(self.preset, **{**self.settings, **values})
             except ValueError as error:
                 raise SweepError(f"{self.title}: {error}") from None
+            if config.init not in INITS:
+                config = config.replace(init=self.picture(config.init))
             yield PlannedPoint(at, content, styles, network, config)
 
     def values(self, at: Sequence[int]) -> dict[str, Any]:
@@ -95,13 +97,6 @@ class Plan:
         values = self.axes.get(axis, [])
         return [name for value in values for name in ([value] if isinstance(value, str) else value)]
 
-    def base(self) -> Config:
-        """The settings that all points have."""
-        try:
-            return preset(self.preset, **self.settings)
-        except ValueError as error:
-            raise SweepError(f"{self.title}: {error}") from None
-
     def picture(self, name: str) -> str:
         """The path of a content or a style."""
         return str(self.folder / name)
@@ -125,7 +120,7 @@ def read_plan(plan: str | os.PathLike[str] | Mapping[str, Any]) -> Plan:
         SweepError: it cannot be read, or holds what is not accepted.
     """
     if isinstance(plan, Mapping):
-        return _plan("plan", plan, Path())
+        return _plan("plan", _plain(plan), Path())
     path = Path(plan)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -175,7 +170,7 @@ def _plan(title: str, content: Mapping[str, Any], folder: Path) -> Plan:
     )
     if len(plan) > MOST_POINTS:
         raise SweepError(f"{title}: has {len(plan)} points; at most {MOST_POINTS} are accepted")
-    plan.base()
+    next(plan.points())
     return plan
 
 
@@ -213,12 +208,30 @@ def _values(title: str, field: str, given: Any) -> list[Any]:
     return values
 
 
+def _is_finite(number: Any) -> bool:
+    return isinstance(number, int | float) and abs(number) < sys.float_info.max
+
+
+def _plain(value: Any) -> Any:
+    """The values that TOML has, for those that Python and numpy have beside them."""
+    match value:
+        case Mapping():
+            return {key: _plain(each) for key, each in value.items()}
+        case list() | tuple() | range():
+            return [_plain(each) for each in value]
+        case np.ndarray() | np.generic():
+            return _plain(value.tolist())
+        case os.PathLike():
+            return os.fspath(value)
+    return value
+
+
 def _listed(title: str, field: str, given: Any) -> list[Any]:
     _check_field(title, field, ())
     if isinstance(given, Mapping):
         values = _range(title, field, given)
-    elif isinstance(given, list | tuple | np.ndarray):
-        values = np.asarray(given).tolist() if isinstance(given, np.ndarray) else list(given)
+    elif isinstance(given, list):
+        values = given
     else:
         raise SweepError(f"{title}: {field} is {given!r}; a list or a range is accepted")
     if not values:
@@ -231,7 +244,7 @@ def _range(title: str, field: str, given: Mapping[str, Any]) -> list[Any]:
     count = numbers[2] if isinstance(numbers, list) and len(numbers) == 3 else None
     if (
         kind not in RANGES
-        or not all(isinstance(number, int | float) for number in numbers)
+        or not all(_is_finite(number) for number in numbers)
         or not isinstance(count, int)
         or not 0 <= count <= MOST_POINTS
     ):
@@ -239,7 +252,10 @@ def _range(title: str, field: str, given: Mapping[str, Any]) -> list[Any]:
             f"{title}: {field} is {dict(given)!r}; {{linspace = [first, last, count]}} or "
             "{logspace = [exponent, exponent, count]} is accepted"
         )
-    values = RANGES[kind](*numbers).tolist()
+    with np.errstate(over="ignore"):
+        values = RANGES[kind](*numbers).tolist()
+    if not all(map(_is_finite, values)):
+        raise SweepError(f"{title}: {field} is {dict(given)!r}, which goes beyond all numbers")
     whole = _type_of(field) is int and all(value == round(value) for value in values)
     return [round(value) for value in values] if whole else values
 

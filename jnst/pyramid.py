@@ -177,7 +177,12 @@ def run_levels(
             pixels=config.pixels,
         ):
             taken += len(info.loss)
-            images = tuple(np.array(_cut_out(state.result, targets)))
+            images = tuple(
+                image if gone is None else kept
+                for image, kept, gone in zip(
+                    np.array(_cut_out(state.result, targets)), images, diverged, strict=True
+                )
+            )
             end = sum(level.steps for level in levels[:index]) + taken
             diverged = _diverged(diverged, state, info, end, last=taken == level.steps)
             yield Position(index, taken, images, state, diverged), info

@@ -97,7 +97,7 @@ def sweep(
         for at in opened.run():
             if progress:
                 progress(at)
-    write_report(folder)
+        write_report(folder)
     return read_sweep(folder)
 
 
@@ -127,7 +127,8 @@ def open_sweep(
                 (folder / name).mkdir(parents=True, exist_ok=True)
             stack.enter_context(filelock.FileLock(folder / ".lock", timeout=0))
             for left in folder.rglob(UNFINISHED):
-                left.unlink()
+                if not left.name.startswith(".index.html"):  # `write_report` takes no lock
+                    left.unlink(missing_ok=True)
         except filelock.Timeout:
             raise SweepError(f"{folder}: another sweep is running in it") from None
         except OSError as error:
@@ -152,7 +153,9 @@ class Sweep:
         same = [point["id"] for point in before.get("points", [])] == planned
         # Batches are the same after an interruption, and so are the roundings.
         left = [id for id in planned if id not in self._records]
-        self._todo: list[str] = before.get("todo", left) if same else left
+        same = same and before.get("batch_size") == batch_size
+        same = same and set(left) <= set(before.get("todo", []))
+        self._todo: list[str] = before["todo"] if same else left
         self._sizes: dict[str, int] = before.get("sizes", {}) if same else {}
         self._failed = 0
         self._write_index()
@@ -171,6 +174,11 @@ class Sweep:
             seconds=sum(point.work for point in left) / operations_a_second() if left else 0.0,
             bytes=sum(3 * point.pixels for point in left),
         )
+
+    @property
+    def failed(self) -> int:
+        """Points that failed or diverged, of those that are done."""
+        return self._failed + sum(bool(record["error"]) for record in self._records.values())
 
     def run(self) -> Iterator[SweepProgress]:
         """Run what is left, batch after batch, and write every point as it ends."""
@@ -243,7 +251,7 @@ class Sweep:
         return SweepProgress(
             points=len(self._points),
             done=len(self._records) + self._failed,
-            failed=self._failed + sum(bool(each["error"]) for each in self._records.values()),
+            failed=self.failed,
             batch=len(batch),
             step=step,
             steps=steps,
@@ -277,7 +285,7 @@ class Sweep:
         return json.loads(json.dumps(record))
 
     def _is_whole(self, record: dict[str, Any]) -> bool:
-        """A failed point is tried again."""
+        """A point without a result is tried again; one that diverged would again."""
         return record["recipe"] is not None and picture_path(self._folder, record["id"]).is_file()
 
     def _ordered_records(self) -> list[dict[str, Any]]:
@@ -296,6 +304,7 @@ class Sweep:
             "axes": self._axes,
             "inputs": {self._plan.label(name): path for name, path in self._inputs.items()},
             "points": [{"id": point.id, "at": point.planned.at} for point in self._points],
+            "batch_size": self._batch_size,
             "todo": self._todo,
             "sizes": self._sizes,
         }
@@ -348,5 +357,5 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _others(folder: Path) -> list[str]:
-    ours = {"points", "pictures", ".lock", TABLE, CHECKPOINT}
-    return [name for name in os.listdir(folder) if name not in ours]
+    ours = {"points", "pictures", TABLE, CHECKPOINT}
+    return [name for name in os.listdir(folder) if name not in ours and not name.startswith(".")]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from jnst.batch import program
-from jnst.config import Config
+from jnst.config import INITS, Config
 from jnst.cost import operations
 from jnst.networks import load_network
 from jnst.plan import Plan, PlannedPoint
@@ -53,6 +53,8 @@ def prepare_points(plan: Plan) -> SweepPoints:
     """
     networks: dict[str, Network] = {}
     digests: dict[str, str] = {}
+    starts: dict[str, str] = {}
+    ids: set[str] = set()
     programs: dict[Hashable, tuple[Hashable, int, float, int]] = {}
     checked: set[Hashable] = set()
     points = []
@@ -72,12 +74,22 @@ def prepare_points(plan: Plan) -> SweepPoints:
                 checked.add(key)
             pixels = math.prod(task.original.shape[:2])
             programs[shared] = key, len(task.levels), _work(task), pixels
+        settings = dataclasses.asdict(planned.config)
+        if (start := planned.config.init) not in INITS:
+            if start not in starts:
+                starts[start] = _digest(start)
+            settings["init"] = starts[start]
         identity = [
             [digests[name] for name in (planned.content, *planned.styles)],
             network.digest,
-            dataclasses.asdict(planned.config),
+            settings,
         ]
         id = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+        if id in ids:
+            raise SweepError(
+                f"{plan.title}: two points are the same run, with {plan.values(planned.at)}"
+            )
+        ids.add(id)
         points.append(SweepPoint(id, planned, *programs[shared]))
     inputs = {name: os.path.abspath(plan.picture(name)) for name in digests}
     return SweepPoints(points, networks, inputs)

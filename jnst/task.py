@@ -85,6 +85,10 @@ def prepare(
     matched, styles = _colored_before(config, photograph, styles, masks)
     if start is None:
         start = first_image(config, matched, styles)
+    elif np.ndim(start) != 3 or np.shape(start)[2] != 3 or not np.isfinite(start).all():
+        raise ValueError(
+            f"start has shape {np.shape(start)}; finite values (height, width, 3) are accepted"
+        )
     # A batch may hold hundreds of styles: none is kept larger than it is looked at.
     styles = [resize_image(image, style_shape(image, shape, config)) for image in styles]
     scene = Scene(matched, tuple(styles), masks, parts, previous)

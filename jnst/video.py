@@ -37,6 +37,8 @@ def load_frames(path: str | os.PathLike[str]) -> list[Image]:
         ImageError: there is no picture, one cannot be read, or they differ in size.
     """
     path = Path(path)
+    if not path.exists():
+        raise ImageError(f"{path}: there is no such folder or GIF")
     if path.is_dir():
         files = [file for file in path.iterdir() if file.suffix.lower() in PICTURES]
         frames = [load_image(file) for file in sorted(files, key=_number)]

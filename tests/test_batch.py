@@ -72,8 +72,14 @@ def test_one_for_all_or_one_for_each(network, pictures, small):
     close(mixed, jnst.stylize(contents[0], styles[:2], style_blend=(1, 3), **settings))
     with pytest.raises(ValueError, match="contents has 2 entries; 1 or 3 go with the others"):
         jnst.stylize_batch(contents, styles, **settings)
-    with pytest.raises(ValueError, match="config has 0 entries; 1 or 3"):
+    with pytest.raises(ValueError, match="config is empty"):
         jnst.stylize_batch(contents[0], styles, config=[], **settings)
+    with pytest.raises(ValueError, match="contents is empty; one for all"):
+        jnst.stylize_batch([], styles, **settings)
+    with pytest.raises(ValueError, match=r"start has shape \(3,\); finite values"):
+        jnst.stylize_batch(contents[0], styles, starts=[np.zeros(3)], **settings)
+    with pytest.raises(ValueError, match=r"start has shape \(32, 24, 3\); finite values"):
+        jnst.stylize_batch(contents[0], styles, starts=np.nan * contents[0], **settings)
     with pytest.raises(ValueError, match="batch_size is 0; a whole number of at least 1"):
         jnst.stylize_batch(contents[0], styles, batch_size=0, **settings)
 
@@ -108,6 +114,18 @@ def test_an_item_that_diverges_later_keeps_its_best_image(network, pictures, sma
         jnst.stylize(content, style, network=network, config=configs[1])
     assert caught.value.step == 1
     np.testing.assert_allclose(lost.image, caught.value.image, atol=1e-6)
+
+
+def test_an_item_that_diverges_is_not_begun_again_at_the_next_level(network, pictures, small):
+    [content, _], [style, *_] = pictures
+    base = Config(**small | {"size": 64, "level_sizes": [48], "steps": 20})
+    base = base.replace(optimizer="sgd", learning_rate=1e-3)
+    configs = [base, base.replace(learning_rate=3e38)]
+    fine, lost = jnst.stylize_batch(content, style, network=network, config=configs)
+    [alone] = jnst.stylize_batch(content, style, network=network, config=configs[1])
+    assert (fine.steps, lost.steps, alone.steps) == (20, 5, 5)
+    np.testing.assert_allclose(lost.image, alone.image, atol=1e-6)
+    np.testing.assert_allclose(lost.history.loss, alone.history.loss, rtol=1e-5)
 
 
 def test_when_all_have_diverged_it_ends(network, pictures, small):
@@ -187,6 +205,8 @@ def test_interpolate_goes_from_one_style_to_the_other(network, pictures, small):
     assert gram == {""}
     with pytest.raises(ValueError, match="styles has 1 pictures; two are accepted"):
         jnst.interpolate(content, [one], network=network, **small)
+    with pytest.raises(ValueError, match="style_blend is what interpolate varies"):
+        jnst.interpolate(content, [one, other], style_blend=(1, 2), network=network, **small)
     with pytest.raises(ValueError, match="count is 1"):
         jnst.interpolate(content, [one, other], count=1, network=network, **small)
 

@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,10 +55,12 @@ def test_a_plan_of_everything(tmp_path):
 
 
 def test_a_plan_from_values():
-    given = {"contents": ["c.png"], "styles": "s.png", "grid": {"seed": np.arange(3)}}
+    given = {"contents": (Path("c.png"),), "styles": "s.png", "grid": {"seed": np.arange(3)}}
+    given["zip"] = [{"style_weight": [np.float32(1), 2], "content_weight": (1, 2)}]
     plan = read_plan(given)
     assert json.loads(json.dumps(plan.axes))["seed"] == [0, 1, 2]
-    assert [point.config.seed for point in plan.points()] == [0, 1, 2]
+    assert [point.config.seed for point in plan.points()] == [0, 0, 1, 1, 2, 2]
+    assert json.dumps(list(plan.points())[1].config.style_weight) == "2.0"
     assert plan.network == "embedded"
     assert len(read_plan({"contents": "c", "styles": "s"})) == 1
     several = read_plan({"contents": "c", "styles": "s", "networks": ["embedded", "b.h5"]})
@@ -94,6 +97,10 @@ PICTURES = {"contents": "c.png", "styles": "s.png"}
         ({"zip": [{"seed": [1]}], "grid": {"seed": [1]}}, "seed is given twice"),
         ({"settings": {"seed": 1}, "grid": {"seed": [1]}}, "seed is given twice"),
         ({"contents": []}, "contents is empty"),
+        ({"grid": {"tv_weight": {"linspace": [0, float("inf"), 2]}}}, "tv_weight is {'linspace'"),
+        ({"grid": {"tv_weight": {"linspace": [0, 10**400, 2]}}}, "tv_weight is {'linspace'"),
+        ({"grid": {"tv_weight": {"logspace": [0, 400, 2]}}}, "tv_weight is {'logspace': [0, 400, "),
+        ({"settings": {"level_steps": [1, 2]}, "grid": {"levels": [3]}}, "level_steps has 2"),
         ({"styles": 3}, "styles is 3; a path, or a list of paths"),
         ({"contents": [["a", "b"]]}, "contents has a list inside; only styles are mixed"),
         ({"styles": ["a", "a"]}, "styles has 'a' twice"),
@@ -105,6 +112,16 @@ PICTURES = {"contents": "c.png", "styles": "s.png"}
 def test_what_is_not_a_plan(changes, message):
     with pytest.raises(jnst.SweepError, match=re.escape(f"plan: {message}")):
         list(read_plan(PICTURES | changes).points())
+
+
+def test_settings_stay_where_an_axis_varies_what_they_hang_on():
+    plan = PICTURES | {
+        "settings": {"style_layer_weights": [1, 2], "learning_rate": 0.1},
+        "grid": {"style_layers": [["relu1_1", "relu2_1"]], "optimizer": ["adam", "sgd"]},
+    }
+    points = list(read_plan(plan).points())
+    assert [point.config.style_layer_weights for point in points] == [(1, 2), (1, 2)]
+    assert [point.config.learning_rate for point in points] == [0.1, 0.1]
 
 
 def test_files_that_are_not_plans(tmp_path):
