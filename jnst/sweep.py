@@ -213,7 +213,7 @@ class Sweep:
         try:
             tasks = [task_of(self._plan, point.planned) for point in batch]
             network = self._networks[batch[0].planned.network]
-            identity = network_identity(network, batch[0].planned.network)
+            identity = network_identity(network, self._plan.weights(batch[0].planned.network))
             before = load_checkpoint(path, tasks, names, size=size)
             started -= before.seconds if before else 0
             saves = _Saves()
@@ -229,7 +229,8 @@ class Sweep:
         except (ValueError, MemoryError, jax.errors.JaxRuntimeError) as error:
             if len(batch) > 1:
                 for point in batch:
-                    yield from self._run_batch([point], 1, clock)
+                    if point.id not in self._records:
+                        yield from self._run_batch([point], 1, clock)
                 return
             self._failed += 1
             self._write_record(batch[0], None, 0.0, " ".join(str(error).split()))

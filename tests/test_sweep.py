@@ -145,6 +145,16 @@ def test_another_first_image_of_the_same_name_is_another_point(tmp_path, plan, p
     assert first.id != second.id
 
 
+def test_the_recipe_names_the_network_as_it_can_be_found(tmp_path, plan, network_file):
+    (tmp_path / "plans").mkdir()
+    shutil.copy(network_file, tmp_path / "plans" / "net.h5")
+    file = tmp_path / "plans" / "plan.toml"
+    file.write_text(_toml(plan | {"networks": "net.h5", "grid": {"style_layers": ["relu1_1"]}}))
+    [point] = jnst.sweep(file, tmp_path / "sweep")
+    loaded = jnst.load_network(load_recipe(point.path)["network"]["load"])
+    assert loaded.digest == point.row["digest"]
+
+
 def test_one_point_twice_is_refused(tmp_path, plan):
     plan["grid"]["style_weight"] = [1, 1.0]
     with pytest.raises(
