@@ -17,22 +17,13 @@ from jnst.objective import (
     remove_margin,
     total_loss,
 )
-from jnst.optimize import (
-    DivergedError,
-    Info,
-    State,
-    init,
-    make_step,
-    named_optimizer,
-    run,
-    run_batch,
-    stack,
-)
+from jnst.optimize import DivergedError, Info, State, init, make_step, named_optimizer
 from jnst.plan import Plan, read_plan
 from jnst.presets import PRESETS, preset
 from jnst.pyramid import Item, Level, Position, Scene, plan_levels, run_levels
 from jnst.record import History, Result, load_recipe
 from jnst.report import write_report
+from jnst.run import run, run_batch, stack
 from jnst.sheet import contact_sheet
 from jnst.stylize import (
     reconstruct,

@@ -12,9 +12,10 @@ import psutil
 from jnst.checks import whole_number
 from jnst.config import Config
 from jnst.networks import load_network
-from jnst.optimize import memory_of_batch, named_optimizer
+from jnst.optimize import named_optimizer
 from jnst.pyramid import Item, Position, begin_level, check_levels, level_targets, run_levels
 from jnst.record import History, Result, network_identity
+from jnst.run import memory_of_batch
 from jnst.style_losses import STYLE_LOSSES
 from jnst.task import Image, Source, Task, prepare
 from jnst.vgg import Network

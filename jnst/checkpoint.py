@@ -15,9 +15,9 @@ import numpy as np
 
 from jnst.atomic import atomic_path
 from jnst.batch import Snapshot
-from jnst.optimize import stack
 from jnst.pyramid import Position, begin_level
 from jnst.record import History
+from jnst.run import stack
 from jnst.task import Task
 
 DAMAGED = (

@@ -1,9 +1,9 @@
-"""The optimisation of an image: `init`, `make_step`, and `run`, which scans compiled chunks."""
+"""The optimisation of an image: its state, the optimizers by name, and one pure step."""
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar, get_args
+from collections.abc import Callable
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -94,7 +94,6 @@ class DivergedError(RuntimeError):
         return type(self), (self.step, self.image)
 
 
-Tree = TypeVar("Tree")
 Step = Callable[[State, Network, Targets, Terms], tuple[State, Info]]
 
 
@@ -239,144 +238,3 @@ def make_step(optimizer: optax.GradientTransformation, *, pixels: Pixels = "free
         return state, Info(loss, terms, gradient_norm, finite, jnp.int32(1 + searched))
 
     return step
-
-
-def run(
-    optimizer: optax.GradientTransformation,
-    state: State,
-    network: Network,
-    targets: Targets,
-    weights: Terms,
-    *,
-    steps: int,
-    pixels: Pixels = "free",
-    chunk: int = 5,
-) -> Iterator[tuple[State, Info]]:
-    """Take `steps` steps, `chunk` to a dispatch, and yield the state and the Info of each chunk.
-
-    The fields of Info get a leading axis, one entry a step. The state is donated: use the one
-    yielded last, before asking for the next. Only `optimizer`, `pixels`, `chunk` and shapes are
-    static: pass the same optimizer object again, with what varies in `optax.inject_hyperparams`.
-
-    Raises:
-        DivergedError: the optimisation cannot go on, because the next image is not finite or
-            because no loss has been finite yet.
-    """
-    for done in range(0, steps, chunk):
-        count = min(chunk, steps - done)
-        state, info = _run_chunk(
-            optimizer, pixels, chunk, False, state, network.arrays_only(), targets, weights, count
-        )
-        info = jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
-        last = done + count == steps
-        if not np.isfinite(state.best_loss) or not (last or jnp.isfinite(state.variable).all()):
-            step = done + int(np.argmin(np.append(info.finite, False)))
-            raise DivergedError(step, np.array(state.best_image))
-        yield state, info
-
-
-def run_batch(
-    optimizer: optax.GradientTransformation,
-    state: State,
-    network: Network,
-    targets: Targets,
-    weights: Terms,
-    *,
-    steps: int,
-    pixels: Pixels = "free",
-    chunk: int = 5,
-) -> Iterator[tuple[State, Info]]:
-    """As `run`, for many images in one program: `jax.vmap` of the step.
-
-    `state`, `targets` and `weights` have a leading axis, one entry an item (`stack`); the fields of
-    Info come as (steps, items). Every item keeps its own safeguard and best image. One that has
-    `State.diverged` keeps its best image from then on, and the others go on.
-    """
-    for done in range(0, steps, chunk):
-        count = min(chunk, steps - done)
-        state, info = _run_chunk(
-            optimizer, pixels, chunk, True, state, network.arrays_only(), targets, weights, count
-        )
-        yield state, jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
-
-
-def stack(items: Sequence[Tree]) -> Tree:
-    """Pytrees of one structure and one shape, such as `Targets`, with a leading axis for all."""
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *items)
-
-
-def _batched(step: Step) -> Step:
-    def one_item(
-        state: State, network: Network, targets: Targets, weights: Terms
-    ) -> tuple[State, Info]:
-        state, targets, weights = jax.tree.map(
-            lambda leaf: jnp.squeeze(leaf, 0), (state, targets, weights)
-        )
-        return jax.tree.map(
-            lambda leaf: jnp.expand_dims(leaf, 0), step(state, network, targets, weights)
-        )
-
-    def items(
-        state: State, network: Network, targets: Targets, weights: Terms
-    ) -> tuple[State, Info]:
-        # Batched, `cond` takes both ways and selects, which one item need not pay for.
-        several = len(state.best_loss) > 1
-        call = jax.vmap(step, in_axes=(0, None, 0, 0)) if several else one_item
-        return call(state, network, targets, weights)
-
-    return items
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3), donate_argnums=4)
-def _run_chunk(
-    optimizer: optax.GradientTransformation,
-    pixels: Pixels,
-    chunk: int,
-    batched: bool,
-    state: State,
-    network: Network,
-    targets: Targets,
-    weights: Terms,
-    count: Int[Array, ""],
-) -> tuple[State, Info]:
-    step = make_step(optimizer, pixels=pixels)
-    if batched:
-        step = _batched(step)
-    _, info = jax.eval_shape(step, state, network, targets, weights)
-
-    def body(state: State, index: Int[Array, ""]) -> tuple[State, Info]:
-        # The last chunk of a run is shorter: skipping steps at run time spares a compilation.
-        return jax.lax.cond(
-            index < count,
-            lambda state: step(state, network, targets, weights),
-            lambda state: (state, optax.tree.zeros_like(info)),
-            state,
-        )
-
-    return jax.lax.scan(body, state, jnp.arange(chunk))
-
-
-def memory_of_batch(
-    optimizer: optax.GradientTransformation,
-    state: State,
-    network: Network,
-    targets: Targets,
-    weights: Terms,
-    *,
-    pixels: Pixels = "free",
-    chunk: int = 5,
-) -> int:
-    """Bytes that the program of `run_batch` needs, as its compiler counts them.
-
-    Takes what `run_batch` takes, or only its shapes (`jax.eval_shape`).
-    """
-    arguments = state, network.arrays_only(), targets, weights, chunk
-    program = _run_chunk.lower(optimizer, pixels, chunk, True, *arguments).compile()
-    counted = program.memory_analysis()
-    assert counted is not None  # no backend of ours
-    return (
-        counted.temp_size_in_bytes
-        + counted.argument_size_in_bytes
-        + counted.output_size_in_bytes
-        - counted.alias_size_in_bytes
-    )

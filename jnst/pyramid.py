@@ -27,9 +27,8 @@ from jnst.optimize import (
     init,
     named_optimizer,
     resize_moments,
-    run_batch,
-    stack,
 )
+from jnst.run import run_batch, stack
 from jnst.vgg import Network, smallest_side
 
 Image = Float[np.ndarray, "h w 3"]

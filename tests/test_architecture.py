@@ -19,6 +19,7 @@ LEVELS = (
     ("stylize",),
     ("task",),
     ("pyramid", "start", "record"),
+    ("run",),
     ("optimize",),
     ("lbfgs",),
     ("objective",),
@@ -78,4 +79,4 @@ def test_losses_import_nothing_else_of_jnst():
 
 def test_only_the_optimisation_knows_optax():
     users = {path.stem for path in PACKAGE.glob("*.py") if "optax" in set(imports(path))}
-    assert users == {"optimize", "lbfgs"}
+    assert users == {"optimize", "run", "lbfgs"}

@@ -11,7 +11,7 @@ from jnst import batch
 from jnst.batch import fit_batch, group, program, split, stylize_batch_steps
 from jnst.config import Config
 from jnst.objective import Style, make_targets, total_loss
-from jnst.optimize import _run_chunk, stack
+from jnst.run import _run_chunk, stack
 from jnst.task import prepare
 
 

@@ -8,7 +8,8 @@ import pytest
 from jnst import losses
 from jnst.config import Config
 from jnst.objective import Style, keep_content, make_targets, total_loss, unit_gradient
-from jnst.optimize import _run_chunk, init, named_optimizer, run
+from jnst.optimize import init, named_optimizer
+from jnst.run import _run_chunk, run
 from jnst.style_losses import STYLE_LOSSES
 from jnst.vgg import extract_features
 

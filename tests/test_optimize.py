@@ -6,7 +6,6 @@ import numpy as np
 import optax
 import pytest
 
-from jnst import optimize
 from jnst.config import Config
 from jnst.objective import make_targets, total_loss
 from jnst.optimize import (
@@ -15,8 +14,8 @@ from jnst.optimize import (
     make_step,
     named_optimizer,
     resize_moments,
-    run,
 )
+from jnst.run import _run_chunk, run
 
 CONFIG = Config(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"), margin=0)
 
@@ -118,13 +117,13 @@ def test_weights_images_rates_and_networks_never_recompile(problem, network):
     image, _, targets, weights = problem
     optimizer = named_optimizer("adam")
     run_all(optimizer, image, network, targets, weights, steps=5)
-    before = optimize._run_chunk._cache_size()
+    before = _run_chunk._cache_size()
     renamed = network.replace(name="another", digest="0")
     other = make_targets(network, image[::-1], image[:, ::-1], CONFIG)
     run_all(optimizer, image[::-1], renamed, targets, weights, steps=3, learning_rate=0.5)
     for values in ({"style_weight": 3.0}, {"content_weight": 0}, {"style_layer_weights": (1, 2)}):
         run_all(optimizer, image, network, other, CONFIG.replace(**values).weights(), steps=11)
-    assert optimize._run_chunk._cache_size() == before
+    assert _run_chunk._cache_size() == before
 
 
 def test_the_callers_image_survives_and_the_state_is_donated(problem):

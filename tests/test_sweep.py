@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import jnst
-from jnst.optimize import _run_chunk
 from jnst.record import load_recipe
+from jnst.run import _run_chunk
 from jnst.sweep import Outline
 
 sweep_module = sys.modules["jnst.sweep"]

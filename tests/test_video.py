@@ -8,7 +8,7 @@ from test_flow import write
 
 from jnst.flow import FlowError
 from jnst.images import ImageError
-from jnst.optimize import _run_chunk
+from jnst.run import _run_chunk
 from jnst.video import frame_durations, load_frames, save_gif, stylize_frames
 
 
