@@ -6,7 +6,6 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax
-import numpy as np
 import psutil
 
 from jnst.checks import whole_number
@@ -17,7 +16,7 @@ from jnst.pyramid import Item, Position, begin_level, check_levels, level_target
 from jnst.record import History, Result, network_identity
 from jnst.run import memory_of_batch
 from jnst.style_losses import STYLE_LOSSES
-from jnst.task import Image, Source, Task, prepare
+from jnst.task import Image, Source, Task, listed, prepare
 from jnst.vgg import Network
 
 MOST_ITEMS = 16
@@ -56,10 +55,7 @@ def stylize_batch(
         ValueError: as `stylize`. An item that diverges raises nothing: its `Result.diverged` is the
             step, and its image the best one before.
     """
-    results: dict[int, Result] = {}
-    for progress in stylize_batch_steps(contents, styles, **options):
-        results |= progress.results
-    return [results[number] for number in range(len(results))]
+    return _collect(stylize_batch_steps(contents, styles, **options))
 
 
 def stylize_batch_steps(
@@ -88,12 +84,12 @@ def stylize_batch_steps(
     """
     if batch_size != "auto":
         batch_size = whole_number("batch_size", batch_size, minimum=1)
-    configs = _each(Config() if config is None else config)
+    configs = [config or Config()] if config is None or isinstance(config, Config) else list(config)
     given = {
-        "contents": _each(contents),
-        "styles": _each(styles),
+        "contents": listed(contents),
+        "styles": listed(styles),
         "config": [each.replace(**settings) for each in configs],
-        "starts": [None] if starts is None else _each(starts),
+        "starts": [None] if starts is None else listed(starts),
     }
     count = max(map(len, given.values()))
     for name, values in given.items():
@@ -118,7 +114,7 @@ def stylize_batch_steps(
             size = fit_batch(loaded, tasks[numbers[0]], len(numbers), batch_size)
             for batch in split(numbers, size):
                 mine = [tasks[number] for number in batch]
-                made = starting_results(mine, identity)
+                made = results_of(mine, None, identity)
                 for snapshot in run_tasks(loaded, mine, size=size):
                     made = results_of(mine, snapshot, identity)
                     yield BatchProgress(dict(zip(batch, made, strict=True)), finished=False)
@@ -137,10 +133,7 @@ def interpolate(
     Raises:
         ValueError: as `stylize_batch`.
     """
-    results: dict[int, Result] = {}
-    for progress in interpolate_steps(content, styles, count=count, **options):
-        results |= progress.results
-    return [results[number] for number in range(len(results))]
+    return _collect(interpolate_steps(content, styles, count=count, **options))
 
 
 def interpolate_steps(
@@ -228,8 +221,14 @@ def run_tasks(
         yield Snapshot(position, histories)
 
 
-def results_of(tasks: Sequence[Task], snapshot: Snapshot, network: dict[str, str]) -> list[Result]:
-    """The result of each task so far."""
+def results_of(
+    tasks: Sequence[Task], snapshot: Snapshot | None, network: dict[str, str]
+) -> list[Result]:
+    """The result of each task so far; without a snapshot, before the first step."""
+    if snapshot is None:
+        return [
+            task.result(task.item.start, History.empty(task.item.config), network) for task in tasks
+        ]
     position, histories = snapshot
     return [
         task.result(position.images[item], histories[item], network, position.diverged[item])
@@ -237,16 +236,11 @@ def results_of(tasks: Sequence[Task], snapshot: Snapshot, network: dict[str, str
     ]
 
 
-def starting_results(tasks: Sequence[Task], network: dict[str, str]) -> list[Result]:
-    """The result of each task before the first step."""
-    return [
-        task.result(task.item.start, History.empty(task.item.config), network) for task in tasks
-    ]
-
-
-def _each(sources: Any) -> list[Any]:
-    one = isinstance(sources, np.ndarray | jax.Array) and sources.ndim == 3
-    return [sources] if one or isinstance(sources, str | os.PathLike | Config) else list(sources)
+def _collect(batches: Iterator[BatchProgress]) -> list[Result]:
+    results: dict[int, Result] = {}
+    for progress in batches:
+        results |= progress.results
+    return [results[number] for number in sorted(results)]
 
 
 def _most_that_fit(network: Network, task: Task, count: int) -> int:

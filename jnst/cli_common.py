@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn, TypeVar
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn
 
 from jnst.checks import whole_number
 
@@ -96,8 +97,24 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def batch_size(text: str) -> int | str:
-    """The argument `--batch-size`."""
+def progress_bar(*columns: str | ProgressColumn) -> Progress:
+    """What a terminal shows of a run, between a description and a status; else nothing."""
+    shown = ("{task.description}", BarColumn(), "{task.fields[status]}", *columns)
+    return Progress(*shown, console=terminal(), disable=not sys.stderr.isatty())
+
+
+def add_batch_size(command: argparse.ArgumentParser) -> None:
+    """Declare `--batch-size`."""
+    command.add_argument(
+        "--batch-size",
+        type=_batch_size,
+        default="auto",
+        metavar="N",
+        help="most pictures in one program; auto: what half of the free memory holds, at most 16",
+    )
+
+
+def _batch_size(text: str) -> int | str:
     if text == "auto":
         return text
     try:

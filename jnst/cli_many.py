@@ -3,22 +3,22 @@
 import argparse
 import itertools
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import BarColumn, Progress, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
 from jnst.batch import BatchProgress, interpolate_steps, stylize_batch_steps
 from jnst.checks import whole_number
 from jnst.cli_common import (
     INTERRUPTED,
+    add_batch_size,
     add_command,
-    batch_size,
     fail,
     noticing,
+    progress_bar,
     terminal,
     uninterrupted,
 )
@@ -41,13 +41,7 @@ def add_many_commands(commands: Any) -> None:
         metavar="STYLE",
         help="one picture, or as many as contents, or many for one content",
     )
-    command.add_argument(
-        "--batch-size",
-        type=batch_size,
-        default="auto",
-        metavar="N",
-        help="most pictures in one program; auto: what half of the free memory holds, at most 16",
-    )
+    add_batch_size(command)
     add_run_options(command, output="the folder of the results", saves=False)
 
     command = add_command(commands, "interpolate", interpolate_command)
@@ -108,22 +102,20 @@ def _follow(
     batches: Iterator[BatchProgress], count: int, save: Callable[[dict[int, Result]], None]
 ) -> tuple[dict[int, Result], bool]:
     """Show progress and save every batch at its end, or as far as it is when interrupted."""
-    columns = ("{task.description}", BarColumn(), "{task.fields[status]}", TimeRemainingColumn())
     results: dict[int, Result] = {}
-    with Progress(*columns, console=terminal(), disable=not sys.stderr.isatty()) as bar:
+    with progress_bar(TimeRemainingColumn()) as bar:
         task = bar.add_task("", total=None, status="compiling")
         progress = BatchProgress({}, finished=True)
         try:
             for progress in noticing(batches):
                 results |= progress.results
-                steps = progress.results[max(progress.results)].config.steps
-                done = [result.steps / result.config.steps for result in results.values() if steps]
+                last = progress.results[max(progress.results)]
                 bar.update(
                     task,
                     total=count,
-                    completed=sum(done),
+                    completed=sum(r.steps / max(r.config.steps, 1) for r in results.values()),
                     description=f"{len(results)} of {count} pictures begun",
-                    status=f"step {progress.results[max(progress.results)].steps}/{steps}",
+                    status=f"step {last.steps}/{last.config.steps}",
                 )
                 if progress.finished:
                     save(progress.results)

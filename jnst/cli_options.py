@@ -22,6 +22,10 @@ METAVARS = {int: "N", float: "X", str: "NAME"}
 def add_run_options(
     command: argparse.ArgumentParser, *, output: str = "", saves: bool = True
 ) -> None:
+    """Declare the output, the network, the preset, and an option for each field of Config.
+
+    With `output`, which says what it is, the output must be given; `saves` adds `--save-every`.
+    """
     command.add_argument(
         "-o",
         "--output",
@@ -58,6 +62,11 @@ def config_of(options: argparse.Namespace, base: dict[str, Any]) -> Config:
 
 
 def output_of(options: argparse.Namespace, name: str) -> Path:
+    """The file to be written, or one of a new name like `name`.
+
+    Raises:
+        ValueError: it cannot be written, or `--save-every` is not accepted.
+    """
     if vars(options).get("save_every") is not None:
         whole_number("--save-every", options.save_every, minimum=1)
     out = options.output or _free_name(name)

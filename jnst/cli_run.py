@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import dataclasses
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from rich.progress import BarColumn, Progress, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
 from jnst import demo
 from jnst.cli_common import (
@@ -20,6 +19,7 @@ from jnst.cli_common import (
     fail,
     is_out_of_memory,
     noticing,
+    progress_bar,
     terminal,
     uninterrupted,
 )
@@ -172,9 +172,8 @@ def _progress_bar(result: Result) -> Iterator[Callable[[Result], None]]:
     work = np.repeat(
         [level.shape[0] * level.shape[1] for level in levels], [level.steps for level in levels]
     ).cumsum()
-    columns = ("{task.description}", BarColumn(), "{task.fields[status]}", TimeRemainingColumn())
     clock, steps = time.monotonic(), 0
-    with Progress(*columns, console=terminal(), disable=not sys.stderr.isatty()) as bar:
+    with progress_bar(TimeRemainingColumn()) as bar:
         task = bar.add_task(f"{max(levels[0].shape)} px", total=work[-1:].sum(), status="compiling")
 
         def advance(result: Result) -> None:

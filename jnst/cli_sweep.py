@@ -7,9 +7,16 @@ from typing import Any
 
 import numpy as np
 from rich.filesize import decimal
-from rich.progress import BarColumn, Progress
 
-from jnst.cli_common import INTERRUPTED, add_command, batch_size, fail, noticing, terminal
+from jnst.cli_common import (
+    INTERRUPTED,
+    add_batch_size,
+    add_command,
+    fail,
+    noticing,
+    progress_bar,
+    terminal,
+)
 from jnst.images import check_writable, load_image, save_image
 from jnst.report import write_report
 from jnst.sheet import contact_sheet
@@ -32,13 +39,7 @@ def add_sweep_commands(commands: Any) -> None:
         metavar="FOLDER",
         help="where the results go; a sweep that is there already goes on",
     )
-    command.add_argument(
-        "--batch-size",
-        type=batch_size,
-        default="auto",
-        metavar="N",
-        help="most points in one program; auto: what half of the free memory holds, at most 16",
-    )
+    add_batch_size(command)
 
     command = add_command(commands, "report", report_command)
     command.add_argument("folder", type=Path, help="the folder of a sweep")
@@ -55,12 +56,11 @@ def add_sweep_commands(commands: Any) -> None:
 def sweep_command(options: argparse.Namespace) -> int:
     """`jnst sweep`: all points of a plan, with a table and a page; goes on where it was."""
     progress: SweepProgress | None = None
-    columns = ("{task.description}", BarColumn(), "{task.fields[status]}")
     with open_sweep(options.plan, options.output, batch_size=options.batch_size) as opened:
         outline = opened.outline
         print(_tell(outline), file=sys.stderr)
         try:
-            with Progress(*columns, console=terminal(), disable=not sys.stderr.isatty()) as bar:
+            with progress_bar() as bar:
                 task = bar.add_task("", total=outline.points, status="compiling")
                 for progress in noticing(opened.run()):
                     bar.update(

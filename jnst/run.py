@@ -39,17 +39,13 @@ def run(
         DivergedError: the optimisation cannot go on, because the next image is not finite or
             because no loss has been finite yet.
     """
-    for done in range(0, steps, chunk):
-        count = min(chunk, steps - done)
-        state, info = _run_chunk(
-            optimizer, pixels, chunk, False, state, network.arrays_only(), targets, weights, count
-        )
-        info = jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
-        last = done + count == steps
-        if not np.isfinite(state.best_loss) or not (last or jnp.isfinite(state.variable).all()):
+    chunks = _chunks(False, optimizer, state, network, targets, weights, steps, pixels, chunk)
+    for done, reached, info in chunks:
+        last = done + len(info.loss) == steps
+        if not np.isfinite(reached.best_loss) if last else reached.diverged:
             step = done + int(np.argmin(np.append(info.finite, False)))
-            raise DivergedError(step, np.array(state.best_image))
-        yield state, info
+            raise DivergedError(step, np.array(reached.best_image))
+        yield reached, info
 
 
 def run_batch(
@@ -69,12 +65,28 @@ def run_batch(
     Info come as (steps, items). Every item keeps its own safeguard and best image. One that has
     `State.diverged` keeps its best image from then on, and the others go on.
     """
+    chunks = _chunks(True, optimizer, state, network, targets, weights, steps, pixels, chunk)
+    for _, reached, info in chunks:
+        yield reached, info
+
+
+def _chunks(
+    batched: bool,
+    optimizer: optax.GradientTransformation,
+    state: State,
+    network: Network,
+    targets: Targets,
+    weights: Terms,
+    steps: int,
+    pixels: Pixels,
+    chunk: int,
+) -> Iterator[tuple[int, State, Info]]:
+    """The steps before each chunk, the state after it, and its Info."""
     for done in range(0, steps, chunk):
         count = min(chunk, steps - done)
-        state, info = _run_chunk(
-            optimizer, pixels, chunk, True, state, network.arrays_only(), targets, weights, count
-        )
-        yield state, jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
+        arguments = state, network.arrays_only(), targets, weights, count
+        state, info = _run_chunk(optimizer, pixels, chunk, batched, *arguments)
+        yield done, state, jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
 
 
 def stack(items: Sequence[Tree]) -> Tree:

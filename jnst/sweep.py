@@ -1,8 +1,6 @@
 """A sweep: all points of a plan, in batches, into a folder that it can go on in at any time."""
 
 import contextlib
-import json
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +10,7 @@ from typing import Any, NamedTuple
 import filelock
 import jax
 
-from jnst.atomic import UNFINISHED, atomic_path
+from jnst.atomic import UNFINISHED
 from jnst.batch import (
     BatchSize,
     fit_batch,
@@ -20,11 +18,11 @@ from jnst.batch import (
     results_of,
     run_tasks,
     split,
-    starting_results,
 )
 from jnst.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from jnst.checks import whole_number
 from jnst.cost import operations_a_second
+from jnst.pace import Clock, Saves
 from jnst.plan import Plan, read_plan
 from jnst.record import Result, network_identity
 from jnst.report import write_report
@@ -35,17 +33,16 @@ from jnst.sweep_folder import (
     SweepError,
     SweptPoint,
     picture_path,
+    read_json,
     read_record,
     read_sweep,
     record_path,
+    write_json,
     write_table,
 )
 from jnst.sweep_points import SweepPoint, SweepPoints, prepare_points, task_of
 
 CHECKPOINT = "checkpoint.npz"
-SECONDS_BETWEEN_CHECKPOINTS = 20.0
-SHARE_OF_CHECKPOINTS = 0.05
-"""Of the time, at most, however large they are."""
 
 
 class Outline(NamedTuple):
@@ -148,18 +145,28 @@ class Sweep:
             for point in self._points
             if (record := read_record(folder, point.id)) and self._is_whole(record)
         }
-        before = _read_index(folder)
-        planned = [point.id for point in self._points]
-        same = [point["id"] for point in before.get("points", [])] == planned
-        # Batches are the same after an interruption, and so are the roundings.
-        left = [id for id in planned if id not in self._records]
-        same = same and before.get("batch_size") == batch_size
-        same = same and set(left) <= set(before.get("todo", []))
-        self._todo: list[str] = before["todo"] if same else left
-        self._sizes: dict[str, int] = before.get("sizes", {}) if same else {}
-        self._failed = 0
+        for point in self._points:
+            if point.id not in self._records:  # it is tried again
+                record_path(folder, point.id).unlink(missing_ok=True)
+        self._todo, self._sizes = self._batches_before()
         self._write_index()
         write_table(folder, self._ordered_records())
+
+    def _batches_before(self) -> tuple[set[str], dict[str, int]]:
+        """The points that this plan began with, and its batches' sizes by program.
+
+        The same batches after an interruption make the same roundings.
+        """
+        planned = [point.id for point in self._points]
+        left = {id for id in planned if id not in self._records}
+        index = read_json(self._folder / INDEX)
+        try:
+            ids = [point["id"] for point in index["points"]]
+            todo, sizes = set(index["todo"]), dict(index["sizes"])
+            same = ids == planned and index["batch_size"] == self._batch_size and left <= todo
+        except (KeyError, TypeError, ValueError):
+            same = False
+        return (todo, sizes) if same else (left, {})
 
     @property
     def outline(self) -> Outline:
@@ -178,11 +185,11 @@ class Sweep:
     @property
     def failed(self) -> int:
         """Points that failed or diverged, of those that are done."""
-        return self._failed + sum(bool(record["error"]) for record in self._records.values())
+        return sum(bool(record["error"]) for record in self._records.values())
 
     def run(self) -> Iterator[SweepProgress]:
         """Run what is left, batch after batch, and write every point as it ends."""
-        clock = _Clock(sum(p.work for p in self._points if p.id not in self._records))
+        clock = Clock(sum(p.work for p in self._points if p.id not in self._records))
         groups = group(point.program for point in self._points)
         for number, members in enumerate(groups):
             todo = [self._points[member] for member in members]
@@ -206,7 +213,7 @@ class Sweep:
         return self._sizes[group]
 
     def _run_batch(
-        self, batch: Sequence[SweepPoint], size: int, clock: "_Clock"
+        self, batch: Sequence[SweepPoint], size: int, clock: Clock
     ) -> Iterator[SweepProgress]:
         started, path = time.monotonic(), self._folder / CHECKPOINT
         names = [point.id for point in batch]
@@ -216,23 +223,21 @@ class Sweep:
             identity = network_identity(network, self._plan.weights(batch[0].planned.network))
             before = load_checkpoint(path, tasks, names, size=size)
             started -= before.seconds if before else 0
-            saves = _Saves()
-            results = starting_results(tasks, identity)
-            if before:
-                results = results_of(tasks, before.snapshot, identity)
-            for snapshot in run_tasks(network, tasks, size=size, resume=before and before.snapshot):
+            saves = Saves()
+            resume = snapshot = before.snapshot if before else None
+            for snapshot in run_tasks(network, tasks, size=size, resume=resume):
                 if saves.due():
                     checkpoint = Checkpoint(snapshot, time.monotonic() - started)
                     saves.save(lambda: save_checkpoint(path, checkpoint, names))  # noqa: B023
-                results = results_of(tasks, snapshot, identity)
-                yield self._progress(batch, results[0], clock)
+                step = max(len(history.loss) for history in snapshot.histories)
+                yield self._progress(clock, batch, step)
+            results = results_of(tasks, snapshot, identity)
         except (ValueError, MemoryError, jax.errors.JaxRuntimeError) as error:
             if len(batch) > 1:
                 for point in batch:
                     if point.id not in self._records:
                         yield from self._run_batch([point], 1, clock)
                 return
-            self._failed += 1
             self._write_record(batch[0], None, 0.0, " ".join(str(error).split()))
         else:
             seconds = (time.monotonic() - started) / len(batch)
@@ -242,16 +247,16 @@ class Sweep:
         clock.done(sum(point.work for point in batch))
         path.unlink(missing_ok=True)
         write_table(self._folder, self._ordered_records())
-        yield self._progress([], None, clock)
+        yield self._progress(clock)
 
     def _progress(
-        self, batch: Sequence[SweepPoint], result: Result | None, clock: "_Clock"
+        self, clock: Clock, batch: Sequence[SweepPoint] = (), step: int = 0
     ) -> SweepProgress:
-        step, steps = (result.steps, result.config.steps) if result else (0, 0)
-        part = step / steps * sum(point.work for point in batch) if steps else 0.0
+        steps = batch[0].planned.config.steps if batch else 0
+        part = step / steps * sum(point.work for point in batch) if batch else 0.0
         return SweepProgress(
             points=len(self._points),
-            done=len(self._records) + self._failed,
+            done=len(self._records),
             failed=self.failed,
             batch=len(batch),
             step=step,
@@ -262,11 +267,11 @@ class Sweep:
     def _write_result(self, point: SweepPoint, result: Result, seconds: float) -> None:
         result.save(picture_path(self._folder, point.id))
         error = None if result.diverged is None else f"diverged at step {result.diverged}"
-        self._records[point.id] = self._write_record(point, result, seconds, error)
+        self._write_record(point, result, seconds, error)
 
     def _write_record(
         self, point: SweepPoint, result: Result | None, seconds: float, error: str | None
-    ) -> dict[str, Any]:
+    ) -> None:
         values = zip(self._axes.items(), point.planned.at, strict=True)
         record = {
             "id": point.id,
@@ -282,21 +287,15 @@ class Sweep:
                 "loss": [float(loss) for loss in result.history.loss],
                 "size": result.history.size.tolist(),
             }
-        _write_json(record_path(self._folder, point.id), record)
-        return json.loads(json.dumps(record))
+        write_json(record_path(self._folder, point.id), record)
+        self._records[point.id] = record
 
     def _is_whole(self, record: dict[str, Any]) -> bool:
-        """A point without a result is tried again; one that diverged would again."""
+        """A point that failed is not; one that diverged would again, and is."""
         return record["recipe"] is not None and picture_path(self._folder, record["id"]).is_file()
 
     def _ordered_records(self) -> list[dict[str, Any]]:
-        failed = {
-            point.id: record
-            for point in self._points
-            if point.id not in self._records and (record := read_record(self._folder, point.id))
-        }
-        records = failed | self._records
-        return [records[point.id] for point in self._points if point.id in records]
+        return [self._records[point.id] for point in self._points if point.id in self._records]
 
     def _write_index(self) -> None:
         index = {
@@ -306,55 +305,10 @@ class Sweep:
             "inputs": {self._plan.label(name): path for name, path in self._inputs.items()},
             "points": [{"id": point.id, "at": point.planned.at} for point in self._points],
             "batch_size": self._batch_size,
-            "todo": self._todo,
+            "todo": sorted(self._todo),
             "sizes": self._sizes,
         }
-        _write_json(self._folder / INDEX, index)
-
-
-class _Clock:
-    """How long is left, from the work that has been done since it was started."""
-
-    def __init__(self, work: float):
-        self._started, self._work, self._done = time.monotonic(), work, 0.0
-
-    def done(self, work: float) -> None:
-        self._done += work
-
-    def left(self, part: float) -> float:
-        done = self._done + part
-        elapsed = time.monotonic() - self._started
-        return elapsed * max(self._work - done, 0) / done if done else math.inf
-
-
-class _Saves:
-    """When a checkpoint is due: not too often, whatever it costs."""
-
-    def __init__(self) -> None:
-        self._last, self._pause = time.monotonic(), SECONDS_BETWEEN_CHECKPOINTS
-
-    def due(self) -> bool:
-        return time.monotonic() - self._last >= self._pause
-
-    def save(self, write: Callable[[], None]) -> None:
-        begun = time.monotonic()
-        write()
-        self._last = time.monotonic()
-        took = self._last - begun
-        self._pause = max(SECONDS_BETWEEN_CHECKPOINTS, took / SHARE_OF_CHECKPOINTS)
-
-
-def _read_index(folder: Path) -> dict[str, Any]:
-    try:
-        index = json.loads((folder / INDEX).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return index if isinstance(index, dict) else {}
-
-
-def _write_json(path: Path, value: Any) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(value), encoding="utf-8")
+        write_json(self._folder / INDEX, index)
 
 
 def _others(folder: Path) -> list[str]:

@@ -103,7 +103,7 @@ def read_index(folder: str | os.PathLike[str]) -> Index:
     Raises:
         SweepError: it is not there, or not what a sweep writes.
     """
-    index = _read_json(Path(folder) / INDEX)
+    index = read_json(Path(folder) / INDEX)
     if not _is_index(index):
         raise SweepError(f"{folder}: no sweep (there is no readable {INDEX})")
     points = [Point(point["id"], tuple(point["at"])) for point in index["points"]]
@@ -112,7 +112,7 @@ def read_index(folder: str | os.PathLike[str]) -> Index:
 
 def read_record(folder: str | os.PathLike[str], id: str) -> dict[str, Any] | None:
     """The record of a point; None if it is missing, damaged or cut off."""
-    record = _read_json(record_path(folder, id))
+    record = read_json(record_path(folder, id))
     return record if _is_record(record) and record["id"] == id else None
 
 
@@ -198,11 +198,18 @@ def _cell(value: Any) -> Any:
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """What a file holds; None if it is missing, damaged or cut off."""
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain values, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(value), encoding="utf-8")
 
 
 def _is_index(value: Any) -> bool:

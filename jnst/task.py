@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -102,11 +103,10 @@ def prepare(
     )
 
 
-def listed(style: Source | Sequence[Source]) -> list[Source]:
-    """One style, or several, as a list."""
-    if isinstance(style, str | os.PathLike | np.ndarray | jax.Array):
-        return [style]
-    return list(style)
+def listed(pictures: Any) -> list[Any]:
+    """One picture, or several, as a list: an array (N, H, W, 3) is several."""
+    array = isinstance(pictures, np.ndarray | jax.Array) and pictures.ndim != 4
+    return [pictures] if array or isinstance(pictures, str | os.PathLike) else list(pictures)
 
 
 def open_picture(name: str, source: Source, layers: Sequence[str] = ()) -> Picture:

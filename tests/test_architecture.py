@@ -14,7 +14,7 @@ LEVELS = (
     ("cli_network", "demo"),
     ("video",),
     ("sweep",),
-    ("sweep_points", "checkpoint", "report"),
+    ("sweep_points", "checkpoint", "report", "pace"),
     ("batch", "plan"),
     ("stylize",),
     ("task",),

@@ -1,7 +1,9 @@
 """The command, called in this process; where signals and streams matter, in one of its own."""
 
+import contextlib
 import io
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -16,7 +18,8 @@ import pytest
 from PIL import Image
 
 import jnst
-from jnst import cli_options, cli_run, demo
+from jnst import cli_many, cli_options, cli_run, demo
+from jnst.cli_common import interruptible, noticing
 from jnst.stylize import stylize_steps
 
 
@@ -521,3 +524,92 @@ def test_a_preset_with_another_optimizer_or_half(call, pictures, network_file):
     assert call("reconstruct", pictures[0], *crowson) == (0, [], [])
     config = jnst.load_recipe("b.png")["config"]
     assert (config["averaging"], config["steps"]) == (0.99, 2)
+
+
+def options_of(small):
+    return ["--size", small["size"], "--steps", 3, "--levels", 1, "--content-layers", "relu2_1",
+            "--style-layers", "relu1_1", "relu2_1"]  # fmt: skip
+
+
+def test_batch(call, pictures, small, network_file, tmp_path):
+    content, style = pictures
+    (tmp_path / "other").mkdir()
+    shutil.copy(content, tmp_path / "other" / "style.png")
+    common = [*options_of(small), "--network", network_file, "-o", "out"]
+    styles = ["--styles", style, "other/style.png"]
+    assert call("batch", content, *styles, *common) == (0, [], [])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "content-style-2.png", "content-style.png",
+    ]  # fmt: skip
+    assert jnst.load_recipe("out/content-style.png")["steps"] == 3
+    before = snapshot(tmp_path)
+    for arguments, message in (
+        (["batch", content, "--styles", "none.png", *common], "none.png: there is no such file"),
+        (["batch", content, content, *styles, style, *common], "contents has 2 entries; 1 or 3"),
+        (["batch", content, *styles, *common[:-1], content], f"{content}: is not a folder"),
+        (["batch", content, *styles, *common, "--batch-size", "0"], "argument --batch-size"),
+    ):
+        status, out, err = call(*arguments)
+        assert (status, out, len(err)) == (2, [], 1)
+        assert message in err[0]
+    assert snapshot(tmp_path) == before
+
+
+def test_a_batch_that_diverges_says_which(call, pictures, small, network_file):
+    content, style = pictures
+    rate = ["--optimizer", "sgd", "--learning-rate", 3e38, "--network", network_file, "-o", "out"]
+    status, out, err = call("batch", content, "--styles", style, style, *options_of(small), *rate)
+    assert (status, out) == (0, [])  # after the last step the best image is left
+    rate = ["--style-weight", 3e38, "--network", network_file, "-o", "out"]
+    status, out, err = call("batch", content, "--styles", style, style, *options_of(small), *rate)
+    assert (status, out) == (1, [])
+    assert err == [
+        "jnst: wrote 2 of 2 pictures to out, diverged: content-style.png, content-style-2.png"
+    ]
+
+
+def test_a_signal_writes_what_there_is_of_many(call, pictures, small, network_file, monkeypatch):
+    def interrupted(steps):
+        def call(*arguments, **options):
+            for progress in steps(*arguments, **options):
+                yield progress
+                signal.raise_signal(signal.SIGINT)
+
+        return call
+
+    for name in ("stylize_batch_steps", "interpolate_steps", "stylize_frames"):
+        monkeypatch.setattr(cli_many, name, interrupted(getattr(cli_many, name)))
+    content, style = pictures
+    common = [*options_of(small), "--network", network_file]
+    assert call("batch", content, "--styles", style, style, *common, "-o", "out") == (
+        130, [], ["jnst: interrupted: wrote 2 of 2 pictures to out"],
+    )  # fmt: skip
+    assert jnst.load_recipe("out/content-style-2.png")["steps"] == 3
+    assert call("interpolate", content, style, style, *common, "-o", "strip.png") == (
+        130, [], ["jnst: interrupted: wrote strip.png"],
+    )  # fmt: skip
+    assert jnst.load_image("strip.png").shape == (32, 5 * 24, 3)
+    os.mkdir("frames")
+    for number in (1, 2):
+        shutil.copy(content, f"frames/{number}.png")
+    assert call("video", "frames", style, *common, "-o", "a.gif") == (
+        130, [], ["jnst: interrupted: wrote 1 of 2 frames to a.gif"],
+    )  # fmt: skip
+    assert len(jnst.load_frames("a.gif")) == 1
+
+
+def test_a_signal_that_python_drops_is_noticed():
+    """As when it comes while garbage is collected."""
+
+    def values():
+        yield 1
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        yield 2
+        yield 3
+
+    seen = []
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        for value in noticing(values()):
+            seen.append(value)
+    assert seen == [1, 2]

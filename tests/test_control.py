@@ -11,6 +11,7 @@ from jnst.objective import Style, keep_content, make_targets, total_loss, unit_g
 from jnst.optimize import init, named_optimizer
 from jnst.run import _run_chunk, run
 from jnst.style_losses import STYLE_LOSSES
+from jnst.task import prepare
 from jnst.vgg import extract_features
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -295,3 +296,18 @@ def test_variation_is_in_units_of_the_styles(network, images, variation):
     targets = make_targets(network, style, style, config)
     (_, terms), _ = evaluate(network, targets, style, config)
     np.testing.assert_allclose(terms.total_variation, 1, rtol=1e-5)
+
+
+def test_a_style_is_matched_to_the_colours_of_its_region():
+    rng = np.random.default_rng(0)
+    left = np.zeros((40, 48), np.float32)
+    left[:, :24] = 1
+    content = 0.3 + 0.1 * rng.random((40, 48, 3), np.float32)
+    content[:, 24:] += np.float32([0.3, 0.2, 0.1])
+    styles = list(0.4 + 0.2 * rng.random((2, 40, 48, 3), np.float32))
+    config = settings(color="symmetric", size=48)
+    scene = prepare(content, styles, config, content_masks=[left, 1 - left]).item.scene
+    for style, part in zip(scene.styles, (content[:, :24], content[:, 24:]), strict=True):
+        np.testing.assert_allclose(style.mean((0, 1)), part.mean((0, 1)), atol=2e-3)
+        deviations = [np.sqrt(image.var((0, 1))) for image in (style, part)]
+        np.testing.assert_allclose(*deviations, rtol=0.02)
