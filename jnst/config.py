@@ -280,6 +280,10 @@ class Config:
         if len(set(terms)) < len(terms):
             raise ValueError(f"style_layers name one twice with one loss: {', '.join(terms)}")
 
+    def layers(self) -> tuple[str, ...]:
+        """The layers whose features the objective needs, each once."""
+        return tuple(dict.fromkeys([*self.content_layers, *self.style_layers]))
+
     def style_terms(self) -> tuple[StyleTerm, ...]:
         """The style losses and their layers, in the order of `style_layers`."""
         kinds = self.style_loss * (len(self.style_layers) // len(self.style_loss) or 1)

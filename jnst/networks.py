@@ -42,7 +42,7 @@ def load_network(name: str | os.PathLike[str], *, convention: str | None = None)
         for key, tensor in weights.tensors():
             layer, kind = key.split("/")
             params[layer][kind] = jnp.asarray(tensor)
-        network = Network(params, jnp.asarray(weights.mean), **_identity(path, weights))
+        network = Network(params, jnp.asarray(weights.mean)).replace(**_identity(path, weights))
     return network if network.digest else network.replace(digest=network_digest(network))
 
 

@@ -149,8 +149,7 @@ def total_loss(
     layout = targets.layout
     image = keep_content(image, targets)
     terms = {term.name: term for term in layout.style_terms()}
-    layers = dict.fromkeys([*targets.content, *(term.layer for term in terms.values())])
-    features = extract_features(network, image, layers, pooling=layout.pooling)
+    features = extract_features(network, image, layout.layers(), pooling=layout.pooling)
 
     def seen(layer: str, weight: Array) -> Array:
         return (
@@ -272,7 +271,7 @@ def _style_maps(
 ) -> dict[str, tuple[Array, Mask | None]]:
     """Features of a style inside the margin, and the weights of their positions, by layer."""
     image = add_margin(style.image, config.margin)
-    layers = dict.fromkeys(term.layer for term in config.style_terms())
+    layers = dict.fromkeys(config.style_layers)
     features = extract_features(network, image, layers, pooling=config.pooling)
     mask = None
     if style.mask is not None:

@@ -29,7 +29,7 @@ from jnst.optimize import (
     resize_moments,
 )
 from jnst.run import run_batch, stack
-from jnst.vgg import Network, smallest_side
+from jnst.vgg import Network, prepare_network, smallest_side
 
 Image = Float[np.ndarray, "h w 3"]
 Mask = Float[np.ndarray, "h w"]
@@ -146,6 +146,7 @@ def run_levels(
     `run`. `resume` is a Position of before, from which it goes on to the same images.
     """
     config = items[0].config
+    network = prepare_network(network, config.layers())
     optimizer = named_optimizer(config.optimizer)
     weights = stack([item.config.weights() for item in items])
     first = resume.level if resume else 0

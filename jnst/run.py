@@ -13,7 +13,7 @@ from jaxtyping import Array, Int
 from jnst.config import Pixels, Terms
 from jnst.objective import Targets
 from jnst.optimize import DivergedError, Info, State, Step, make_step
-from jnst.vgg import Network
+from jnst.vgg import Network, prepare_network
 
 Tree = TypeVar("Tree")
 
@@ -82,9 +82,10 @@ def _chunks(
     chunk: int,
 ) -> Iterator[tuple[int, State, Info]]:
     """The steps before each chunk, the state after it, and its Info."""
+    network = prepare_network(network.arrays_only(), targets.layout.layers())
     for done in range(0, steps, chunk):
         count = min(chunk, steps - done)
-        arguments = state, network.arrays_only(), targets, weights, count
+        arguments = state, network, targets, weights, count
         state, info = _run_chunk(optimizer, pixels, chunk, batched, *arguments)
         yield done, state, jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
 
@@ -159,7 +160,8 @@ def memory_of_batch(
 
     Takes what `run_batch` takes, or only its shapes (`jax.eval_shape`).
     """
-    arguments = state, network.arrays_only(), targets, weights, chunk
+    network = prepare_network(network.arrays_only(), targets.layout.layers())
+    arguments = state, network, targets, weights, chunk
     program = _run_chunk.lower(optimizer, pixels, chunk, True, *arguments).compile()
     counted = program.memory_analysis()
     assert counted is not None  # no backend of ours

@@ -8,7 +8,15 @@ from golden import FILES, reference, reference_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jnst.vgg import CONVOLUTIONS, LAYERS, extract_features, pool, smallest_side
+from jnst.vgg import (
+    CONVOLUTIONS,
+    LAYERS,
+    extract_features,
+    pool,
+    prepare_network,
+    relu,
+    smallest_side,
+)
 
 
 def test_layers_are_those_of_vgg19():
@@ -20,12 +28,16 @@ def test_layers_are_those_of_vgg19():
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("pooling", ["average", "max"])
-def test_features_equal_the_float64_reference(file, pooling):
+@pytest.mark.parametrize("prepared", [False, True])
+def test_features_equal_the_float64_reference(file, pooling, prepared):
     numbers = reference(file)
     prefix = f"{pooling}/mean/"
     layers = [key.removeprefix(prefix) for key in numbers if key.startswith(prefix)]
     assert len(layers) >= 36
-    features = extract_features(reference_network(file), numbers["image"], layers, pooling=pooling)
+    network = reference_network(file)
+    if prepared:
+        network = prepare_network(network, layers)
+    features = extract_features(network, numbers["image"], layers, pooling=pooling)
     for name, maps in features.items():
         spread = numbers[f"{pooling}/std/{name}"]
         np.testing.assert_allclose(maps.std(), spread, rtol=1e-4)
@@ -74,6 +86,21 @@ def test_vmap_and_jit_equal_one_by_one(network):
     together = jax.jit(jax.vmap(relu3_1))(images)
     for image, maps in zip(images, together, strict=True):
         np.testing.assert_allclose(maps, relu3_1(image), rtol=1e-4, atol=1e-4)
+
+
+def test_relu_and_its_gradient():
+    x = np.random.default_rng(0).standard_normal((4, 5, 11)).astype(np.float32)
+    x[0, 0] = 0
+    towards = np.random.default_rng(1).standard_normal(x.shape).astype(np.float32)
+    for transform in (lambda f: f, jax.jit, jax.vmap):
+        values, pull_back = jax.vjp(transform(relu), x)
+        np.testing.assert_array_equal(values, np.maximum(x, 0))
+        np.testing.assert_array_equal(pull_back(towards)[0], np.where(x > 0, towards, 0))
+
+
+def test_the_gradient_of_relu_keeps_a_bit_for_each_value():
+    _, pull_back = jax.vjp(relu, jnp.ones((4, 5, 16)))
+    assert sum(leaf.nbytes for leaf in jax.tree.leaves(pull_back)) == 4 * 5 * 16 / 8
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)

@@ -1,0 +1,89 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax.test_util import check_grads
+from test_convolution import plainly
+
+from jnst import winograd
+from jnst.vgg import CONVOLUTIONS, prepare_network
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def convolve(image, kernel):
+    return winograd.convolve(image, winograd.transform_kernel(kernel))
+
+
+def test_the_matrices_are_those_of_a_correlation():
+    """Four outputs of six values and three factors, with six multiplications, exactly."""
+    values, factors = normal(6), normal(3, seed=1)
+    products = (winograd.KERNEL @ factors) * (winograd.IMAGE @ values)
+    expected = np.correlate(values, factors, "valid")
+    np.testing.assert_allclose(winograd.OUTPUT @ products, expected, rtol=1e-12, atol=1e-12)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.integers(1, 10), st.integers(1, 10), st.integers(1, 3), st.integers(1, 3))
+def test_equals_plain_numpy_at_any_size(height, width, channels_in, channels_out):
+    image, kernel = normal(height, width, channels_in), normal(3, 3, channels_in, channels_out)
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(convolve(image, kernel), plainly(image, kernel), atol=1e-12)
+
+
+def test_gradients_in_both_arguments():
+    with jax.enable_x64(True):
+        image, kernel = jnp.asarray(normal(5, 7, 2)), jnp.asarray(normal(3, 3, 2, 3))
+        check_grads(convolve, (image, kernel), order=2)
+        check_grads(lambda image: convolve(image, kernel) ** 2, (image,), order=2)
+
+
+def test_jit_and_vmap_equal_one_by_one():
+    images, kernel = normal(3, 9, 6, 4).astype(np.float32), normal(3, 3, 4, 5).astype(np.float32)
+
+    def energy(image):
+        return jnp.sin(convolve(image, kernel)).sum()
+
+    together = jax.jit(jax.vmap(jax.value_and_grad(energy)))(images)
+    for number, image in enumerate(images):
+        value, gradient = jax.value_and_grad(energy)(image)
+        np.testing.assert_allclose(together[0][number], value, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(together[1][number], gradient, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [128, 512])
+def test_rounding(channels):
+    """As after a ReLU, and kernels that keep the scale."""
+    image = np.maximum(normal(11, 14, channels), 0).astype(np.float32)
+    kernel = (normal(3, 3, channels, 64, seed=1) * np.sqrt(2 / (9 * channels))).astype(np.float32)
+    expected = plainly(image, kernel)
+    error = np.abs(convolve(image, kernel) - expected) / expected.std()
+    assert np.sqrt(np.mean(error**2)) < 4e-6
+    assert error.max() < 5e-5
+
+
+def test_preparing_transforms_what_pays_up_to_the_deepest_layer(network, monkeypatch):
+    prepared = prepare_network(network, ["relu1_1", "relu3_2"])
+    assert list(prepared.winograd) == ["conv2_2", "conv3_1", "conv3_2"]
+    for name, kernel in prepared.winograd.items():
+        expected = np.einsum(
+            "ay,bx,yxio->baio",
+            winograd.KERNEL,
+            winograd.KERNEL,
+            np.float64(network.params[name]["kernel"]),
+        )
+        assert kernel.shape == (6, 6, *CONVOLUTIONS[name][2:])
+        np.testing.assert_allclose(kernel, expected, rtol=1e-4, atol=1e-6)
+    again = prepare_network(prepared, ["relu3_3"])
+    assert list(again.winograd) == [*prepared.winograd, "conv3_3"]
+    assert again.winograd["conv3_1"] is prepared.winograd["conv3_1"]
+    assert (again.params, again.digest) == (network.params, network.digest)
+    assert prepare_network(network, []).winograd == {}
+    with pytest.raises(ValueError, match="unknown layer 'relu9_1'"):
+        prepare_network(network, ["relu9_1"])
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert prepare_network(network, ["relu3_2"]).winograd == {}
