@@ -29,9 +29,11 @@ from jnst.cli_network import add_network_commands
 from jnst.cli_run import add_run_commands
 from jnst.cli_sweep import add_sweep_commands
 from jnst.config import Config
+from jnst.downloads import cache_folder
 from jnst.networks import NetworkWarning
 from jnst.optimize import DivergedError
 from jnst.presets import NETWORKS, PRESETS, preset
+from jnst.programs import kept_programs
 from jnst.record import load_recipe
 from jnst.version import __version__
 
@@ -50,8 +52,11 @@ def script() -> NoReturn:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 2 for a refused input, 1 for a run that diverged."""
     options = _parser().parse_args(arguments)
+    programs: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    if vars(options).get("compilation_cache"):
+        programs = kept_programs(cache_folder() / "programs")
     try:
-        with interruptible(), _warnings_in_one_line():
+        with interruptible(), _warnings_in_one_line(), programs:
             return options.run(options)
     except (ValueError, OSError) as error:
         return fail(str(error), status=2)

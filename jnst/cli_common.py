@@ -103,6 +103,16 @@ def progress_bar(*columns: str | ProgressColumn) -> Progress:
     return Progress(*shown, console=terminal(), disable=not sys.stderr.isatty())
 
 
+def add_compilation_cache(command: argparse.ArgumentParser) -> None:
+    """Declare `--no-compilation-cache`, for a command that compiles."""
+    command.add_argument(
+        "--no-compilation-cache",
+        dest="compilation_cache",
+        action="store_false",
+        help="keep no compiled programs for the next start, and take none of an earlier one",
+    )
+
+
 def add_batch_size(command: argparse.ArgumentParser) -> None:
     """Declare `--batch-size`."""
     command.add_argument(

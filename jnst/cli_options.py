@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from jnst.checks import whole_number
+from jnst.cli_common import add_compilation_cache
 from jnst.cli_network import fetch, is_to_be_fetched
 from jnst.config import Config
 from jnst.images import check_writable, load_picture
@@ -38,6 +39,7 @@ def add_run_options(
         metavar="NAME",
         help="embedded, imagenet, torchvision, or any file of VGG-19 weights; unset: the preset's",
     )
+    add_compilation_cache(command)
     if saves:
         command.add_argument(
             "--save-every",

@@ -16,6 +16,7 @@ from jnst import demo
 from jnst.cli_common import (
     INTERRUPTED,
     add_command,
+    add_compilation_cache,
     fail,
     is_out_of_memory,
     noticing,
@@ -78,6 +79,7 @@ def add_run_commands(commands: Any) -> None:
         metavar="FOLDER",
         help="where the three pictures go (%(default)s)",
     )
+    add_compilation_cache(command)
 
 
 def stylize_command(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from jnst.cli_common import (
     INTERRUPTED,
     add_batch_size,
     add_command,
+    add_compilation_cache,
     fail,
     noticing,
     progress_bar,
@@ -40,6 +41,7 @@ def add_sweep_commands(commands: Any) -> None:
         help="where the results go; a sweep that is there already goes on",
     )
     add_batch_size(command)
+    add_compilation_cache(command)
 
     command = add_command(commands, "report", report_command)
     command.add_argument("folder", type=Path, help="the folder of a sweep")

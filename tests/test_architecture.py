@@ -36,10 +36,10 @@ LEVELS = (
     ("losses",),
     ("cost", "sweep_folder"),
     ("vgg",),
-    ("convolution",),
+    ("convolution", "winograd"),
     ("sheet", "cli_common"),
     ("images", "color"),
-    ("atomic", "checks", "data", "flow", "version"),
+    ("atomic", "programs", "checks", "data", "flow", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}
 

@@ -1,0 +1,97 @@
+import warnings
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jnst import cli
+from jnst.programs import kept_programs
+
+
+@pytest.fixture
+def events():
+    """What JAX says of its cache, by the last part of the event's name."""
+    names = []
+
+    def listen(event, **_):
+        if event.startswith("/jax/compilation_cache/cache_"):
+            names.append(event.rpartition("/")[2])
+
+    jax.monitoring.register_event_listener(listen)
+    yield names
+    jax.monitoring.unregister_event_listener(listen)
+
+
+def compile_anew(factor=3):
+    """A program that JAX has not in memory, but that is the same each time."""
+
+    def program(x):
+        return jnp.tanh(x) * factor
+
+    return float(jax.jit(program)(1.0))
+
+
+def test_a_program_is_compiled_once(tmp_path, events):
+    with kept_programs(tmp_path / "programs"):
+        first = compile_anew()
+        assert events == ["cache_misses"]
+        assert compile_anew() == first
+        assert events == ["cache_misses", "cache_hits"]
+    compile_anew()
+    assert len(events) == 2  # outside nothing is kept
+
+
+def test_damaged_files_and_folders_cost_only_time(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with kept_programs(tmp_path / "programs"):
+            first = compile_anew()
+        for path in (tmp_path / "programs").glob("*-cache"):
+            path.write_bytes(b"no program")
+        with kept_programs(tmp_path / "programs"):
+            assert compile_anew() == first
+        (tmp_path / "file").touch()
+        with kept_programs(tmp_path / "file"):
+            assert compile_anew() == first
+
+
+def test_a_folder_of_the_user_is_used_instead(tmp_path, events):
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path / "theirs"))
+    try:
+        with kept_programs(tmp_path / "ours"):
+            assert jax.config.jax_compilation_cache_dir == str(tmp_path / "theirs")
+    finally:
+        jax.config.update("jax_compilation_cache_dir", None)
+    assert not (tmp_path / "ours").exists()
+
+
+@pytest.mark.parametrize("command", ["stylize", "texture", "reconstruct", "demo", "batch", "sweep"])
+def test_the_command_keeps_programs_unless_told_otherwise(call, cache, monkeypatch, command):
+    """The pictures are missing: it is told before anything is compiled."""
+    folders = []
+
+    class Kept:
+        def __init__(self, folder):
+            folders.append(folder)
+
+        def __enter__(self):
+            raise ValueError("enough")
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(cli, "kept_programs", Kept)
+    arguments = {
+        "stylize": ["a.png", "b.png"],
+        "texture": ["a.png"],
+        "reconstruct": ["a.png"],
+        "demo": [],
+        "batch": ["a.png", "--styles", "b.png", "-o", "out"],
+        "sweep": ["plan.toml", "-o", "out"],
+    }[command]
+    assert call(command, *arguments) == (2, [], ["jnst: enough"])
+    assert folders == [cache / "programs"]
+    if command != "demo":
+        status, _, [message] = call(command, *arguments, "--no-compilation-cache")
+        assert status == 2 and "no such file" in message.lower()
+    assert len(folders) == 1
