@@ -1,5 +1,6 @@
 """L-BFGS at one gradient an iteration: unit steps, and a step back when the loss rises."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -12,15 +13,21 @@ SMALLEST_STEP = SHRINK**4
 
 
 class LBFGSState(NamedTuple):
-    """`memory.params` and `memory.updates` are the last accepted point and its gradient."""
+    """All of it is in the coordinates of `precondition`, from where the parameters were at first.
+
+    `memory.params` and `memory.updates` are the last accepted point and its gradient.
+    """
 
     memory: optax.ScaleByLBFGSState
+    point: optax.Params
     value: Float[Array, ""]
     direction: optax.Updates
     step: Float[Array, ""]
 
 
-def lbfgs(memory_size: int = 20) -> optax.GradientTransformationExtraArgs:
+def lbfgs(
+    memory_size: int = 20, *, precondition: Callable[[optax.Updates], optax.Updates] = lambda x: x
+) -> optax.GradientTransformationExtraArgs:
     """L-BFGS (Liu and Nocedal 1989) that spends one gradient an iteration.
 
     The direction is that of `optax.scale_by_lbfgs` over `memory_size` pairs and the step is 1; the
@@ -29,17 +36,23 @@ def lbfgs(memory_size: int = 20) -> optax.GradientTransformationExtraArgs:
     same line, at a quarter of the step. Negative curvature, or four such quarters in a row, make it
     forget its pairs and begin again with a gradient step.
 
-    `update` needs `params` and the extra argument `value`, the loss at `params`. The updates lead
-    to the next point where a gradient is wanted, which may prove worse: the best point seen is the
-    caller's to keep. Nothing is clamped, and under `vmap` each item has its own step.
+    `precondition` is a symmetric linear map P: what is moved is z, where the parameters are P z
+    from their start, as if the first guess of the inverse Hessian were P P.
+
+    `update` needs the extra argument `value`, the loss at the parameters, which the updates before
+    must have led to: nothing is clamped. The updates lead to the next point where a gradient is
+    wanted, which may prove worse: the best point seen is the caller's to keep. Under `vmap` each
+    item has its own step.
     """
-    preconditioner = optax.scale_by_lbfgs(memory_size)
+    scale = optax.scale_by_lbfgs(memory_size)
 
     def init(params: optax.Params) -> LBFGSState:
+        origin = optax.tree.zeros_like(params)
         return LBFGSState(
-            preconditioner.init(params)._replace(params=params),
+            scale.init(origin),
+            point=origin,
             value=jnp.float32(jnp.inf),
-            direction=optax.tree.zeros_like(params),
+            direction=origin,
             step=jnp.float32(1),
         )
 
@@ -51,16 +64,15 @@ def lbfgs(memory_size: int = 20) -> optax.GradientTransformationExtraArgs:
         value: Float[Array, ""],
         **_: Any,
     ) -> tuple[optax.Updates, LBFGSState]:
-        if params is None:
-            raise ValueError("lbfgs needs params: update(gradient, state, params, value=loss)")
+        gradient = precondition(updates)
 
         def accept(state: LBFGSState) -> LBFGSState:
-            change = optax.tree.sub(params, state.memory.params)
-            bend = optax.tree.sub(updates, state.memory.updates)
+            change = optax.tree.sub(state.point, state.memory.params)
+            bend = optax.tree.sub(gradient, state.memory.updates)
             concave = optax.tree.vdot(change, bend) <= 0
             memory = jax.lax.cond(concave, _forget, lambda memory: memory, state.memory)
-            direction, memory = preconditioner.update(updates, memory, params)
-            return LBFGSState(memory, value, direction, jnp.float32(1))
+            direction, memory = scale.update(gradient, memory, state.point)
+            return LBFGSState(memory, state.point, value, direction, jnp.float32(1))
 
         def reject(state: LBFGSState) -> LBFGSState:
             state = state._replace(step=state.step * SHRINK)
@@ -70,13 +82,14 @@ def lbfgs(memory_size: int = 20) -> optax.GradientTransformationExtraArgs:
 
         def restart(state: LBFGSState) -> LBFGSState:
             memory = _forget(state.memory)
-            direction, memory = preconditioner.update(memory.updates, memory, memory.params)
-            return LBFGSState(memory, state.value, direction, jnp.float32(1))
+            direction, memory = scale.update(memory.updates, memory, memory.params)
+            return LBFGSState(memory, state.point, state.value, direction, jnp.float32(1))
 
-        finite = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(updates))
+        finite = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(gradient))
         state = jax.lax.cond(finite & (value <= state.value), accept, reject, state)
-        next_point = optax.tree.add_scale(state.memory.params, -state.step, state.direction)
-        return optax.tree.sub(next_point, params), state
+        point = optax.tree.add_scale(state.memory.params, -state.step, state.direction)
+        change = precondition(optax.tree.sub(point, state.point))
+        return change, state._replace(point=point)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

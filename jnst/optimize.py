@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jnst.config import Optimizer, Pixels, Terms
 from jnst.lbfgs import lbfgs
 from jnst.objective import Targets, add_margin, remove_margin, total_loss
+from jnst.spectrum import smooth
 from jnst.vgg import Network
 
 SIGMOID_RANGE = (0.01, 0.99)
@@ -101,13 +102,13 @@ Step = Callable[[State, Network, Targets, Terms], tuple[State, Info]]
 def named_optimizer(name: Optimizer) -> optax.GradientTransformation:
     """The optimizer of that name; its learning rate is set by `init`, so that it is never static.
 
-    "lbfgs" is `jnst.lbfgs.lbfgs`, whose steps have no rate; "adam" is `optax.adam` with rate 0.02
-    and b2 = 0.99; "sgd" is `optax.sgd` with rate 1. Both have a `decay` of the rate, what it is
-    multiplied by every 100 steps.
+    "lbfgs" is `jnst.lbfgs.lbfgs` preconditioned with `smooth`, whose steps have no rate; "adam" is
+    `optax.adam` with rate 0.02 and b2 = 0.99; "sgd" is `optax.sgd` with rate 1. Both have a `decay`
+    of the rate, what it is multiplied by every 100 steps.
     """
     match name:
         case "lbfgs":
-            return lbfgs()
+            return lbfgs(precondition=smooth)
         case "adam":
             return optax.inject_hyperparams(_decaying_adam)(learning_rate=0.02, decay=1.0)
         case "sgd":

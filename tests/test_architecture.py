@@ -39,7 +39,7 @@ LEVELS = (
     ("convolution", "winograd"),
     ("sheet", "cli_common"),
     ("images", "color"),
-    ("atomic", "programs", "checks", "data", "flow", "version"),
+    ("atomic", "checks", "data", "flow", "programs", "spectrum", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}
 

@@ -8,9 +8,9 @@ import scipy.optimize
 from jnst.lbfgs import lbfgs
 
 
-def minimise(function, start, steps):
+def minimise(function, start, steps, **options):
     """Losses at every evaluated point, and the state at the end."""
-    optimizer = lbfgs()
+    optimizer = lbfgs(**options)
 
     def step(carry, _):
         params, state = carry
@@ -117,8 +117,17 @@ def test_every_item_of_a_batch_has_its_own_step():
         np.testing.assert_allclose(together[k], apart, rtol=1e-3, atol=1e-5)
 
 
-def test_params_are_needed():
-    optimizer = lbfgs()
-    x = jnp.zeros(2)
-    with pytest.raises(ValueError, match="lbfgs needs params"):
-        optimizer.update(x, optimizer.init(x), value=jnp.array(0.0))
+def test_preconditioning_is_a_change_of_coordinates():
+    factors = jnp.array([0.5, 2.0, 3.0, 0.1])
+    start = jnp.array([-1.2, 1, -0.5, 0.8])
+    inside, _ = minimise(lambda z: rosenbrock(start + factors * z), np.zeros(4), 40)
+    values, _ = minimise(rosenbrock, start, 40, precondition=lambda x: factors * x)
+    np.testing.assert_allclose(values[:10], inside[:10], rtol=1e-3)
+    np.testing.assert_allclose(values.min(), inside.min(), rtol=0.1, atol=1e-4)
+
+
+def test_the_root_of_the_inverse_hessian_solves_a_quadratic_at_once():
+    values, _ = minimise(
+        quadratic, np.zeros(10), 4, precondition=lambda x: x / jnp.sqrt(jnp.linspace(1, 100, 10))
+    )
+    assert values[-1] < 1e-8 * values[0]
