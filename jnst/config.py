@@ -15,7 +15,7 @@ from jnst.color import Color
 from jnst.losses import Convention
 from jnst.regions import Propagation
 from jnst.style_losses import STYLE_LOSSES
-from jnst.vgg import Pooling, check_layers, smallest_side
+from jnst.vgg import Pooling, Precision, check_layers, smallest_side
 
 Pixels = Literal["free", "projected", "sigmoid"]
 Optimizer = Literal["lbfgs", "adam", "sgd"]
@@ -210,6 +210,9 @@ class Config:
         "l2", "differences of neighbours: squares, absolute, or diagonals too", _choice(Variation)
     )
     pooling: Pooling = _setting("average", "between the blocks of the network", _choice(Pooling))
+    precision: Precision = _setting(
+        "float32", "of the network's features; bfloat16 is for GPU and TPU", _choice(Precision)
+    )
     margin: int = _setting(
         16, "pixels beyond each border, optimised and cut off, so that no frame remains", _whole(0)
     )
@@ -314,7 +317,7 @@ class Config:
         """The settings that targets depend on, all others at their defaults: static under jit."""
         names = (
             "content_layers", "style_layers", "style_loss", "convention", "pooling", "margin",
-            "variation", "laplacian_pool", "mask_propagation", "normalize_gradients",
+            "precision", "variation", "laplacian_pool", "mask_propagation", "normalize_gradients",
         )  # fmt: skip
         return Config(
             **{name: getattr(self, name) for name in names},

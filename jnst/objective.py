@@ -110,7 +110,11 @@ def make_targets(
         check_image("style", each.image, config.style_layers)
     original = add_margin(content, config.margin)
     content_maps = extract_features(
-        network, original, config.content_layers, pooling=config.pooling
+        network,
+        original,
+        config.content_layers,
+        pooling=config.pooling,
+        precision=config.precision,
     )
     parts = _regions(styles, regions, config.margin)
     described = [(each, _style_maps(network, each, config)) for each in styles]
@@ -149,7 +153,9 @@ def total_loss(
     layout = targets.layout
     image = keep_content(image, targets)
     terms = {term.name: term for term in layout.style_terms()}
-    features = extract_features(network, image, layout.layers(), pooling=layout.pooling)
+    features = extract_features(
+        network, image, layout.layers(), pooling=layout.pooling, precision=layout.precision
+    )
 
     def seen(layer: str, weight: Array) -> Array:
         return (
@@ -272,7 +278,9 @@ def _style_maps(
     """Features of a style inside the margin, and the weights of their positions, by layer."""
     image = add_margin(style.image, config.margin)
     layers = dict.fromkeys(config.style_layers)
-    features = extract_features(network, image, layers, pooling=config.pooling)
+    features = extract_features(
+        network, image, layers, pooling=config.pooling, precision=config.precision
+    )
     mask = None
     if style.mask is not None:
         mask = add_margin(style.mask[..., None], config.margin)[..., 0]

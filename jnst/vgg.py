@@ -15,6 +15,7 @@ from jnst.checks import check_choice
 from jnst.convolution import convolve
 
 Pooling = Literal["average", "max"]
+Precision = Literal["float32", "bfloat16"]
 Params = Mapping[str, Mapping[str, Array]]
 
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
@@ -73,7 +74,7 @@ class Network(struct.PyTreeNode):
 
 
 class Convolution(nn.Module):
-    """A 3 x 3 convolution with bias; its input is padded with zeros."""
+    """A 3 x 3 convolution with bias, in the precision of its input, which is padded with zeros."""
 
     features: int
 
@@ -81,24 +82,29 @@ class Convolution(nn.Module):
     def __call__(self, x: Float[Array, "h w i"]) -> Float[Array, "h w o"]:
         shape = (3, 3, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
-        bias = self.param("bias", nn.initializers.zeros, shape[-1:])
-        if self.has_variable("winograd", "kernel"):
+        bias = self.param("bias", nn.initializers.zeros, shape[-1:]).astype(x.dtype)
+        # Between its linear maps Winograd's products are differences too small for bfloat16.
+        if self.has_variable("winograd", "kernel") and x.dtype != jnp.bfloat16:
             return winograd.convolve(x, self.get_variable("winograd", "kernel")) + bias
-        return convolve(x, kernel) + bias
+        return convolve(x, kernel.astype(x.dtype)) + bias
 
 
 class VGG19(nn.Module):
     """The convolutional part of VGG-19, on (H, W, 3) with the mean already subtracted.
 
-    Returns `{name: (H', W', C)}` for `layers` and computes nothing deeper than the deepest.
+    Returns `{name: (H', W', C)}` for `layers` and computes nothing deeper than the deepest. What is
+    returned has the type of x, in whatever precision it is computed.
     """
 
     layers: tuple[str, ...]
     pooling: Pooling = "average"
+    precision: Precision = "float32"
 
     @nn.compact
     def __call__(self, x: Float[Array, "h w 3"]) -> dict[str, Float[Array, "_h _w _c"]]:
-        taken = {}
+        taken, dtype = {}, x.dtype
+        if self.precision == "bfloat16":
+            x = x.astype(jnp.bfloat16)
         for name in LAYERS[: 1 + max(map(LAYERS.index, self.layers), default=-1)]:
             if name.startswith("conv"):
                 x = Convolution(CONVOLUTIONS[name][-1], name=name)(x)
@@ -107,7 +113,7 @@ class VGG19(nn.Module):
             else:
                 x = pool(x, self.pooling)
             if name in self.layers:
-                taken[name] = x
+                taken[name] = x.astype(dtype)
         return taken
 
 
@@ -150,6 +156,7 @@ def extract_features(
     layers: Iterable[str],
     *,
     pooling: Pooling = "average",
+    precision: Precision = "float32",
 ) -> dict[str, Float[Array, "_h _w _c"]]:
     """Feature maps of an image at the named layers.
 
@@ -158,16 +165,22 @@ def extract_features(
     the deepest layer is computed. `pooling` is "average" (Gatys et al. 2016, section 2) or "max"
     (the original network).
 
+    With `precision` "bfloat16" the convolutions are computed in that, forward and backward; maps
+    are returned, and gradients arrive, in the image's float32. It puts the relative loss off by
+    0.01 to 0.3 % and the gradient by 2 to 10 % of its length (embedded network and random weights,
+    three pairs at 192 px), and gains nothing on CPU.
+
     Raises:
-        ValueError: an unknown layer or pooling; an image that is not (H, W, 3) or is too small for
-            the deepest layer.
+        ValueError: an unknown layer, pooling or precision; an image that is not (H, W, 3) or is too
+            small for the deepest layer.
     """
     layers = check_layers(layers)
     check_choice("pooling", pooling, Pooling)
+    check_choice("precision", precision, Precision)
     check_image("image", image, layers)
     transformed = {name: {"kernel": kernel} for name, kernel in network.winograd.items()}
     variables = {"params": network.params, "winograd": transformed}
-    features = VGG19(layers, pooling).apply(variables, image - network.mean)
+    features = VGG19(layers, pooling, precision).apply(variables, image - network.mean)
     assert isinstance(features, dict)
     return features
 

@@ -86,6 +86,25 @@ def test_float32_equals_the_reference(file, pooling, convention, prepared):
     assert gradient_error(file, pooling, convention, gradient) <= bound
 
 
+def test_bfloat16_features_leave_the_loss_and_the_gradient(network):
+    """As the docstring of extract_features says, with some room."""
+    images = np.random.default_rng(0).random((3, 48, 64, 3), np.float32)
+    evaluated = {}
+    for precision in ("float32", "bfloat16"):
+        config = Config(margin=0, precision=precision)
+        targets = jax.jit(make_targets, static_argnums=3)(network, *images[:2], config)
+
+        @jax.jit
+        def loss(image, network, targets, config=config):
+            return total_loss(network, image, targets, config.weights())[0]
+
+        evaluated[precision] = jax.value_and_grad(loss)(images[2], network, targets)
+    (value, gradient), (rough_value, rough_gradient) = evaluated.values()
+    assert rough_gradient.dtype == np.float32
+    assert 0 < abs(rough_value - value) < 1e-2 * value
+    assert np.linalg.norm(rough_gradient - gradient) < 0.15 * np.linalg.norm(gradient)
+
+
 def same_units_are_active(file, pooling, prepared):
     layers = [name for name in CONVOLUTIONS if name <= "conv5_1"]
 

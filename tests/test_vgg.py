@@ -47,6 +47,22 @@ def test_features_equal_the_float64_reference(file, pooling, prepared):
         )
 
 
+def test_bfloat16_features_are_returned_in_float32(network):
+    image = np.random.default_rng(0).random((34, 40, 3), np.float32)
+    layers = ["conv1_1", "relu3_1", "pool4"]
+    precise = extract_features(network, image, layers)
+    rough = extract_features(network, image, layers, precision="bfloat16")
+    for name, maps in rough.items():
+        assert maps.dtype == jnp.float32
+        error = np.linalg.norm(maps - precise[name]) / np.linalg.norm(precise[name])
+        assert 1e-4 < error < 2e-2
+    prepared = prepare_network(network, layers)  # whose kernels are for float32
+    again = extract_features(prepared, image, layers, precision="bfloat16")
+    jax.tree.map(np.testing.assert_array_equal, again, rough)
+    with pytest.raises(ValueError, match="precision is 'float16'; accepted: float32, bfloat16"):
+        extract_features(network, image, layers, precision="float16")
+
+
 @pytest.mark.parametrize("shape", [(33, 47), (17, 64), (16, 16)])
 def test_any_size_that_the_deepest_layer_allows(network, shape):
     image = np.full((*shape, 3), 0.5, np.float32)

@@ -1,0 +1,78 @@
+"""What is read from the reports of workers: times, slopes, losses over time. Pure functions."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from worker import CHUNK
+
+Report = dict[str, Any]
+
+
+class Curve(NamedTuple):
+    """The lowest loss so far after each step, and the seconds until then.
+
+    `cold` counts everything from the call on, `warm` nothing that happens once: reading, targets,
+    compilation.
+    """
+
+    loss: np.ndarray
+    cold: np.ndarray
+    warm: np.ndarray
+
+
+def median(values: Sequence[float | None]) -> float | None:
+    """The median, or None if a value is missing."""
+    present = [value for value in values if value is not None]
+    return float(np.median(present)) if present and len(present) == len(values) else None
+
+
+def ratio(value: float | None, other: float | None) -> float | None:
+    """The one divided by the other, if there are both."""
+    return None if value is None or other is None else value / other
+
+
+def step_seconds(reports: Sequence[Report]) -> float:
+    """The median over the steps of all reports; the first chunk of each holds compilation."""
+    return float(np.median(np.concatenate([report["seconds"][CHUNK:] for report in reports])))
+
+
+def pixels(report: Report) -> int:
+    """Height x width."""
+    height, width = report["shape"]
+    return height * width
+
+
+def log_slope(x: Sequence[float], y: Sequence[float]) -> float:
+    """The power of x that y follows: the slope of the least-squares line through the logarithms."""
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def curve(report: Report) -> Curve:
+    """The losses of the last size over time; each size begins with a chunk that compiles.
+
+    Of that chunk only the whole time is known: its steps are taken to last as long as the later
+    ones at this size, and what is left is counted before them, or not at all.
+    """
+    size = np.array(report["size"])
+    cold = np.array(report["seconds"], float)
+    warm = cold.copy()
+    for each in np.unique(size):
+        steps = np.flatnonzero(size == each)
+        first, rest = steps[:CHUNK], steps[CHUNK:]
+        if not len(rest):
+            continue
+        usual = np.median(cold[rest])
+        before = cold[first].sum() - usual * len(first)
+        cold[first] = warm[first] = usual
+        cold[first[0]] += before
+    last = size == size[-1]
+    loss = np.array(report["loss"], float)[last]
+    lowest = np.fmin.accumulate(loss)
+    return Curve(lowest, np.cumsum(cold)[last], np.cumsum(warm)[last])
+
+
+def time_to_reach(seconds: np.ndarray, loss: np.ndarray, target: float) -> float | None:
+    """Seconds until the loss is no higher than the target; None if it never is."""
+    reached = np.flatnonzero(loss <= target)
+    return float(seconds[reached[0]]) if len(reached) else None
