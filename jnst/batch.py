@@ -11,8 +11,14 @@ import psutil
 from jnst.checks import whole_number
 from jnst.config import Config
 from jnst.networks import load_network
-from jnst.optimize import named_optimizer
-from jnst.pyramid import Item, Position, begin_level, check_levels, level_targets, run_levels
+from jnst.pyramid import (
+    Position,
+    begin_level,
+    check_levels,
+    level_optimizer,
+    level_targets,
+    run_levels,
+)
 from jnst.record import History, Result, network_identity
 from jnst.run import memory_of_batch
 from jnst.style_losses import STYLE_LOSSES
@@ -247,7 +253,7 @@ def _most_that_fit(network: Network, task: Task, count: int) -> int:
     count = _evenly(count, MOST_ITEMS)
     if count == 1:
         return 1
-    needed = _bytes_of_batch(network, task.item, task.levels[-1].shape, count)
+    needed = _bytes_of_batch(network, task, count)
     return max(1, min(count, int(count * SHARE_OF_MEMORY * _free_memory() / needed)))
 
 
@@ -255,7 +261,10 @@ def _evenly(count: int, most: int) -> int:
     return math.ceil(count / math.ceil(count / most))
 
 
-def _bytes_of_batch(network: Network, item: Item, shape: tuple[int, int], count: int) -> int:
+def _bytes_of_batch(network: Network, task: Task, count: int) -> int:
+    """Of the program of the last level, the largest."""
+    item, shape = task.item, task.levels[-1].shape
+
     def arguments() -> Any:
         targets = level_targets(network, item.scene, shape, item.config)
         return begin_level(item, item.start, shape), targets, item.config.weights()
@@ -265,7 +274,7 @@ def _bytes_of_batch(network: Network, item: Item, shape: tuple[int, int], count:
         jax.eval_shape(arguments),
     )
     return memory_of_batch(
-        named_optimizer(item.config.optimizer),
+        level_optimizer(item.config, len(task.levels) - 1),
         state,
         network,
         targets,

@@ -98,17 +98,22 @@ class DivergedError(RuntimeError):
 Step = Callable[[State, Network, Targets, Terms], tuple[State, Info]]
 
 
-@functools.cache
-def named_optimizer(name: Optimizer) -> optax.GradientTransformation:
+def named_optimizer(name: Optimizer, *, precondition: bool = True) -> optax.GradientTransformation:
     """The optimizer of that name; its learning rate is set by `init`, so that it is never static.
 
-    "lbfgs" is `jnst.lbfgs.lbfgs` preconditioned with `smooth`, whose steps have no rate; "adam" is
-    `optax.adam` with rate 0.02 and b2 = 0.99; "sgd" is `optax.sgd` with rate 1. Both have a `decay`
-    of the rate, what it is multiplied by every 100 steps.
+    "lbfgs" is `jnst.lbfgs.lbfgs`, whose steps have no rate, preconditioned with `smooth` if
+    `precondition`: for an image whose large shapes are still to change. "adam" is `optax.adam` with
+    rate 0.02 and b2 = 0.99; "sgd" is `optax.sgd` with rate 1. Both have a `decay` of the rate, what
+    it is multiplied by every 100 steps. The same arguments give the same object.
     """
+    return _named_optimizer(name, precondition and name == "lbfgs")
+
+
+@functools.cache
+def _named_optimizer(name: Optimizer, precondition: bool) -> optax.GradientTransformation:
     match name:
         case "lbfgs":
-            return lbfgs(precondition=smooth)
+            return lbfgs(precondition=smooth) if precondition else lbfgs()
         case "adam":
             return optax.inject_hyperparams(_decaying_adam)(learning_rate=0.02, decay=1.0)
         case "sgd":

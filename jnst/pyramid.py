@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jaxtyping import Float
 
 from jnst.config import Config
@@ -147,7 +148,6 @@ def run_levels(
     """
     config = items[0].config
     network = prepare_network(network, config.layers())
-    optimizer = named_optimizer(config.optimizer)
     weights = stack([item.config.weights() for item in items])
     first = resume.level if resume else 0
     images = resume.images if resume else tuple(item.start for item in items)
@@ -168,7 +168,7 @@ def run_levels(
                 begin = jax.vmap(partial(resize_moments, margin=config.margin))(state, begin)
         state = begin
         for state, info in run_batch(
-            optimizer,
+            level_optimizer(config, index),
             begin,
             network,
             targets,
@@ -188,6 +188,16 @@ def run_levels(
             yield Position(index, taken, images, state, diverged), info
             if None not in diverged:
                 return
+
+
+def level_optimizer(config: Config, index: int) -> optax.GradientTransformation:
+    """The optimizer of a level. Behind a coarser one L-BFGS is not preconditioned.
+
+    There large shapes are settled, and the others wait. Loss at the end of three levels of 64, 128,
+    256 px, with all preconditioned and with none: Scream 0.703, 0.784; Starry Night 0.563, 0.547;
+    Lion x Great Wave 0.476, 0.430; at the end of the first: 2.23, 2.39; 1.67, 1.72; 0.88, 0.94.
+    """
+    return named_optimizer(config.optimizer, precondition=index == 0)
 
 
 def _diverged(

@@ -172,10 +172,7 @@ def test_group_and_split():
 def test_the_batch_is_what_half_of_the_memory_holds(network, pictures, small, monkeypatch):
     [content, _], [style, *_] = pictures
     task = prepare(content, style, Config(**small))
-    needed = {
-        count: batch._bytes_of_batch(network, task.item, task.levels[-1].shape, count)
-        for count in (1, 2, 8)
-    }
+    needed = {count: batch._bytes_of_batch(network, task, count) for count in (1, 2, 8)}
     assert 3 < needed[8] / needed[2] < 5
     assert needed[1] < needed[2]
 

@@ -189,7 +189,7 @@ GREY = np.full((32, 32, 3), 0.5)
     [
         ({"content": GREY[..., 0]}, r"content is float64 of shape \(32, 32\); a path or a float"),
         ({"style": GREY[..., :2]}, r"style is float64 of shape \(32, 32, 2\)"),
-        ({"style": GREY[None]}, "style is float64 of shape"),
+        ({"style": GREY[None, None]}, "style is float64 of shape"),
         ({"content": (GREY * 255).astype(np.uint8)}, "content is uint8 of shape"),
         ({"content": None}, "content is object of shape"),
         ({"content": GREY * 255}, r"content has values outside \[0, 1\]"),
