@@ -36,7 +36,7 @@ from jnst.stylize import (
 from jnst.sweep import Outline, Sweep, SweepProgress, open_sweep, sweep
 from jnst.sweep_folder import SweepError, SweptPoint, read_sweep
 from jnst.version import __version__
-from jnst.vgg import VGG19, Network, NetworkError, extract_features
+from jnst.vgg import VGG19, Network, NetworkError, extract_features, prepare_network
 from jnst.video import load_frames, save_gif, stylize_frames
 
 __all__ = [
@@ -88,6 +88,7 @@ __all__ = [
     "open_sweep",
     "plan_levels",
     "port_network",
+    "prepare_network",
     "preset",
     "read_plan",
     "read_sweep",

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable
-from typing import get_args
+from typing import TypeAlias, get_args
 
 import jax
 import jax.numpy as jnp
@@ -96,6 +96,7 @@ class DivergedError(RuntimeError):
 
 
 Step = Callable[[State, Network, Targets, Terms], tuple[State, Info]]
+Transformation: TypeAlias = optax.GradientTransformation
 
 
 def named_optimizer(name: Optimizer, *, precondition: bool = True) -> optax.GradientTransformation:

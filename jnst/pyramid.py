@@ -8,7 +8,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Float
 
 from jnst.config import Config
@@ -25,6 +24,7 @@ from jnst.objective import (
 from jnst.optimize import (
     Info,
     State,
+    Transformation,
     init,
     named_optimizer,
     resize_moments,
@@ -190,7 +190,7 @@ def run_levels(
                 return
 
 
-def level_optimizer(config: Config, index: int) -> optax.GradientTransformation:
+def level_optimizer(config: Config, index: int) -> Transformation:
     """The optimizer of a level. Behind a coarser one L-BFGS is not preconditioned.
 
     There large shapes are settled, and the others wait. Loss at the end of three levels of 64, 128,

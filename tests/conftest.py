@@ -1,5 +1,7 @@
+import gc
 import hashlib
 
+import jax
 import jax.numpy as jnp
 import make_files
 import numpy as np
@@ -10,6 +12,7 @@ from tiny import SHAPES
 
 from jnst import cli, formats
 from jnst.canonical import write_network
+from jnst.run import _run_chunk
 from jnst.vgg import CONVOLUTIONS, Network
 
 
@@ -20,6 +23,15 @@ def cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("JNST_CACHE", str(folder))
     monkeypatch.delenv("JNST_MANIFEST", raising=False)
     return folder
+
+
+@pytest.fixture
+def programs():
+    """How many programs of steps have been compiled since the test began."""
+    jax.clear_caches()
+    gc.collect()  # what only the caches kept is taken off JAX's count when it goes
+    before = _run_chunk._cache_size()
+    return lambda: _run_chunk._cache_size() - before
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from jnst import batch
 from jnst.batch import fit_batch, group, program, split, stylize_batch_steps
 from jnst.config import Config
 from jnst.objective import Style, make_targets, total_loss
-from jnst.run import _run_chunk, stack
+from jnst.run import stack
 from jnst.task import prepare
 
 
@@ -136,13 +136,14 @@ def test_when_all_have_diverged_it_ends(network, pictures, small):
     assert len(list(batches)) == 2
 
 
-def test_what_is_traced_shares_a_program_and_batches_are_of_one_size(network, pictures, small):
+def test_what_is_traced_shares_a_program_and_batches_are_of_one_size(
+    network, pictures, small, programs
+):
     """Seven items in batches of at most three: sizes 3, 3 and 1, which is filled up."""
     [content, _], styles = pictures
     configs = [Config(**small).replace(style_weight=weight, seed=weight) for weight in range(1, 8)]
-    jax.clear_caches()
     results = jnst.stylize_batch(content, styles[0], network=network, config=configs, batch_size=3)
-    assert _run_chunk._cache_size() == 1
+    assert programs() == 1
     assert [result.config.style_weight for result in results] == list(range(1, 8))
     for number in (0, 6):
         close(

@@ -57,6 +57,18 @@ def test_run_equals_a_plain_loop_of_optax(problem):
     np.testing.assert_allclose(state.variable, expected, atol=2e-3)
 
 
+@pytest.mark.parametrize("name", ["adam", "lbfgs"])
+def test_the_whole_state_is_donated(problem, name):
+    image, network, *rest = problem
+    optimizer = named_optimizer(name)
+    state = init(optimizer, image)
+    program = _run_chunk.lower(
+        optimizer, "free", 5, False, state, network.arrays_only(), *rest, 5
+    ).compile()
+    bytes_of_state = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+    assert program.memory_analysis().alias_size_in_bytes >= bytes_of_state
+
+
 def test_any_transformation_of_optax_and_its_line_search(problem):
     _, losses = run_all(optax.chain(optax.clip(1e-3), optax.sgd(5.0)), *problem, steps=4)
     assert losses[-1] < losses[0]

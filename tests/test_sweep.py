@@ -8,13 +8,11 @@ import signal
 import subprocess
 import sys
 
-import jax
 import numpy as np
 import pytest
 
 import jnst
 from jnst.record import load_recipe
-from jnst.run import _run_chunk
 from jnst.sweep import Outline
 
 sweep_module = sys.modules["jnst.sweep"]
@@ -80,16 +78,15 @@ def test_every_point_is_a_picture_a_record_and_a_line(tmp_path, plan, network):
     assert [point.row for point in again] == [point.row for point in points]
 
 
-def test_points_that_share_a_program_are_compiled_once(tmp_path, plan):
+def test_points_that_share_a_program_are_compiled_once(tmp_path, plan, programs):
     plan["grid"]["content_weight"] = {"linspace": [0.5, 1, 3]}
-    jax.clear_caches()
     with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
         assert opened.outline[:4] == (12, 0, 0, 2)
         assert opened.outline.seconds > 0
         assert opened.outline.bytes == 12 * 3 * 32 * 24
         progress = list(opened.run())
         assert opened.outline == Outline(12, 12, 0, 0, 0.0, 0)
-    assert _run_chunk._cache_size() == 2
+    assert programs() == 2
     assert [at.done for at in progress if not at.steps] == [6, 12]
     assert (progress[0].batch, progress[0].step, progress[0].steps) == (6, 5, 6)
     assert progress[-1].seconds_left == 0

@@ -1,6 +1,5 @@
 import itertools
 
-import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,7 +7,6 @@ from test_flow import write
 
 from jnst.flow import FlowError
 from jnst.images import ImageError
-from jnst.run import _run_chunk
 from jnst.video import frame_durations, load_frames, save_gif, stylize_frames
 
 
@@ -92,7 +90,6 @@ def test_a_missing_flow_is_named(network, frames, flows, small, arrays):
         next(results)
 
 
-def test_frames_compile_once(network, frames, small, arrays):
-    jax.clear_caches()
+def test_frames_compile_once(network, frames, small, arrays, programs):
     list(stylize_frames(frames, arrays[1], **options(small, network)))
-    assert _run_chunk._cache_size() == 1
+    assert programs() == 1
