@@ -90,7 +90,8 @@ def stylize_batch_steps(
     """
     if batch_size != "auto":
         batch_size = whole_number("batch_size", batch_size, minimum=1)
-    configs = [config or Config()] if config is None or isinstance(config, Config) else list(config)
+    config = Config() if config is None else config
+    configs = [config] if isinstance(config, Config) else list(config)
     given = {
         "contents": listed(contents),
         "styles": listed(styles),

@@ -15,11 +15,11 @@ SMALLEST_STEP = SHRINK**4
 class LBFGSState(NamedTuple):
     """All of it is in the coordinates of `precondition`, from where the parameters were at first.
 
-    `memory.params` and `memory.updates` are the last accepted point and its gradient.
+    `memory.params` and `memory.updates` are the last accepted point and its gradient; the next one
+    to be evaluated is `step` times `direction` before it.
     """
 
     memory: optax.ScaleByLBFGSState
-    point: optax.Params
     value: Float[Array, ""]
     direction: optax.Updates
     step: Float[Array, ""]
@@ -50,7 +50,6 @@ def lbfgs(
         origin = optax.tree.zeros_like(params)
         return LBFGSState(
             scale.init(origin),
-            point=origin,
             value=jnp.float32(jnp.inf),
             direction=origin,
             step=jnp.float32(1),
@@ -64,15 +63,15 @@ def lbfgs(
         value: Float[Array, ""],
         **_: Any,
     ) -> tuple[optax.Updates, LBFGSState]:
-        gradient = precondition(updates)
+        gradient, point = precondition(updates), _next_point(state)
 
         def accept(state: LBFGSState) -> LBFGSState:
-            change = optax.tree.sub(state.point, state.memory.params)
+            change = optax.tree.sub(point, state.memory.params)
             bend = optax.tree.sub(gradient, state.memory.updates)
             concave = optax.tree.vdot(change, bend) <= 0
             memory = jax.lax.cond(concave, _forget, lambda memory: memory, state.memory)
-            direction, memory = scale.update(gradient, memory, state.point)
-            return LBFGSState(memory, state.point, value, direction, jnp.float32(1))
+            direction, memory = scale.update(gradient, memory, point)
+            return LBFGSState(memory, value, direction, jnp.float32(1))
 
         def reject(state: LBFGSState) -> LBFGSState:
             state = state._replace(step=state.step * SHRINK)
@@ -83,15 +82,17 @@ def lbfgs(
         def restart(state: LBFGSState) -> LBFGSState:
             memory = _forget(state.memory)
             direction, memory = scale.update(memory.updates, memory, memory.params)
-            return LBFGSState(memory, state.point, state.value, direction, jnp.float32(1))
+            return LBFGSState(memory, state.value, direction, jnp.float32(1))
 
         finite = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(gradient))
         state = jax.lax.cond(finite & (value <= state.value), accept, reject, state)
-        point = optax.tree.add_scale(state.memory.params, -state.step, state.direction)
-        change = precondition(optax.tree.sub(point, state.point))
-        return change, state._replace(point=point)
+        return precondition(optax.tree.sub(_next_point(state), point)), state
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _next_point(state: LBFGSState) -> optax.Params:
+    return optax.tree.add_scale(state.memory.params, -state.step, state.direction)
 
 
 def _forget(memory: optax.ScaleByLBFGSState) -> optax.ScaleByLBFGSState:
