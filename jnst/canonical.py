@@ -14,7 +14,7 @@ from jnst.atomic import atomic_path
 from jnst.checks import check_choice
 from jnst.containers import dequantise
 from jnst.formats import TENSORS
-from jnst.vgg import Network
+from jnst.vgg import Network, check_complete
 
 Storage = Literal["float32", "float16", "int8"]
 
@@ -29,7 +29,7 @@ def write_network(
     round(kernel / scale) with the attribute `scale` = max |kernel| / 127, one per output channel.
 
     Raises:
-        ValueError: an unknown storage.
+        ValueError: an unknown storage; a network from `prepare_network`.
         OSError: the file cannot be written; one that was there before stays.
     """
     check_choice("storage", storage, Storage)
@@ -84,6 +84,7 @@ def network_digest(network: Network) -> str:
 
 
 def _tensors(network: Network) -> Iterable[tuple[str, np.ndarray]]:
+    check_complete(network)
     for key in TENSORS:
         layer, kind = key.split("/")
         yield key, np.asarray(network.params[layer][kind], np.float32, order="C")

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jnst.canonical import network_digest
-from jnst.vgg import CONVOLUTIONS, Network, Pooling, extract_features
+from jnst.vgg import CONVOLUTIONS, Network, Pooling, check_complete, extract_features
 
 Image = Float[Array, "_h _w 3"] | Float[np.ndarray, "_h _w 3"]
 
@@ -27,8 +27,10 @@ def normalize_network(network: Network, images: Iterable[Image], *, pooling: Poo
     sizes; `pooling` is the one that the network will be used with, for the means depend on it.
 
     Raises:
-        ValueError: there are no images, or one is too small; an unknown pooling.
+        ValueError: there are no images, or one is too small; an unknown pooling; a network from
+            `prepare_network`.
     """
+    check_complete(network)
     images = list(images)
     if not images:
         raise ValueError("images is empty; the means need at least one")

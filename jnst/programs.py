@@ -1,6 +1,7 @@
-"""Compiled programs that are kept, so that the next start of the command need not compile them."""
+"""What compiling leaves: programs, kept for the next start of the command, and freed memory."""
 
 import contextlib
+import ctypes
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,16 @@ def kept_programs(folder: Path) -> Iterator[None]:
             yield
         finally:
             _configure(before)
+
+
+def return_freed_memory() -> None:
+    """Give back to the system what the C library keeps of freed memory, where it is glibc.
+
+    After a compilation that is much: without it the peak of a first run at 512 px is 1,361 instead
+    of 1,135 MB.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _configure(settings: dict[str, object]) -> None:

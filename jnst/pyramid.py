@@ -147,7 +147,7 @@ def run_levels(
     `run`. `resume` is a Position of before, from which it goes on to the same images.
     """
     config = items[0].config
-    network = prepare_network(network, config.layers())
+    network = prepare_network(network, config.layers(), precision=config.precision)
     weights = stack([item.config.weights() for item in items])
     first = resume.level if resume else 0
     images = resume.images if resume else tuple(item.start for item in items)

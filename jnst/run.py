@@ -13,6 +13,7 @@ from jaxtyping import Array, Int
 from jnst.config import Pixels, Terms
 from jnst.objective import Targets
 from jnst.optimize import DivergedError, Info, State, Step, make_step
+from jnst.programs import return_freed_memory
 from jnst.vgg import Network, prepare_network
 
 Tree = TypeVar("Tree")
@@ -82,12 +83,20 @@ def _chunks(
     chunk: int,
 ) -> Iterator[tuple[int, State, Info]]:
     """The steps before each chunk, the state after it, and its Info."""
-    network = prepare_network(network.arrays_only(), targets.layout.layers())
+    network = _ready(network, targets)
+    program = optimizer, pixels, chunk, batched
+    # The first call would compile by itself, and run among what that leaves.
+    _run_chunk.lower(*program, state, network, targets, weights, chunk).compile()
+    return_freed_memory()
     for done in range(0, steps, chunk):
         count = min(chunk, steps - done)
-        arguments = state, network, targets, weights, count
-        state, info = _run_chunk(optimizer, pixels, chunk, batched, *arguments)
+        state, info = _run_chunk(*program, state, network, targets, weights, count)
         yield done, state, jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
+
+
+def _ready(network: Network, targets: Targets) -> Network:
+    layout = targets.layout
+    return prepare_network(network.arrays_only(), layout.layers(), precision=layout.precision)
 
 
 def stack(items: Sequence[Tree]) -> Tree:
@@ -160,8 +169,7 @@ def memory_of_batch(
 
     Takes what `run_batch` takes, or only its shapes (`jax.eval_shape`).
     """
-    network = prepare_network(network.arrays_only(), targets.layout.layers())
-    arguments = state, network, targets, weights, chunk
+    arguments = state, _ready(network, targets), targets, weights, chunk
     program = _run_chunk.lower(optimizer, pixels, chunk, True, *arguments).compile()
     counted = program.memory_analysis()
     assert counted is not None  # no backend of ours

@@ -14,7 +14,7 @@ from jnst.optimize import DivergedError
 from jnst.pyramid import check_levels, run_levels
 from jnst.record import History, Result, network_identity
 from jnst.task import Source, listed, open_picture, prepare
-from jnst.vgg import Network
+from jnst.vgg import Network, prepare_network
 
 Image = Float[np.ndarray, "h w 3"]
 Mask = Float[np.ndarray, "h w"]
@@ -125,11 +125,13 @@ def stylize_steps(
     loaded = network if isinstance(network, Network) else load_network(network)
     check_levels(loaded, task.item, task.levels)
     identity = network_identity(loaded, "" if isinstance(network, Network) else str(network))
+    # From here on nothing holds the network as it was loaded: it need not be in memory twice.
+    prepared = prepare_network(loaded, config.layers(), precision=config.precision)
 
     def results() -> Iterator[Result]:
         history = History.empty(config)
         yield task.result(task.item.start, history, identity)
-        for position, info in run_levels(loaded, [task.item], levels=task.levels):
+        for position, info in run_levels(prepared, [task.item], levels=task.levels):
             [image], [diverged] = position.images, position.diverged
             if diverged is not None:
                 raise DivergedError(diverged, task.image(image))

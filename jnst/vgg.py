@@ -54,10 +54,9 @@ class NetworkError(ValueError):
 class Network(struct.PyTreeNode):
     """A VGG-19 in canonical form: RGB in [0, 1] minus `mean`, then conv1_1.
 
-    `params` is `{"conv1_1": {"kernel": (3, 3, I, O), "bias": (O,)}, ...}`, all sixteen
-    convolutions; `mean` is (3,). `winograd` has the transformed kernels of the layers that
-    `prepare_network` found to be faster so, which are used in the place of `params`. These are the
-    leaves of the pytree; the rest is its identity: `digest` is `network_digest` of it.
+    `params` is `{"conv1_1": {"kernel": (3, 3, I, O), "bias": (O,)}, ...}`, all sixteen convolutions
+    unless it is from `prepare_network`; `mean` is (3,). These are the leaves of the pytree; the
+    rest is its identity: `digest` is `network_digest` of it.
     """
 
     params: Params
@@ -66,11 +65,10 @@ class Network(struct.PyTreeNode):
     source: str = struct.field(pytree_node=False, default="")
     licence: str = struct.field(pytree_node=False, default="")
     digest: str = struct.field(pytree_node=False, default="")
-    winograd: Mapping[str, Float[Array, "6 6 i o"]] = struct.field(default_factory=dict)
 
     def arrays_only(self) -> "Network":
         """The same arrays without identity, so that networks share compiled programs."""
-        return Network(self.params, self.mean, winograd=self.winograd)
+        return Network(self.params, self.mean)
 
 
 class Convolution(nn.Module):
@@ -80,13 +78,13 @@ class Convolution(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "h w i"]) -> Float[Array, "h w o"]:
-        shape = (3, 3, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
-        bias = self.param("bias", nn.initializers.zeros, shape[-1:]).astype(x.dtype)
-        # Between its linear maps Winograd's products are differences too small for bfloat16.
-        if self.has_variable("winograd", "kernel") and x.dtype != jnp.bfloat16:
-            return winograd.convolve(x, self.get_variable("winograd", "kernel")) + bias
-        return convolve(x, kernel.astype(x.dtype)) + bias
+        if self.has_variable("params", "transformed"):
+            x = winograd.convolve(x, self.get_variable("params", "transformed"))
+        else:
+            shape = (3, 3, x.shape[-1], self.features)
+            kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+            x = convolve(x, kernel.astype(x.dtype))
+        return x + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
 
 
 class VGG19(nn.Module):
@@ -172,41 +170,71 @@ def extract_features(
 
     Raises:
         ValueError: an unknown layer, pooling or precision; an image that is not (H, W, 3) or is too
-            small for the deepest layer.
+            small for the deepest layer; a network from `prepare_network` for fewer layers or
+            another precision.
     """
     layers = check_layers(layers)
     check_choice("pooling", pooling, Pooling)
     check_choice("precision", precision, Precision)
     check_image("image", image, layers)
-    transformed = {name: {"kernel": kernel} for name, kernel in network.winograd.items()}
-    variables = {"params": network.params, "winograd": transformed}
-    features = VGG19(layers, pooling, precision).apply(variables, image - network.mean)
+    params = _needed_params(network, layers, precision)
+    features = VGG19(layers, pooling, precision).apply({"params": params}, image - network.mean)
     assert isinstance(features, dict)
     return features
 
 
-def prepare_network(network: Network, layers: Iterable[str]) -> Network:
-    """The same network, made ready for many passes up to the deepest of `layers`.
+def prepare_network(
+    network: Network, layers: Iterable[str], *, precision: Precision = "float32"
+) -> Network:
+    """What many passes up to the deepest of `layers` need of a network, and nothing else.
 
-    On CPU kernels are transformed where `jnst.winograd.pays`, once for all passes; features differ
-    by rounding (1e-5 of their deviation). Elsewhere it is the network as it is.
+    Deeper convolutions are left out. On CPU, in float32, kernels are transformed once for all
+    passes where `jnst.winograd.pays`: `params` has `{"transformed": (6, 6, I, O), "bias": (O,)}` of
+    these layers, whose features differ by rounding (1e-5 of their deviation).
 
     Raises:
-        ValueError: an unknown layer.
+        ValueError: as `extract_features` of the same layers and precision.
     """
-    deepest = max(map(LAYERS.index, check_layers(layers)), default=-1)
+    check_choice("precision", precision, Precision)
+    params = _needed_params(network, check_layers(layers), precision)
     kernels = {
-        name: network.params[name]["kernel"]
-        for name in LAYERS[: deepest + 1]
-        if name in CONVOLUTIONS and winograd.pays(CONVOLUTIONS[name])
+        name: layer["kernel"]
+        for name, layer in params.items()
+        # Between its linear maps Winograd's products are differences too small for bfloat16.
+        if "kernel" in layer and precision == "float32" and winograd.pays(CONVOLUTIONS[name])
     }
-    missing = {name: kernel for name, kernel in kernels.items() if name not in network.winograd}
-    return network.replace(winograd={**network.winograd, **_transform_kernels(missing)})
+    transformed = {
+        name: {"transformed": kernel, "bias": params[name]["bias"]}
+        for name, kernel in _transform_kernels(kernels).items()
+    }
+    return network.replace(params={**params, **transformed})
 
 
 @jax.jit
 def _transform_kernels(kernels: Mapping[str, Array]) -> Mapping[str, Array]:
     return jax.tree.map(winograd.transform_kernel, kernels)
+
+
+def _needed_params(network: Network, layers: Sequence[str], precision: Precision) -> Params:
+    needed = {}
+    for name in LAYERS[: 1 + max(map(LAYERS.index, layers), default=-1)]:
+        if name not in CONVOLUTIONS:
+            continue
+        needed[name] = network.params.get(name, {})
+        if not needed[name] or (precision == "bfloat16" and "transformed" in needed[name]):
+            raise ValueError(
+                f"network has no kernel of {name} in {precision}; what prepare_network returns is "
+                "for its layers and precision, take the network that it was made from"
+            )
+    return needed
+
+
+def check_complete(network: Network) -> None:
+    """ValueError unless the network has all sixteen convolutions as they are in its file."""
+    if not all("kernel" in network.params.get(name, {}) for name in CONVOLUTIONS):
+        raise ValueError(
+            "network has not all its kernels; take the one that prepare_network was called with"
+        )
 
 
 def smallest_side(layers: Iterable[str]) -> int:

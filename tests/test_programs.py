@@ -1,11 +1,16 @@
+import ctypes
+import os
+import platform
 import warnings
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jnst import cli
-from jnst.programs import kept_programs
+from jnst.programs import kept_programs, return_freed_memory
 
 
 @pytest.fixture
@@ -95,3 +100,26 @@ def test_the_command_keeps_programs_unless_told_otherwise(call, cache, monkeypat
         status, _, [message] = call(command, *arguments, "--no-compilation-cache")
         assert status == 2 and "no such file" in message.lower()
     assert len(folders) == 1
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="for glibc")
+def test_freed_memory_goes_back_to_the_system():
+    def resident():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    pieces = [np.ones(2**14, np.uint8) for _ in range(2**13)]
+    last = pieces.pop()  # behind it nothing can be given back by itself
+    del pieces
+    before = resident()
+    return_freed_memory()
+    assert before - resident() > 2**26
+    assert last.all()
+
+
+@pytest.mark.parametrize("failure", [AttributeError, OSError, TypeError])
+def test_another_c_library_is_let_be(monkeypatch, failure):
+    def missing(name):
+        raise failure
+
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    return_freed_memory()

@@ -56,7 +56,7 @@ def test_bfloat16_features_are_returned_in_float32(network):
         assert maps.dtype == jnp.float32
         error = np.linalg.norm(maps - precise[name]) / np.linalg.norm(precise[name])
         assert 1e-4 < error < 2e-2
-    prepared = prepare_network(network, layers)  # whose kernels are for float32
+    prepared = prepare_network(network, layers, precision="bfloat16")
     again = extract_features(prepared, image, layers, precision="bfloat16")
     jax.tree.map(np.testing.assert_array_equal, again, rough)
     with pytest.raises(ValueError, match="precision is 'float16'; accepted: float32, bfloat16"):

@@ -8,7 +8,9 @@ from jax.test_util import check_grads
 from test_convolution import plainly
 
 from jnst import winograd
-from jnst.vgg import CONVOLUTIONS, prepare_network
+from jnst.canonical import write_network
+from jnst.normalize import normalize_network
+from jnst.vgg import CONVOLUTIONS, extract_features, prepare_network
 
 
 def normal(*shape, seed=0):
@@ -68,8 +70,13 @@ def test_rounding(channels):
 
 def test_preparing_transforms_what_pays_up_to_the_deepest_layer(network, monkeypatch):
     prepared = prepare_network(network, ["relu1_1", "relu3_2"])
-    assert list(prepared.winograd) == ["conv2_2", "conv3_1", "conv3_2"]
-    for name, kernel in prepared.winograd.items():
+    direct, transformed = ["conv1_1", "conv1_2", "conv2_1"], ["conv2_2", "conv3_1", "conv3_2"]
+    assert list(prepared.params) == direct + transformed
+    for name in direct:
+        assert prepared.params[name] is network.params[name]
+    for name in transformed:
+        kernel = prepared.params[name]["transformed"]
+        assert prepared.params[name].keys() == {"transformed", "bias"}
         expected = np.einsum(
             "ay,bx,yxio->baio",
             winograd.KERNEL,
@@ -78,12 +85,33 @@ def test_preparing_transforms_what_pays_up_to_the_deepest_layer(network, monkeyp
         )
         assert kernel.shape == (6, 6, *CONVOLUTIONS[name][2:])
         np.testing.assert_allclose(kernel, expected, rtol=1e-4, atol=1e-6)
-    again = prepare_network(prepared, ["relu3_3"])
-    assert list(again.winograd) == [*prepared.winograd, "conv3_3"]
-    assert again.winograd["conv3_1"] is prepared.winograd["conv3_1"]
-    assert (again.params, again.digest) == (network.params, network.digest)
-    assert prepare_network(network, []).winograd == {}
+    again = prepare_network(prepared, ["relu3_1"])
+    assert again.params == {name: prepared.params[name] for name in [*direct, *transformed[:2]]}
+    assert again.digest == network.digest
+    assert prepare_network(network, []).params == {}
     with pytest.raises(ValueError, match="unknown layer 'relu9_1'"):
         prepare_network(network, ["relu9_1"])
+    rough = prepare_network(network, ["relu3_2"], precision="bfloat16")
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert prepare_network(network, ["relu3_2"]).winograd == {}
+    elsewhere = prepare_network(network, ["relu3_2"])
+    assert rough.params == elsewhere.params
+    assert elsewhere.params == {name: network.params[name] for name in prepared.params}
+    with pytest.raises(ValueError, match="precision is 'float16'"):
+        prepare_network(network, ["relu3_2"], precision="float16")
+
+
+def test_a_prepared_network_is_for_its_layers_and_precision(network, tmp_path):
+    prepared = prepare_network(network, ["relu3_2"])
+    image = np.full((32, 32, 3), 0.5, np.float32)
+    extract_features(prepared, image, ["relu3_1"])
+    with pytest.raises(ValueError, match="no kernel of conv3_3 in float32; what prepare_network"):
+        extract_features(prepared, image, ["relu4_1"])
+    with pytest.raises(ValueError, match="no kernel of conv3_3 in float32; what prepare_network"):
+        prepare_network(prepared, ["relu4_1"])
+    with pytest.raises(ValueError, match="no kernel of conv2_2 in bfloat16"):
+        extract_features(prepared, image, ["relu3_1"], precision="bfloat16")
+    with pytest.raises(ValueError, match="network has not all its kernels; take the one that"):
+        write_network(tmp_path / "a.h5", prepared)
+    with pytest.raises(ValueError, match="network has not all its kernels; take the one that"):
+        normalize_network(prepared, [image], pooling="average")
+    assert not list(tmp_path.iterdir())
