@@ -76,7 +76,11 @@ def check_output(path: Path) -> None:
 
 
 def network_digest(network: Network) -> str:
-    """SHA-256 of the mean and the tensors in float32, the same whatever file they came from."""
+    """SHA-256 of the mean and the tensors in float32, the same whatever file they came from.
+
+    Raises:
+        ValueError: a network from `prepare_network`.
+    """
     digest = hashlib.sha256(np.asarray(network.mean, np.float32).data)
     for _, tensor in _tensors(network):
         digest.update(tensor.data)

@@ -37,6 +37,7 @@ def run(
     static: pass the same optimizer object again, with what varies in `optax.inject_hyperparams`.
 
     Raises:
+        ValueError: a network from `prepare_network` for fewer layers or another precision.
         DivergedError: the optimisation cannot go on, because the next image is not finite or
             because no loss has been finite yet.
     """
@@ -83,6 +84,8 @@ def _chunks(
     chunk: int,
 ) -> Iterator[tuple[int, State, Info]]:
     """The steps before each chunk, the state after it, and its Info."""
+    if steps <= 0:
+        return
     network = _ready(network, targets)
     program = optimizer, pixels, chunk, batched
     # The first call would compile by itself, and run among what that leaves.
@@ -169,7 +172,8 @@ def memory_of_batch(
 
     Takes what `run_batch` takes, or only its shapes (`jax.eval_shape`).
     """
-    arguments = state, _ready(network, targets), targets, weights, chunk
+    ready = jax.eval_shape(lambda network: _ready(network, targets), network)
+    arguments = state, ready, targets, weights, chunk
     program = _run_chunk.lower(optimizer, pixels, chunk, True, *arguments).compile()
     counted = program.memory_analysis()
     assert counted is not None  # no backend of ours

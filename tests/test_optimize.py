@@ -1,4 +1,5 @@
 import pickle
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -147,7 +148,8 @@ def test_the_callers_image_survives_and_the_state_is_donated(problem):
     assert not image.is_deleted()
 
 
-def test_no_steps_yield_nothing(problem):
+def test_no_steps_yield_nothing_and_compile_nothing(problem, monkeypatch):
+    monkeypatch.setattr(sys.modules["jnst.run"], "_run_chunk", None)
     state = init(named_optimizer("adam"), problem[0])
     assert list(run(named_optimizer("adam"), state, *problem[1:], steps=0)) == []
 
