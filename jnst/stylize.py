@@ -125,7 +125,7 @@ def stylize_steps(
     loaded = network if isinstance(network, Network) else load_network(network)
     check_levels(loaded, task.item, task.levels)
     identity = network_identity(loaded, "" if isinstance(network, Network) else str(network))
-    # From here on nothing holds the network as it was loaded: it need not be in memory twice.
+    # One that was loaded here is held by nothing else, and need not be in memory twice.
     prepared = prepare_network(loaded, config.layers(), precision=config.precision)
 
     def results() -> Iterator[Result]:
