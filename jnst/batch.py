@@ -265,17 +265,18 @@ def _evenly(count: int, most: int) -> int:
 def _bytes_of_batch(network: Network, task: Task, count: int) -> int:
     """Of the program of the last level, the largest."""
     item, shape = task.item, task.levels[-1].shape
+    optimizer = level_optimizer(item.config, len(task.levels) - 1)
 
     def arguments() -> Any:
         targets = level_targets(network, item.scene, shape, item.config)
-        return begin_level(item, item.start, shape), targets, item.config.weights()
+        return begin_level(item, item.start, shape, optimizer), targets, item.config.weights()
 
     state, targets, weights = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype),
         jax.eval_shape(arguments),
     )
     return memory_of_batch(
-        level_optimizer(item.config, len(task.levels) - 1),
+        optimizer,
         state,
         network,
         targets,

@@ -15,7 +15,7 @@ import numpy as np
 
 from jnst.atomic import atomic_path
 from jnst.batch import Snapshot
-from jnst.pyramid import Position, begin_level
+from jnst.pyramid import Position, begin_level, level_optimizer
 from jnst.record import History
 from jnst.run import stack
 from jnst.task import Task
@@ -74,8 +74,8 @@ def _read(arrays: Any, tasks: Sequence[Task], names: Sequence[str], size: int) -
     label = json.loads(bytes(arrays["label"]))
     if label["names"] != list(names) or len(label["diverged"]) != size:
         return None
-    task = tasks[0]
-    shape = task.levels[label["level"]].shape
+    item, levels = tasks[0].item, tasks[0].levels
+    shape, optimizer = levels[label["level"]].shape, level_optimizer(item.config, label["level"])
 
     def restore(kind: str, like: Any) -> Any:
         leaves, structure = jax.tree.flatten(like)
@@ -83,7 +83,7 @@ def _read(arrays: Any, tasks: Sequence[Task], names: Sequence[str], size: int) -
             structure, [arrays[f"{kind}-{number}"] for number in range(len(leaves))]
         )
 
-    state = jax.eval_shape(lambda: stack([begin_level(task.item, task.item.start, shape)] * size))
+    state = jax.eval_shape(lambda: stack([begin_level(item, item.start, shape, optimizer)] * size))
     restored = jax.tree.map(jnp.asarray, restore("state", state))
     if jax.tree.map(jnp.shape, restored) != jax.tree.map(jnp.shape, state):
         return None

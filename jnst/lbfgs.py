@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 SHRINK = 0.25
@@ -16,17 +17,29 @@ class LBFGSState(NamedTuple):
     """All of it is in the coordinates of `precondition`, from where the parameters were at first.
 
     `memory.params` and `memory.updates` are the last accepted point and its gradient; the next one
-    to be evaluated is `step` times `direction` before it.
+    to be evaluated is `step` times `direction` before it. `precondition` is fitted to the first
+    gradient, and was not before.
     """
 
     memory: optax.ScaleByLBFGSState
     value: Float[Array, ""]
     direction: optax.Updates
     step: Float[Array, ""]
+    precondition: Partial
+
+
+def _identity(updates: optax.Updates) -> optax.Updates:
+    return updates
+
+
+def _no_precondition(gradient: optax.Updates, params: Any) -> Partial:
+    return Partial(_identity)
 
 
 def lbfgs(
-    memory_size: int = 20, *, precondition: Callable[[optax.Updates], optax.Updates] = lambda x: x
+    memory_size: int = 20,
+    *,
+    fit_precondition: Callable[[optax.Updates, Any], Partial] = _no_precondition,
 ) -> optax.GradientTransformationExtraArgs:
     """L-BFGS (Liu and Nocedal 1989) that spends one gradient an iteration.
 
@@ -36,8 +49,10 @@ def lbfgs(
     same line, at a quarter of the step. Negative curvature, or four such quarters in a row, make it
     forget its pairs and begin again with a gradient step.
 
-    `precondition` is a symmetric linear map P: what is moved is z, where the parameters are P z
-    from their start, as if the first guess of the inverse Hessian were P P.
+    `fit_precondition` makes of the first gradient, and the parameters there, a symmetric linear map
+    P: what is moved is z, where the parameters are P z from their start, as if the first guess of
+    the inverse Hessian were P P. P is a `jax.tree_util.Partial` of one structure, whose arrays are
+    part of the state.
 
     `update` needs the extra argument `value`, the loss at the parameters, which the updates before
     must have led to: nothing is clamped. The updates lead to the next point where a gradient is
@@ -53,6 +68,7 @@ def lbfgs(
             value=jnp.float32(jnp.inf),
             direction=origin,
             step=jnp.float32(1),
+            precondition=optax.tree.zeros_like(jax.eval_shape(fit_precondition, params, params)),
         )
 
     def update(
@@ -63,6 +79,11 @@ def lbfgs(
         value: Float[Array, ""],
         **_: Any,
     ) -> tuple[optax.Updates, LBFGSState]:
+        finite = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(updates))
+        first = finite & jnp.isinf(state.value)
+        precondition = jax.lax.cond(
+            first, fit_precondition, lambda *_: state.precondition, updates, params
+        )
         gradient, point = precondition(updates), _next_point(state)
 
         def accept(state: LBFGSState) -> LBFGSState:
@@ -71,7 +92,7 @@ def lbfgs(
             concave = optax.tree.vdot(change, bend) <= 0
             memory = jax.lax.cond(concave, _forget, lambda memory: memory, state.memory)
             direction, memory = scale.update(gradient, memory, point)
-            return LBFGSState(memory, value, direction, jnp.float32(1))
+            return LBFGSState(memory, value, direction, jnp.float32(1), precondition)
 
         def reject(state: LBFGSState) -> LBFGSState:
             state = state._replace(step=state.step * SHRINK)
@@ -82,9 +103,8 @@ def lbfgs(
         def restart(state: LBFGSState) -> LBFGSState:
             memory = _forget(state.memory)
             direction, memory = scale.update(memory.updates, memory, memory.params)
-            return LBFGSState(memory, state.value, direction, jnp.float32(1))
+            return LBFGSState(memory, state.value, direction, jnp.float32(1), precondition)
 
-        finite = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(gradient))
         state = jax.lax.cond(finite & (value <= state.value), accept, reject, state)
         return precondition(optax.tree.sub(_next_point(state), point)), state
 

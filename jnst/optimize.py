@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jnst.config import Optimizer, Pixels, Terms
 from jnst.lbfgs import lbfgs
 from jnst.objective import Targets, add_margin, remove_margin, total_loss
-from jnst.spectrum import smooth
+from jnst.spectrum import fit_smoothing
 from jnst.vgg import Network
 
 SIGMOID_RANGE = (0.01, 0.99)
@@ -102,7 +102,7 @@ Transformation: TypeAlias = optax.GradientTransformation
 def named_optimizer(name: Optimizer, *, precondition: bool = True) -> optax.GradientTransformation:
     """The optimizer of that name; its learning rate is set by `init`, so that it is never static.
 
-    "lbfgs" is `jnst.lbfgs.lbfgs`, whose steps have no rate, preconditioned with `smooth` if
+    "lbfgs" is `jnst.lbfgs.lbfgs`, whose steps have no rate, preconditioned by `fit_smoothing` if
     `precondition`: for an image whose large shapes are still to change. "adam" is `optax.adam` with
     rate 0.02 and b2 = 0.99; "sgd" is `optax.sgd` with rate 1. Both have a `decay` of the rate, what
     it is multiplied by every 100 steps. The same arguments give the same object.
@@ -114,7 +114,7 @@ def named_optimizer(name: Optimizer, *, precondition: bool = True) -> optax.Grad
 def _named_optimizer(name: Optimizer, precondition: bool) -> optax.GradientTransformation:
     match name:
         case "lbfgs":
-            return lbfgs(precondition=smooth) if precondition else lbfgs()
+            return lbfgs(fit_precondition=fit_smoothing) if precondition else lbfgs()
         case "adam":
             return optax.inject_hyperparams(_decaying_adam)(learning_rate=0.02, decay=1.0)
         case "sgd":

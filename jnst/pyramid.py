@@ -154,6 +154,7 @@ def run_levels(
     diverged = resume.diverged if resume else (None,) * len(items)
     state: State | None = None
     for index, level in enumerate(levels[first:], first):
+        optimizer = level_optimizer(config, index)
         targets = stack(
             [level_targets(network, item.scene, level.shape, item.config) for item in items]
         )
@@ -162,13 +163,16 @@ def run_levels(
             begin, taken = resume.state, resume.steps
         else:
             begin = stack(
-                [begin_level(*each, level.shape) for each in zip(items, images, strict=True)]
+                [
+                    begin_level(*each, level.shape, optimizer)
+                    for each in zip(items, images, strict=True)
+                ]
             )
             if state is not None and config.optimizer == "adam":
                 begin = jax.vmap(partial(resize_moments, margin=config.margin))(state, begin)
         state = begin
         for state, info in run_batch(
-            level_optimizer(config, index),
+            optimizer,
             begin,
             network,
             targets,
@@ -213,11 +217,13 @@ def _diverged(
     )
 
 
-def begin_level(item: Item, image: Image, shape: tuple[int, int]) -> State:
+def begin_level(
+    item: Item, image: Image, shape: tuple[int, int], optimizer: Transformation
+) -> State:
     """The state before the first step of a level, from an image of any size."""
     config = item.config
     return init(
-        named_optimizer(config.optimizer),
+        optimizer,
         add_margin(jnp.asarray(resize_image(image, shape)), config.margin),
         learning_rate=config.learning_rate,
         learning_rate_decay=config.learning_rate_decay,

@@ -4,6 +4,7 @@ import numpy as np
 import optax
 import pytest
 import scipy.optimize
+from jax.tree_util import Partial
 
 from jnst.lbfgs import lbfgs
 
@@ -121,13 +122,36 @@ def test_preconditioning_is_a_change_of_coordinates():
     factors = jnp.array([0.5, 2.0, 3.0, 0.1])
     start = jnp.array([-1.2, 1, -0.5, 0.8])
     inside, _ = minimise(lambda z: rosenbrock(start + factors * z), np.zeros(4), 40)
-    values, _ = minimise(rosenbrock, start, 40, precondition=lambda x: factors * x)
+    values, state = minimise(
+        rosenbrock, start, 40, fit_precondition=lambda *_: Partial(jnp.multiply, factors)
+    )
+    np.testing.assert_allclose(state.precondition(jnp.ones(4)), factors)
     np.testing.assert_allclose(values[:10], inside[:10], rtol=1e-3)
     np.testing.assert_allclose(values.min(), inside.min(), rtol=0.1, atol=1e-4)
 
 
 def test_the_root_of_the_inverse_hessian_solves_a_quadratic_at_once():
+    """The gradient at 0 is the Hessian's diagonal with a minus."""
     values, _ = minimise(
-        quadratic, np.zeros(10), 4, precondition=lambda x: x / jnp.sqrt(jnp.linspace(1, 100, 10))
+        quadratic,
+        np.zeros(10),
+        4,
+        fit_precondition=lambda gradient, _: Partial(jnp.multiply, 1 / jnp.sqrt(-gradient)),
     )
     assert values[-1] < 1e-8 * values[0]
+
+
+def test_preconditioning_is_fitted_once_to_the_first_finite_gradient():
+    optimizer = lbfgs(fit_precondition=lambda *each: Partial(_sum, each))
+    start = jnp.full(3, 2.0)
+    state = optimizer.init(start)
+    for gradient, value in ((jnp.nan, 1.0), (0.5, jnp.inf), (0.25, 1.0), (0.75, 0.5)):
+        _, state = optimizer.update(jnp.full(3, gradient), state, start, value=jnp.array(value))
+        fitted = state.precondition.args[0]
+        expected = (0.25, 2.0) if gradient in (0.25, 0.75) else (0, 0)
+        for array, number in zip(fitted, expected, strict=True):
+            np.testing.assert_array_equal(array, jnp.full(3, number))
+
+
+def _sum(fitted, updates):
+    return updates * (1 + sum(fitted))
