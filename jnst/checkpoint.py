@@ -85,7 +85,9 @@ def _read(arrays: Any, tasks: Sequence[Task], names: Sequence[str], size: int) -
 
     state = jax.eval_shape(lambda: stack([begin_level(item, item.start, shape, optimizer)] * size))
     restored = jax.tree.map(jnp.asarray, restore("state", state))
-    if jax.tree.map(jnp.shape, restored) != jax.tree.map(jnp.shape, state):
+    if [leaf.shape for leaf in jax.tree.leaves(restored)] != [
+        leaf.shape for leaf in jax.tree.leaves(state)
+    ]:  # Not the trees: no two `Partial` are equal.
         return None
     position = Position(
         label["level"],

@@ -18,7 +18,7 @@ class LBFGSState(NamedTuple):
 
     `memory.params` and `memory.updates` are the last accepted point and its gradient; the next one
     to be evaluated is `step` times `direction` before it. `precondition` is fitted to the first
-    gradient, and was not before.
+    finite gradient; until then its arrays are 0.
     """
 
     memory: optax.ScaleByLBFGSState
@@ -49,10 +49,11 @@ def lbfgs(
     same line, at a quarter of the step. Negative curvature, or four such quarters in a row, make it
     forget its pairs and begin again with a gradient step.
 
-    `fit_precondition` makes of the first gradient, and the parameters there, a symmetric linear map
-    P: what is moved is z, where the parameters are P z from their start, as if the first guess of
-    the inverse Hessian were P P. P is a `jax.tree_util.Partial` of one structure, whose arrays are
-    part of the state.
+    `fit_precondition` makes of the first finite gradient, and the parameters there, a symmetric
+    linear map P: what is moved is z, where the parameters are P z from their start, as if the first
+    guess of the inverse Hessian were P P. P is a `jax.tree_util.Partial`, always of the same
+    function (not of a new lambda each time) and of arrays of the same shapes, which are part of the
+    state; with arrays of 0, too, it must map 0 to 0.
 
     `update` needs the extra argument `value`, the loss at the parameters, which the updates before
     must have led to: nothing is clamped. The updates lead to the next point where a gradient is

@@ -153,5 +153,19 @@ def test_preconditioning_is_fitted_once_to_the_first_finite_gradient():
             np.testing.assert_array_equal(array, jnp.full(3, number))
 
 
+def test_every_item_of_a_batch_has_its_own_precondition():
+    optimizer = lbfgs(fit_precondition=lambda *each: Partial(_sum, each))
+    start = jnp.full((2, 3), 2.0)
+    state = jax.vmap(optimizer.init)(start)
+    for gradients in ((jnp.nan, 0.25), (0.5, 0.75)):
+        gradients = jnp.broadcast_to(jnp.array(gradients)[:, None], (2, 3))
+        _, state = jax.vmap(
+            lambda gradient, state, params: optimizer.update(
+                gradient, state, params, value=jnp.float32(1)
+            )
+        )(gradients, state, start)
+    np.testing.assert_array_equal(state.precondition.args[0][0][:, 0], [0.5, 0.25])
+
+
 def _sum(fitted, updates):
     return updates * (1 + sum(fitted))

@@ -199,7 +199,7 @@ def test_a_batch_goes_on_from_its_checkpoint_to_the_same_result(
     monkeypatch.setattr(pace, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     monkeypatch.setattr(pace, "SHARE_OF_CHECKPOINTS", 1e9)
     seen, interruptions = [], 0
-    while True:
+    for _ in range(100):
         with jnst.open_sweep(plan, tmp_path / "again") as opened:
             for progress in opened.run():
                 seen.append((progress.done, progress.step))
