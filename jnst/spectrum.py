@@ -34,8 +34,8 @@ def spectral_slope(image: Float[Array, "h w c"]) -> Float[Array, ""]:
     frequencies. About -1.2 for photographs (-1: Field 1987), and 0 for noise.
     """
     height, width, _ = image.shape
-    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
-    window = jnp.asarray(window[..., None], image.dtype)
+    hann = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
+    window = jnp.asarray(hann[..., None], image.dtype)
     image = image - (image * window).sum((0, 1)) / window.sum()
     # So that no square is infinite or 0.
     image = image / jnp.maximum(jnp.abs(image).max(), jnp.finfo(image.dtype).tiny)
