@@ -33,13 +33,14 @@ from jnst.downloads import cache_folder
 from jnst.networks import NetworkWarning
 from jnst.optimize import DivergedError
 from jnst.presets import NETWORKS, PRESETS, preset
-from jnst.programs import kept_programs
+from jnst.programs import kept_programs, use_one_arena
 from jnst.record import load_recipe
 from jnst.version import __version__
 
 
 def script() -> NoReturn:
     """The installed command: `main`, and the end of the process."""
+    use_one_arena()
     status = main()
     if status == INTERRUPTED:
         # XLA may still compile or run on its own threads, and crash if Python is taken down.

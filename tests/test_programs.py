@@ -1,6 +1,8 @@
 import ctypes
 import os
 import platform
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from jnst import cli
-from jnst.programs import kept_programs, return_freed_memory
+from jnst.programs import kept_programs, return_freed_memory, use_one_arena
 
 
 @pytest.fixture
@@ -116,6 +118,27 @@ def test_freed_memory_goes_back_to_the_system():
     assert last.all()
 
 
+@pytest.mark.parametrize("one", [True, False])
+def test_one_arena_for_all_threads(one):
+    lines = [
+        "import ctypes, threading",
+        "from jnst.programs import use_one_arena",
+        "use_one_arena()" if one else "",
+        "barrier = threading.Barrier(4)",
+        "def allocate():",
+        "    pieces = [bytes(2000) for _ in range(1000)]",
+        "    barrier.wait()",
+        "threads = [threading.Thread(target=allocate) for _ in range(4)]",
+        "for each in threads: each.start()",
+        "for each in threads: each.join()",
+        "ctypes.CDLL(None).malloc_stats()",
+    ]
+    printed = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True
+    ).stderr
+    assert (printed.count("Arena ") == 1) is one
+
+
 @pytest.mark.parametrize("failure", [AttributeError, OSError, TypeError])
 def test_another_c_library_is_let_be(monkeypatch, failure):
     def missing(name):
@@ -123,3 +146,4 @@ def test_another_c_library_is_let_be(monkeypatch, failure):
 
     monkeypatch.setattr(ctypes, "CDLL", missing)
     return_freed_memory()
+    use_one_arena()

@@ -25,6 +25,7 @@ from worker import (
 
 import jnst
 from jnst.cost import operations, operations_a_second
+from jnst.programs import use_one_arena
 
 MATRIX_SIZE = 2048
 
@@ -126,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--matmul-precision", help="of jax.default_matmul_precision: highest, tensorfloat32"
     )
     options = arguments_of.parse_args(arguments)
+    use_one_arena()  # as the command does
     with jax.default_matmul_precision(options.matmul_precision):
         run(options)
 
