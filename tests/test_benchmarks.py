@@ -27,7 +27,7 @@ def measures():
 def compare(monkeypatch):
     """The command, on a machine where all that it needs is there."""
     module = importlib.import_module("compare")
-    monkeypatch.setattr(module, "check_modules", lambda options: None)
+    monkeypatch.setattr(module, "check_start", lambda options: None)
     monkeypatch.setattr(module, "plot_losses", lambda path, curves: path.write_text("drawn"))
     return module
 
@@ -90,10 +90,10 @@ def test_slope_is_the_power(measures):
     assert measures.log_slope([1, 10, 100], [3, 3 * 10**1.5, 3 * 10**3]) == pytest.approx(1.5)
 
 
-def test_time_to_reach(measures):
+def test_first_reached(measures):
     seconds, loss = np.array([1.0, 2.0, 3.0]), np.array([5.0, 4.0, 3.0])
-    assert measures.time_to_reach(seconds, loss, 4.0) == 2
-    assert measures.time_to_reach(seconds, loss, 2.9) is None
+    assert measures.first_reached(seconds, loss, 4.0) == 2
+    assert measures.first_reached(seconds, loss, 2.9) is None
 
 
 def test_curve_tells_compilation_from_steps(measures):
@@ -107,6 +107,7 @@ def test_curve_tells_compilation_from_steps(measures):
     np.testing.assert_allclose(curve.warm, [2, 4, 6, 8, 10, 12, 14])
     np.testing.assert_allclose(curve.cold, curve.warm + 10)
     np.testing.assert_allclose(curve.loss, [9, 5, 5, 5, 4, 4, 3])
+    assert measures.loss_after(curve, 4) == 5
 
 
 def test_curve_of_levels_counts_all_time_and_the_last_losses(measures):
@@ -118,6 +119,10 @@ def test_curve_of_levels_counts_all_time_and_the_last_losses(measures):
     }
     curve = measures.curve(report)
     np.testing.assert_allclose(curve.loss, [8, 7, 6, 5, 4, 3])
+    np.testing.assert_allclose(curve.gradients, range(7, 13))
+    assert measures.loss_after(curve, 8) == 7
+    assert measures.loss_after(curve, 6) is None
+    assert measures.loss_after(curve, 13) is None
     np.testing.assert_allclose(curve.warm, 6 + 2 * np.arange(1, 7))
     np.testing.assert_allclose(curve.cold, curve.warm + 20)
 
@@ -141,9 +146,9 @@ def test_tables_and_results(compare, monkeypatch, tmp_path, capsys):
     assert [line["jnst / its Adam"] for line in rows["step"]] == pytest.approx([1] * 6)
     for line in rows["pixels"]:
         assert line["slope"] == pytest.approx(1)
-        assert line["their time"] == pytest.approx(4)
-    assert rows["floor"][0]["jnst's share"] == pytest.approx(1 / (256 * 192 / 1e3))
-    assert rows["floor"][0]["PyTorch's share"] == pytest.approx(0.5 / (256 * 192 / 1e3))
+        assert line["time"] == pytest.approx(4)
+    assert rows["floor"][0]["floor / jnst"] == pytest.approx(1 / (256 * 192 / 1e3))
+    assert rows["floor"][0]["floor / PyTorch"] == pytest.approx(0.5 / (256 * 192 / 1e3))
     assert [line["jnst / PyTorch"] for line in rows["memory"]] == [0.5] * 4
     step = 512 * 384 / 1e6
     assert [line["s"] for line in rows["start"]] == pytest.approx(
@@ -155,6 +160,9 @@ def test_tables_and_results(compare, monkeypatch, tmp_path, capsys):
     assert jnst["/ PyTorch L-BFGS, warm"] == pytest.approx(0.5)
     assert 0.5 < jnst["/ PyTorch L-BFGS, cold"] < 1
     assert torch["s, cold"] == pytest.approx(torch["s, warm"] + 2)
+    assert torch["gradients to target"] == 200
+    losses = [torch[f"loss after {count}"] for count in (50, 100, 150, 200)]
+    np.testing.assert_allclose(losses, np.geomspace(10, 2.5, 200)[49::50])
 
     printed, progress = capsys.readouterr()
     for name in ("step", "pixels", "floor", "loss", "memory", "start", "batch"):
@@ -189,7 +197,8 @@ def test_a_loss_that_is_never_reached(compare, monkeypatch, tmp_path, capsys):
     status, _ = run(compare, monkeypatch, tmp_path, "--only", "loss", worker=worse)
     assert status == 0
     line = json.loads((tmp_path / "results.json").read_text())["rows"]["loss"][0]
-    assert line["lowest loss"] == 9
+    assert line["loss after 50"] == line["loss after 200"] == 9
+    assert line["gradients to target"] is None
     assert line["s to target, cold"] is None
     assert line["/ PyTorch L-BFGS, warm"] is None
 
@@ -228,24 +237,85 @@ def test_a_busy_machine_is_told(compare, monkeypatch, tmp_path, capsys):
         return answer(job, options) | {"others": 0.5}
 
     run(compare, monkeypatch, tmp_path, "--only", "memory", "--rounds", 1, worker=busy)
-    assert "50% of the machine" in capsys.readouterr().err
+    printed, progress = capsys.readouterr()
+    assert "50% of the machine" in progress
+    assert "NOT SOUND: in 6 of 6 runs" in printed
+    assert printed.index("NOT SOUND") < printed.index("memory:")
+
+
+def test_a_quiet_machine_is_not_told(compare, monkeypatch, tmp_path, capsys):
+    run(compare, monkeypatch, tmp_path, "--only", "memory", "--rounds", 1)
+    assert "NOT SOUND" not in capsys.readouterr().out
+
+
+def test_sizes_of_coarse_to_fine_are_told(compare, monkeypatch, tmp_path):
+    def in_levels(job, options):
+        report = answer(job, options)
+        if "--levels" in job.options:
+            report["size"] = [128] * 60 + [256] * 60 + [512] * (job.steps - 120)
+        return report
+
+    run(compare, monkeypatch, tmp_path, "--only", "loss", worker=in_levels)
+    lines = json.loads((tmp_path / "results.json").read_text())["rows"]["loss"]
+    [line] = [line for line in lines if line["run"] == "jnst L-BFGS, coarse to fine"]
+    assert line["px"] == "128, 256, 512"
+    assert [line[f"loss after {count}"] is None for count in (50, 100, 150)] == [True, True, False]
+    assert {line["px"] for line in lines} == {"128, 256, 512", "512"}
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--steps", "9"), ("--sizes", "64"), ("--only", "speed"), ("--device", "tpu")]
+    ("arguments", "message"),
+    [
+        (("--steps", "9"), "--steps is 9; the first 5 are not counted: at least 10"),
+        (("--sizes", "64"), "pixels needs two"),
+        (("--sizes", "64", "-1"), "'-1' is not a positive integer"),
+        (("--only", "speed"), "'speed'"),
+        (("--device", "tpu"), "'tpu'"),
+        *(
+            ((option, value), f"{option}: '{value}' is not a positive integer")
+            for option in ("--rounds", "--loss-rounds", "--size", "--gradients")
+            for value in ("0", "two")
+        ),
+    ],
 )
-def test_arguments_that_are_refused(compare, monkeypatch, tmp_path, arguments):
+def test_arguments_that_are_refused(compare, monkeypatch, tmp_path, capsys, arguments, message):
     with pytest.raises(SystemExit) as left:
-        run(compare, monkeypatch, tmp_path, *arguments)
+        run(compare, monkeypatch, tmp_path / "out", *arguments)
     assert left.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
-def test_a_python_without_torch(tmp_path, capsys):
+@pytest.mark.parametrize("missing", ["photo.jpg", "painting.jpg", "network.h5"])
+def test_a_file_that_is_missing(tmp_path, capsys, missing):
+    compare = importlib.import_module("compare")
+    paths = {name: tmp_path / name for name in ("photo.jpg", "painting.jpg", "network.h5")}
+    for name, path in paths.items():
+        if name != missing:
+            path.touch()
+    content, style, network = map(str, paths.values())
+    arguments = [content, style, "--network", network, "-o", str(tmp_path / "out")]
+    assert compare.main(arguments) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line == f"compare.py: there is no file {tmp_path / missing}"
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_are_never_lost(tmp_path, capsys, pictures):
+    compare = importlib.import_module("compare")
+    (tmp_path / "results.json").write_text("hours of work")
+    assert compare.main([*map(str, pictures), "-o", str(tmp_path)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "results.json is there already; name another folder" in line
+    assert (tmp_path / "results.json").read_text() == "hours of work"
+
+
+def test_a_python_without_torch(tmp_path, capsys, pictures):
     """Another environment has none, whatever is installed in this one."""
     compare = importlib.import_module("compare")
     venv.create(tmp_path / "bare", with_pip=False)
     [folder] = [path for path in (tmp_path / "bare").iterdir() if path.name in ("bin", "Scripts")]
-    arguments = ["photo.jpg", "painting.jpg", "-o", str(tmp_path / "out"), "--torch-python"]
+    arguments = [*map(str, pictures), "-o", str(tmp_path / "out"), "--torch-python"]
     for python in (folder / "python", tmp_path / "nothing"):
         assert compare.main([*arguments, str(python)]) == 2
         [line] = capsys.readouterr().err.splitlines()
@@ -255,7 +325,7 @@ def test_a_python_without_torch(tmp_path, capsys):
 
 def test_a_worker_that_fails(tmp_path, monkeypatch, capsys):
     compare = importlib.import_module("compare")
-    monkeypatch.setattr(compare, "check_modules", lambda options: None)
+    monkeypatch.setattr(compare, "check_start", lambda options: None)
     arguments = ["nothing.jpg", "nothing.jpg", "-o", str(tmp_path), "--only", "memory"]
     assert compare.main([*arguments, "--torch-python", sys.executable]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
@@ -264,7 +334,7 @@ def test_a_worker_that_fails(tmp_path, monkeypatch, capsys):
 def test_jax_keeps_programs_for_cached_runs_alone(compare, monkeypatch, tmp_path):
     processes, rows = map(importlib.import_module, ("processes", "rows"))
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")
-    options = compare.read_arguments(["photo.jpg", "painting.jpg", "-o", str(tmp_path)])
+    options = compare.read_arguments(["photo.jpg", "painting.jpg", "-o", str(tmp_path)], None)
     job = rows.Job("jnst", 64, "adam", 10)
     assert "JAX_COMPILATION_CACHE_DIR" not in processes.worker_environment(job, options)
     cached = processes.worker_environment(dataclasses.replace(job, cached=True), options)
@@ -274,7 +344,7 @@ def test_jax_keeps_programs_for_cached_runs_alone(compare, monkeypatch, tmp_path
 def test_plot(measures, tmp_path):
     pytest.importorskip("matplotlib")
     steps = np.arange(1.0, 9)
-    curve = measures.Curve(1 / steps, steps + 1, steps)
+    curve = measures.Curve(1 / steps, steps, steps + 1, steps)
     path = tmp_path / "loss.png"
     importlib.import_module("plot").plot_losses(path, {"jnst": curve, "PyTorch": curve})
     assert path.read_bytes().startswith(b"\x89PNG")

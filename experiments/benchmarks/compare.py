@@ -20,15 +20,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from arguments import read_arguments
 from measures import Report
 from plot import plot_losses
-from processes import HERE, BenchmarkError, last_line, run_worker, worker_command
+from processes import BenchmarkError, last_line, run_worker, worker_command
 from rich.console import Console
 from rich.table import Table
 from rows import ROWS, Job, Line, Runs, loss_curves
-from worker import CHUNK
 
-EMBEDDED = HERE.parents[1] / "weights" / "embedded.h5"
+from jnst.atomic import atomic_path
 
 TOLERANCE = 0.01
 """Of the first losses, relative: the same image under the same objective."""
@@ -37,45 +37,17 @@ BUSY = 0.05
 """Share of the machine that other processes may have before a line says so."""
 
 
-def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
-    parser.add_argument("content")
-    parser.add_argument("style")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the results")
-    parser.add_argument(
-        "--torch-python", default=sys.executable, help="a Python with PyTorch; unset: this one"
-    )
-    parser.add_argument("--network", default=EMBEDDED, help="a canonical .h5 file")
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--loss-rounds", type=int, default=1, help="of the row loss, which is long")
-    parser.add_argument(
-        "--sizes", type=int, nargs="+", default=[256, 512, 1024], help="of step, pixels, floor"
-    )
-    parser.add_argument(
-        "--size", type=int, default=512, help="of loss, memory, start; batch takes half of it"
-    )
-    parser.add_argument("--steps", type=int, default=15, help="of a run whose steps are timed")
-    parser.add_argument("--gradients", type=int, default=200, help="of the row loss")
-    options = parser.parse_args(arguments)
-    if options.steps < 2 * CHUNK:
-        parser.error(
-            f"--steps is {options.steps}; the first {CHUNK} are not counted, 10 are needed"
-        )
-    if "pixels" in options.only and len(set(options.sizes)) < 2:
-        parser.error("the row pixels needs two --sizes")
-    return options
-
-
-def check_modules(options: argparse.Namespace) -> None:
-    """What hours of measuring would end with, were it not there.
+def check_start(options: argparse.Namespace) -> None:
+    """What hours of measuring would end with.
 
     Raises:
-        BenchmarkError: PyTorch or matplotlib is missing.
+        BenchmarkError: a file, PyTorch or matplotlib is missing, or there are results already.
     """
+    for path in (options.content, options.style, options.network):
+        if not Path(path).is_file():
+            raise BenchmarkError(f"there is no file {path}", 2)
+    if (earlier := results_path(options.output)).exists():
+        raise BenchmarkError(f"{earlier} is there already; name another folder", 2)
     command = [options.torch_python, "-c", "import torch, h5py, numpy, PIL"]
     try:
         tried = subprocess.run(command, capture_output=True, text=True)
@@ -84,7 +56,7 @@ def check_modules(options: argparse.Namespace) -> None:
     if tried.returncode:
         reason = last_line(tried.stderr)
         raise BenchmarkError(
-            f"{options.torch_python} has no PyTorch ({reason}); "
+            f"{options.torch_python} lacks what PyTorch's side needs ({reason}); "
             "pip install '.[benchmarks]', or name another Python by --torch-python",
             2,
         )
@@ -120,7 +92,7 @@ def check_same(job: Job, report: Report, first: dict[int, Report]) -> None:
     other = first.setdefault(job.size, report)
     if report["shape"] != other["shape"]:
         raise BenchmarkError(
-            f"the picture of {describe(job)} is {report['shape']}, of another run {other['shape']}"
+            f"the picture of {job} is {report['shape']}, of another run {other['shape']}"
         )
     full_size = report["size"][0] == other["size"][0]
     if not full_size or job.precision == "bfloat16":
@@ -128,7 +100,7 @@ def check_same(job: Job, report: Report, first: dict[int, Report]) -> None:
     loss, expected = report["loss"][0], other["loss"][0]
     if abs(loss - expected) > TOLERANCE * expected:
         raise BenchmarkError(
-            f"the first loss of {describe(job)} is {loss:.6g}, of another run {expected:.6g}: "
+            f"the first loss of {job} is {loss:.6g}, of another run {expected:.6g}: "
             "a picture that is not plain sRGB?"
         )
 
@@ -141,9 +113,9 @@ def measure(jobs: Sequence[Job], options: argparse.Namespace, results: dict[str,
         started = time.perf_counter()
         report = run_worker(job, options)
         check_same(job, report, first)
-        show(f"round {number}: {describe(job)}, {time.perf_counter() - started:.0f} s")
+        show(f"round {number}: {job}, {time.perf_counter() - started:.0f} s")
         if report["others"] > BUSY:
-            show(f"other processes had {report['others']:.0%} of the machine: times are not sound")
+            show(f"other processes had {report['others']:.0%} of the machine")
         if number:
             reports[job].append(report)
         results["runs"].append(
@@ -158,21 +130,22 @@ def measure(jobs: Sequence[Job], options: argparse.Namespace, results: dict[str,
     return reports
 
 
-def describe(job: Job) -> str:
-    """A run in a few words."""
-    words = [job.worker, job.optimizer, f"{job.size} px,", f"{job.steps} steps", job.precision]
-    return " ".join([*words, *job.options, *(["cached"] if job.cached else [])])
-
-
 def show(text: str) -> None:
     """How far it is, for a person."""
     print(text, file=sys.stderr, flush=True)
 
 
+def results_path(folder: Path) -> Path:
+    """Of all raw numbers."""
+    return folder / "results.json"
+
+
 def write_results(folder: Path, results: dict[str, Any]) -> None:
     """FOLDER/results.json."""
+    folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1, allow_nan=False)
-    (folder / "results.json").write_text(text + "\n", "utf-8")
+    with atomic_path(results_path(folder)) as path:
+        path.write_text(text + "\n", "utf-8")
 
 
 def machine() -> dict[str, Any]:
@@ -204,14 +177,24 @@ def print_table(title: str, lines: Sequence[Line]) -> None:
     console.print(title, table, "", sep="\n")
 
 
+def print_unsound(runs: Runs) -> None:
+    """A line, if other processes were in the way."""
+    shares = [report["others"] for reports in runs.values() for report in reports]
+    if busy := [share for share in shares if share > BUSY]:
+        print(
+            f"NOT SOUND: in {len(busy)} of {len(shares)} runs other processes had more than "
+            f"{BUSY:.0%} of the machine, up to {max(busy):.0%}",
+            end="\n\n",
+        )
+
+
 def compare(options: argparse.Namespace) -> None:
     """Measure, print the tables, and write the results.
 
     Raises:
         BenchmarkError: something is missing, a worker failed, or they did not do the same.
     """
-    check_modules(options)
-    options.output.mkdir(parents=True, exist_ok=True)
+    check_start(options)
     selected = {name: row for name, row in ROWS.items() if name in options.only}
     jobs = list(dict.fromkeys(job for row in selected.values() for job in row.jobs(options)))
     results: dict[str, Any] = {
@@ -228,17 +211,18 @@ def compare(options: argparse.Namespace) -> None:
     results["rows"] = {name: row.lines(runs, options) for name, row in selected.items()}
     write_results(options.output, results)
     print(json.dumps(results["machine"] | results["versions"]), end="\n\n")
+    print_unsound(runs)
     for name, lines in results["rows"].items():
         print_table(f"{name}: {ROWS[name].title}", lines)
     if "loss" in selected:
         curves = loss_curves(runs, options)
         plot_losses(options.output / "loss.png", {name: each[0] for name, each in curves.items()})
-    print(options.output / "results.json")
+    print(results_path(options.output))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 2 if something is missing, 1 for a worker that failed."""
-    options = read_arguments(arguments)
+    options = read_arguments(arguments, __doc__)
     try:
         compare(options)
     except BenchmarkError as error:

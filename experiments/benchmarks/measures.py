@@ -10,13 +10,15 @@ Report = dict[str, Any]
 
 
 class Curve(NamedTuple):
-    """The lowest loss so far after each step, and the seconds until then.
+    """The lowest loss so far, and the gradients and seconds until then, after each step.
 
+    Of several sizes there are the losses of the last alone, and the gradients and seconds of all.
     `cold` counts everything from the call on, `warm` nothing that happens once: reading, targets,
     compilation.
     """
 
     loss: np.ndarray
+    gradients: np.ndarray
     cold: np.ndarray
     warm: np.ndarray
 
@@ -49,7 +51,7 @@ def log_slope(x: Sequence[float], y: Sequence[float]) -> float:
 
 
 def curve(report: Report) -> Curve:
-    """The losses of the last size over time; each size begins with a chunk that compiles.
+    """The curve of a run; each size begins with a chunk of steps that compiles.
 
     Of that chunk only the whole time is known: its steps are taken to last as long as the later
     ones at this size, and what is left is counted before them, or not at all.
@@ -66,13 +68,18 @@ def curve(report: Report) -> Curve:
         before = cold[first].sum() - usual * len(first)
         cold[first] = warm[first] = usual
         cold[first[0]] += before
-    last = size == size[-1]
-    loss = np.array(report["loss"], float)[last]
-    lowest = np.fmin.accumulate(loss)
-    return Curve(lowest, np.cumsum(cold)[last], np.cumsum(warm)[last])
+    last = np.flatnonzero(size == size[-1])
+    lowest = np.fmin.accumulate(np.array(report["loss"], float)[last])
+    return Curve(lowest, last + 1, np.cumsum(cold)[last], np.cumsum(warm)[last])
 
 
-def time_to_reach(seconds: np.ndarray, loss: np.ndarray, target: float) -> float | None:
-    """Seconds until the loss is no higher than the target; None if it never is."""
+def loss_after(curve: Curve, gradients: int) -> float | None:
+    """The lowest loss after so many gradients; None if the last size was not begun, or ended."""
+    found = np.flatnonzero(curve.gradients == gradients)
+    return float(curve.loss[found[0]]) if len(found) else None
+
+
+def first_reached(clock: np.ndarray, loss: np.ndarray, target: float) -> float | None:
+    """The seconds, or gradients, of the first loss that is no higher; None if none is."""
     reached = np.flatnonzero(loss <= target)
-    return float(seconds[reached[0]]) if len(reached) else None
+    return float(clock[reached[0]]) if len(reached) else None

@@ -60,7 +60,7 @@ def run_worker(job: Job, options: argparse.Namespace) -> Report:
     started_at, others = time.time(), _seconds_of_others()
     ended = subprocess.run(command, env=environment, capture_output=True, text=True)
     if ended.returncode:
-        raise BenchmarkError(f"{' '.join(command)}: {last_line(ended.stderr)}")
+        raise BenchmarkError(f"{job}: {last_line(ended.stderr)}")
     available = (time.time() - started_at) * (os.cpu_count() or 1)
     others = max(0, _seconds_of_others() - others) / available
     return json.loads(ended.stdout) | {"started_at": started_at, "others": others}

@@ -10,12 +10,13 @@ from measures import (
     Curve,
     Report,
     curve,
+    first_reached,
     log_slope,
+    loss_after,
     median,
     pixels,
     ratio,
     step_seconds,
-    time_to_reach,
 )
 
 MEMORY_STEPS = 25
@@ -51,6 +52,11 @@ class Job:
     precision: str = "float32"
     cached: bool = False
     long: bool = False
+
+    def __str__(self) -> str:
+        """The run in a few words."""
+        words = [self.worker, self.optimizer, f"{self.size} px,", f"{self.steps} steps"]
+        return " ".join([*words, self.precision, *self.options, *["cached"] * self.cached])
 
 
 Runs = Mapping[Job, Sequence[Report]]
@@ -133,8 +139,8 @@ def pixels_lines(runs: Runs, options: argparse.Namespace) -> list[Line]:
                 "framework": name,
                 "slope": log_slope(areas, times),
                 "sizes": f"{larger.size} / {smaller.size}",
-                "their time": times[-1] / times[-2],
-                "their pixels": areas[-1] / areas[-2],
+                "time": times[-1] / times[-2],
+                "pixels": areas[-1] / areas[-2],
             }
         )
     return lines
@@ -153,8 +159,8 @@ def floor_lines(runs: Runs, options: argparse.Namespace) -> list[Line]:
                 "10^9 operations": operations / 1e9,
                 "10^9 a second": rate / 1e9,
                 "floor ms": floor,
-                "jnst's share": floor / milliseconds(runs, jnst),
-                "PyTorch's share": floor / milliseconds(runs, torch),
+                "floor / jnst": floor / milliseconds(runs, jnst),
+                "floor / PyTorch": floor / milliseconds(runs, torch),
             }
         )
     return lines
@@ -191,19 +197,21 @@ def loss_curves(runs: Runs, options: argparse.Namespace) -> dict[str, list[Curve
 def loss_lines(runs: Runs, options: argparse.Namespace) -> list[Line]:
     curves = loss_curves(runs, options)
     target = max(float(each.loss[-1]) for each in curves["PyTorch L-BFGS"])
+    quarters = sorted({max(1, options.gradients * part // 4) for part in (1, 2, 3, 4)})
 
     def to_target(name: str, clock: str) -> float | None:
         return median(
-            [time_to_reach(getattr(each, clock), each.loss, target) for each in curves[name]]
+            [first_reached(getattr(each, clock), each.loss, target) for each in curves[name]]
         )
 
     lines = []
-    for name, rounds in curves.items():
-        line: Line = {
-            "run": name,
-            "lowest loss": median([each.loss[-1] for each in rounds]),
-            "target": target,
-        }
+    for name, job in loss_jobs_by_name(options).items():
+        rounds = curves[name]
+        sizes = sorted(set(runs[job][0]["size"]))
+        line: Line = {"run": name, "px": ", ".join(map(str, sizes))}
+        for count in quarters:
+            line[f"loss after {count}"] = median([loss_after(each, count) for each in rounds])
+        line["gradients to target"] = to_target(name, "gradients")
         for clock in ("cold", "warm"):
             seconds = to_target(name, clock)
             line |= {
@@ -287,11 +295,23 @@ def batch_lines(runs: Runs, options: argparse.Namespace) -> list[Line]:
 
 ROWS = {
     "step": Row("milliseconds a step", step_jobs, step_lines),
-    "pixels": Row("a step of Adam over pixels", adam_jobs, pixels_lines),
-    "floor": Row(
-        "arithmetic floor of direct convolution over a step of Adam", adam_jobs, floor_lines
+    "pixels": Row(
+        "how the time of a step of Adam grows with pixels: its power, and at two sizes",
+        adam_jobs,
+        pixels_lines,
     ),
-    "loss": Row("loss over time", loss_jobs, loss_lines),
+    "floor": Row(
+        "the time of direct convolution's operations at the rate of a matrix product, over a step "
+        "of Adam; above 1 where the convolutions need fewer operations (Winograd)",
+        adam_jobs,
+        floor_lines,
+    ),
+    "loss": Row(
+        "lowest loss after so many gradients, and the time to the target, which is what PyTorch's "
+        "L-BFGS ends with; cold: with reading, targets and compilation, warm: without",
+        loss_jobs,
+        loss_lines,
+    ),
     "memory": Row("peak memory", memory_jobs, memory_lines),
     "start": Row(
         "from the start of the process to the end of the first step", start_jobs, start_lines

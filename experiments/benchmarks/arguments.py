@@ -1,0 +1,58 @@
+"""The command line of the comparison."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from processes import HERE
+from rows import ROWS
+from worker import CHUNK
+
+EMBEDDED = HERE.parents[1] / "weights" / "embedded.h5"
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """The description as it stands, and defaults."""
+
+
+def positive(text: str) -> int:
+    """An integer from 1."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+    return int(text)
+
+
+def read_arguments(arguments: Sequence[str] | None, description: str | None) -> argparse.Namespace:
+    """What is to be measured; `description` is that of the command."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=HelpFormatter)
+    add = parser.add_argument
+    add("content", help="a picture")
+    add("style", help="a picture")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        default=argparse.SUPPRESS,
+        help="a folder without results",
+    )
+    add("--torch-python", default=sys.executable, help="a Python with PyTorch")
+    add("--network", type=Path, default=EMBEDDED, help="a canonical .h5 file")
+    add("--device", choices=["cpu", "cuda"], default="cpu", help="of both")
+    add("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help="tables")
+    add("--rounds", type=positive, default=3, help="of all rows but loss; there is a round 0, too")
+    add("--loss-rounds", type=positive, default=1, help="of loss, which is long")
+    sizes = [256, 512, 1024]
+    add("--sizes", type=positive, nargs="+", default=sizes, help="px, of step, pixels and floor")
+    add("--size", type=positive, default=512, help="px, of loss, memory, start; batch has half")
+    add("--steps", type=positive, default=15, help="of step, pixels, floor and batch")
+    add("--gradients", type=positive, default=200, help="of loss")
+    options = parser.parse_args(arguments)
+    if options.steps < 2 * CHUNK:
+        parser.error(
+            f"--steps is {options.steps}; the first {CHUNK} are not counted: at least {2 * CHUNK}"
+        )
+    if "pixels" in options.only and len(set(options.sizes)) < 2:
+        parser.error("the row pixels needs two --sizes")
+    return options
