@@ -52,7 +52,7 @@ def use_one_arena() -> None:
 
     It is of the whole process, and for its beginning: what each thread has kept of freed memory, no
     other can use. At 512 px it makes the peak of a first run 986 instead of 1,048 MB, with programs
-    kept 926 instead of 991, and steps no slower on two cores.
+    kept 927 instead of 973, and steps no slower on two cores.
     """
     arena_max = -8  # M_ARENA_MAX of malloc.h
     _call_c_library("mallopt", arena_max, 1)

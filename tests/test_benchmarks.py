@@ -220,6 +220,7 @@ def test_precisions_are_of_a_gpu(compare, monkeypatch, tmp_path):
     [
         ({"shape": [63, 64]}, "the picture of torch adam 64 px"),
         ({"loss": [10.2] * 15}, "the first loss of torch adam 64 px"),
+        ({"loss": [None] * 15}, "is not finite"),
     ],
 )
 def test_workers_that_differ(compare, monkeypatch, tmp_path, capsys, change, message):
@@ -241,6 +242,18 @@ def test_a_busy_machine_is_told(compare, monkeypatch, tmp_path, capsys):
     assert "50% of the machine" in progress
     assert "NOT SOUND: in 6 of 6 runs" in printed
     assert printed.index("NOT SOUND") < printed.index("memory:")
+
+
+def test_a_size_given_twice_is_one(compare, monkeypatch, tmp_path):
+    arguments = ("--only", "pixels", "--sizes", 512, 256, 512, "--rounds", 1)
+    run(compare, monkeypatch, tmp_path, *arguments)
+    lines = json.loads((tmp_path / "results.json").read_text())["rows"]["pixels"]
+    assert [line["sizes"] for line in lines] == ["512 / 256"] * 2
+
+
+def test_losses_of_a_last_size_that_begins_without_one(measures):
+    curve = measures.curve({"size": [64] * 3, "seconds": [1.0] * 3, "loss": [None, None, 3.0]})
+    assert [measures.loss_after(curve, count) for count in (1, 2, 3)] == [None, None, 3]
 
 
 def test_a_quiet_machine_is_not_told(compare, monkeypatch, tmp_path, capsys):
@@ -268,6 +281,8 @@ def test_sizes_of_coarse_to_fine_are_told(compare, monkeypatch, tmp_path):
     [
         (("--steps", "9"), "--steps is 9; the first 5 are not counted: at least 10"),
         (("--sizes", "64"), "pixels needs two"),
+        (("--sizes", "64", "64"), "pixels needs two"),
+        (("--gradients", "29"), "--gradients is 29; the first 5 of each of 3 sizes"),
         (("--sizes", "64", "-1"), "'-1' is not a positive integer"),
         (("--only", "speed"), "'speed'"),
         (("--device", "tpu"), "'tpu'"),
@@ -328,7 +343,19 @@ def test_a_worker_that_fails(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(compare, "check_start", lambda options: None)
     arguments = ["nothing.jpg", "nothing.jpg", "-o", str(tmp_path), "--only", "memory"]
     assert compare.main([*arguments, "--torch-python", sys.executable]) == 1
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    *_, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("compare.py: jnst adam 512 px, 1 steps float32: ")
+    assert "nothing.jpg" in line.partition("(exit status 1)")[0]
+    assert f"the command was {sys.executable}" in line
+
+
+def test_a_folder_that_cannot_be_made(compare, monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "inside"):
+        status, calls = run(compare, monkeypatch, folder)
+        assert (status, calls) == (2, [])
+        [line] = capsys.readouterr().err.splitlines()
+        assert str(folder) in line
 
 
 def test_jax_keeps_programs_for_cached_runs_alone(compare, monkeypatch, tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from processes import HERE
-from rows import ROWS
+from rows import LEVELS, ROWS
 from worker import CHUNK
 
 EMBEDDED = HERE.parents[1] / "weights" / "embedded.h5"
@@ -35,23 +35,39 @@ def read_arguments(arguments: Sequence[str] | None, description: str | None) -> 
         type=Path,
         required=True,
         default=argparse.SUPPRESS,
-        help="a folder without results",
+        help="folder of the results, which has none yet",
     )
     add("--torch-python", default=sys.executable, help="a Python with PyTorch")
     add("--network", type=Path, default=EMBEDDED, help="a canonical .h5 file")
-    add("--device", choices=["cpu", "cuda"], default="cpu", help="of both")
-    add("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help="tables")
-    add("--rounds", type=positive, default=3, help="of all rows but loss; there is a round 0, too")
-    add("--loss-rounds", type=positive, default=1, help="of loss, which is long")
-    sizes = [256, 512, 1024]
-    add("--sizes", type=positive, nargs="+", default=sizes, help="px, of step, pixels and floor")
-    add("--size", type=positive, default=512, help="px, of loss, memory, start; batch has half")
-    add("--steps", type=positive, default=15, help="of step, pixels, floor and batch")
-    add("--gradients", type=positive, default=200, help="of loss")
+    add("--device", choices=["cpu", "cuda"], default="cpu", help="where both compute")
+    add("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help="tables to make")
+    add("--rounds", type=positive, default=3, help="rounds of every row but loss")
+    add("--loss-rounds", type=positive, default=1, help="rounds of the row loss, which is long")
+    add(
+        "--sizes",
+        type=positive,
+        nargs="+",
+        default=[256, 512, 1024],
+        help="longer sides in px for the rows step, pixels and floor",
+    )
+    add(
+        "--size",
+        type=positive,
+        default=512,
+        help="longer side in px for the rows loss, memory and start; batch takes half of it",
+    )
+    add("--steps", type=positive, default=15, help="steps of a run of step, pixels, floor, batch")
+    add("--gradients", type=positive, default=200, help="gradients of a run of loss")
     options = parser.parse_args(arguments)
     if options.steps < 2 * CHUNK:
         parser.error(
             f"--steps is {options.steps}; the first {CHUNK} are not counted: at least {2 * CHUNK}"
+        )
+    least = 2 * CHUNK * LEVELS
+    if options.gradients < least:
+        parser.error(
+            f"--gradients is {options.gradients}; the first {CHUNK} of each of {LEVELS} sizes tell "
+            f"nothing of steps: at least {least}"
         )
     if "pixels" in options.only and len(set(options.sizes)) < 2:
         parser.error("the row pixels needs two --sizes")

@@ -33,12 +33,12 @@ from jnst.atomic import atomic_path
 TOLERANCE = 0.01
 """Of the first losses, relative: the same image under the same objective."""
 
-BUSY = 0.05
+BUSY = 0.02
 """Share of the machine that other processes may have before a line says so."""
 
 
 def check_start(options: argparse.Namespace) -> None:
-    """What hours of measuring would end with.
+    """Look for what would else be missed after hours.
 
     Raises:
         BenchmarkError: a file, PyTorch or matplotlib is missing, or there are results already.
@@ -87,7 +87,8 @@ def check_same(job: Job, report: Report, first: dict[int, Report]) -> None:
     """Hold a report against the first one of its size.
 
     Raises:
-        BenchmarkError: the size of the image differs, or its loss before the first step.
+        BenchmarkError: the size of the image differs, or its loss before the first step, or that
+            loss is not finite.
     """
     other = first.setdefault(job.size, report)
     if report["shape"] != other["shape"]:
@@ -98,6 +99,8 @@ def check_same(job: Job, report: Report, first: dict[int, Report]) -> None:
     if not full_size or job.precision == "bfloat16":
         return
     loss, expected = report["loss"][0], other["loss"][0]
+    if loss is None or expected is None:
+        raise BenchmarkError(f"the first loss of {job}, or of another run, is not finite")
     if abs(loss - expected) > TOLERANCE * expected:
         raise BenchmarkError(
             f"the first loss of {job} is {loss:.6g}, of another run {expected:.6g}: "
@@ -136,13 +139,24 @@ def show(text: str) -> None:
 
 
 def results_path(folder: Path) -> Path:
-    """Of all raw numbers."""
+    """The file with all raw numbers."""
     return folder / "results.json"
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of the results, unless it is there.
+
+    Raises:
+        BenchmarkError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BenchmarkError(f"{folder}: {error.strerror}", 2) from None
 
 
 def write_results(folder: Path, results: dict[str, Any]) -> None:
     """FOLDER/results.json."""
-    folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1, allow_nan=False)
     with atomic_path(results_path(folder)) as path:
         path.write_text(text + "\n", "utf-8")
@@ -195,6 +209,7 @@ def compare(options: argparse.Namespace) -> None:
         BenchmarkError: something is missing, a worker failed, or they did not do the same.
     """
     check_start(options)
+    make_folder(options.output)
     selected = {name: row for name, row in ROWS.items() if name in options.only}
     jobs = list(dict.fromkeys(job for row in selected.values() for job in row.jobs(options)))
     results: dict[str, Any] = {

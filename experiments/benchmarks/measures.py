@@ -74,9 +74,9 @@ def curve(report: Report) -> Curve:
 
 
 def loss_after(curve: Curve, gradients: int) -> float | None:
-    """The lowest loss after so many gradients; None if the last size was not begun, or ended."""
-    found = np.flatnonzero(curve.gradients == gradients)
-    return float(curve.loss[found[0]]) if len(found) else None
+    """The lowest loss after so many gradients; None if the last size has no finite one there."""
+    found = curve.loss[(curve.gradients == gradients) & np.isfinite(curve.loss)]
+    return float(found[0]) if len(found) else None
 
 
 def first_reached(clock: np.ndarray, loss: np.ndarray, target: float) -> float | None:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -50,8 +51,8 @@ def worker_environment(job: Job, options: argparse.Namespace) -> dict[str, str]:
 def run_worker(job: Job, options: argparse.Namespace) -> Report:
     """The report of one process, with when it was started and how busy the machine was besides.
 
-    `others` is the share of all cores that other processes had meanwhile: a few hundredths spoil
-    times, of PyTorch more than of JAX, since threads of OpenMP wait for each other.
+    `others` is the share of all cores that other processes had meanwhile. It spoils times, of
+    PyTorch more than of JAX, since threads of OpenMP wait for each other.
 
     Raises:
         BenchmarkError: it failed.
@@ -60,7 +61,8 @@ def run_worker(job: Job, options: argparse.Namespace) -> Report:
     started_at, others = time.time(), _seconds_of_others()
     ended = subprocess.run(command, env=environment, capture_output=True, text=True)
     if ended.returncode:
-        raise BenchmarkError(f"{job}: {last_line(ended.stderr)}")
+        reason = f"{last_line(ended.stderr)} (exit status {ended.returncode})"
+        raise BenchmarkError(f"{job}: {reason}; the command was {shlex.join(command)}")
     available = (time.time() - started_at) * (os.cpu_count() or 1)
     others = max(0, _seconds_of_others() - others) / available
     return json.loads(ended.stdout) | {"started_at": started_at, "others": others}

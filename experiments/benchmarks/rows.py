@@ -72,7 +72,7 @@ class Row(NamedTuple):
 
 
 def milliseconds(runs: Runs, job: Job) -> float:
-    """Of a step."""
+    """The median time of a step."""
     return 1e3 * step_seconds(runs[job])
 
 
@@ -130,7 +130,7 @@ def adam_jobs(options: argparse.Namespace) -> list[Job]:
 def pixels_lines(runs: Runs, options: argparse.Namespace) -> list[Line]:
     lines = []
     for worker, name in (("jnst", "jnst"), ("torch", "PyTorch")):
-        jobs = [step_job(worker, size, "adam", options) for size in sorted(options.sizes)]
+        jobs = [step_job(worker, size, "adam", options) for size in sorted(set(options.sizes))]
         times = [milliseconds(runs, job) for job in jobs]
         areas = [pixels(runs[job][0]) for job in jobs]
         *_, smaller, larger = jobs
