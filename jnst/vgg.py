@@ -189,8 +189,9 @@ def prepare_network(
     """What many passes up to the deepest of `layers` need of a network, and nothing else.
 
     Deeper convolutions are left out. On CPU, in float32, kernels are transformed once for all
-    passes where `jnst.winograd.pays`: `params` has `{"transformed": (6, 6, I, O), "bias": (O,)}` of
-    these layers, whose features differ by rounding (1e-5 of their deviation).
+    passes where `jnst.winograd.best_tile` has one, of side t: `params` has `{"transformed": (t + 2,
+    t + 2, I, O), "bias": (O,)}` of these layers, whose features differ by rounding (1e-5 of their
+    deviation).
 
     Raises:
         ValueError: as `extract_features` of the same layers and precision.
@@ -201,7 +202,7 @@ def prepare_network(
         name: layer["kernel"]
         for name, layer in params.items()
         # Between its linear maps Winograd's products are differences too small for bfloat16.
-        if "kernel" in layer and precision == "float32" and winograd.pays(CONVOLUTIONS[name])
+        if "kernel" in layer and precision == "float32" and winograd.best_tile(CONVOLUTIONS[name])
     }
     transformed = {
         name: {"transformed": kernel, "bias": params[name]["bias"]}
@@ -212,7 +213,10 @@ def prepare_network(
 
 @jax.jit
 def _transform_kernels(kernels: Mapping[str, Array]) -> Mapping[str, Array]:
-    return jax.tree.map(winograd.transform_kernel, kernels)
+    return {
+        name: winograd.transform_kernel(kernel, winograd.best_tile(kernel.shape))
+        for name, kernel in kernels.items()
+    }
 
 
 def _needed_params(network: Network, layers: Sequence[str], precision: Precision) -> Params:
