@@ -240,13 +240,16 @@ def check_levels(network: Network, item: Item, levels: Sequence[Level]) -> None:
     """
     scene, _, config = item
 
-    def loss(targets: Targets, canvas: jax.Array) -> jax.Array:
-        return total_loss(network.arrays_only(), canvas, targets, config.weights())[0]
+    def loss(network: Network, shape: tuple[int, int]) -> jax.Array:
+        targets = level_targets(network, scene, shape, config)
+        canvas = jnp.zeros((*(side + 2 * config.margin for side in shape), 3))
+        return total_loss(network, canvas, targets, config.weights())[0]
 
+    # Prepared as `run_levels` does it, whose own traces are then those of here.
+    prepare = partial(prepare_network, layers=config.layers(), precision=config.precision)
+    prepared = jax.eval_shape(prepare, network.arrays_only())
     for shape in {levels[0].shape, levels[-1].shape}:
-        targets = jax.eval_shape(lambda shape=shape: level_targets(network, scene, shape, config))
-        sides = (side + 2 * config.margin for side in shape)
-        jax.eval_shape(loss, targets, jax.ShapeDtypeStruct((*sides, 3), jnp.float32))
+        jax.eval_shape(partial(loss, shape=shape), prepared)
 
 
 def level_targets(

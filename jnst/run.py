@@ -144,6 +144,7 @@ def _run_chunk(
     step = make_step(optimizer, pixels=pixels)
     if batched:
         step = _batched(step)
+    step = jax.jit(step, inline=True)  # traced once for both uses
     _, info = jax.eval_shape(step, state, network, targets, weights)
 
     def body(state: State, index: Int[Array, ""]) -> tuple[State, Info]:

@@ -140,6 +140,23 @@ def test_only_static_settings_compile(arrays, small, network, compilations):
     assert len(compilations) > 0
 
 
+def test_the_check_before_a_run_traces_what_the_run_needs(arrays, small, network, monkeypatch):
+    traced = []
+
+    def make_targets(network, content, *rest, **options):
+        traced.append(content.shape[0])
+        return jnst.make_targets(network, content, *rest, **options)
+
+    counted = jax.jit(make_targets, static_argnums=3)
+    monkeypatch.setattr(jnst.pyramid, "_make_targets", counted)
+    options = small | {"size": 128, "levels": 2, "style_layers": "relu2_2"}  # is for Winograd
+    run = stylize_steps(*arrays, network=network, **options)
+    assert sorted(traced) == [64, 128]
+    assert next(run).steps == 0
+    assert [result.steps for result in run][-1] == 6
+    assert len(traced) == 2
+
+
 def test_the_contents_alpha_comes_back(arrays, small, network, tmp_path):
     alpha = np.zeros((32, 24), np.uint8)
     alpha[:, 6:] = 255
