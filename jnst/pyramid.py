@@ -242,10 +242,11 @@ def check_levels(network: Network, item: Item, levels: Sequence[Level]) -> None:
 
     def loss(network: Network, shape: tuple[int, int]) -> jax.Array:
         targets = level_targets(network, scene, shape, config)
-        canvas = jnp.zeros((*(side + 2 * config.margin for side in shape), 3))
+        sides = (side + 2 * config.margin for side in shape)
+        canvas = jnp.zeros((*sides, 3), jnp.float32)
         return total_loss(network, canvas, targets, config.weights())[0]
 
-    # Prepared as `run_levels` does it, whose own traces are then those of here.
+    # Prepared as `run_levels` does it, so that targets are traced once for this and for the run.
     prepare = partial(prepare_network, layers=config.layers(), precision=config.precision)
     prepared = jax.eval_shape(prepare, network.arrays_only())
     for shape in {levels[0].shape, levels[-1].shape}:

@@ -16,7 +16,7 @@ from jnst.optimize import (
     named_optimizer,
     resize_moments,
 )
-from jnst.run import _run_chunk, run
+from jnst.run import _run_chunk, run, run_batch, stack
 
 CONFIG = Config(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"), margin=0)
 
@@ -146,6 +146,29 @@ def test_the_callers_image_survives_and_the_state_is_donated(problem):
     next(run(optimizer, state, *problem[1:], steps=1))
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
     assert not image.is_deleted()
+
+
+@pytest.mark.parametrize("items", [1, 2])
+def test_a_step_is_traced_once(problem, monkeypatch, items):
+    traced = []
+
+    def make_counted(*arguments, **options):
+        step = make_step(*arguments, **options)
+
+        def counted(*arguments):
+            traced.append(step)
+            return step(*arguments)
+
+        return counted
+
+    monkeypatch.setattr(sys.modules["jnst.run"], "make_step", make_counted)
+    optimizer = optax.sgd(0.1)  # of its own, for which nothing has been traced
+    image, network, targets, weights = problem
+    state, targets, weights = (
+        stack([each] * items) for each in (init(optimizer, image), targets, weights)
+    )
+    next(run_batch(optimizer, state, network, targets, weights, steps=1))
+    assert len(traced) == 1
 
 
 def test_no_steps_yield_nothing_and_compile_nothing(problem, monkeypatch):
