@@ -39,7 +39,7 @@ LEVELS = (
     ("convolution", "winograd"),
     ("sheet", "cli_common"),
     ("images", "color"),
-    ("atomic", "checks", "data", "flow", "programs", "spectrum", "version"),
+    ("atomic", "checks", "data", "documents", "flow", "programs", "spectrum", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}
 
