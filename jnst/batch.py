@@ -10,6 +10,7 @@ import psutil
 
 from jnst.checks import whole_number
 from jnst.config import Config
+from jnst.images import ImageError
 from jnst.networks import load_network
 from jnst.pyramid import (
     Position,
@@ -21,14 +22,18 @@ from jnst.pyramid import (
 )
 from jnst.record import History, Result, network_identity
 from jnst.run import memory_of_batch
+from jnst.sources import Source, listed
 from jnst.style_losses import STYLE_LOSSES
-from jnst.task import Image, Source, Task, listed, prepare
+from jnst.task import Task, prepare
 from jnst.vgg import Network
 
 MOST_ITEMS = 16
 """Of a batch that is chosen: more are no faster on a CPU, and leave nothing until they all end."""
 
 SHARE_OF_MEMORY = 0.5
+
+MOST_PICTURES = 1000
+"""Between two styles: a strip of more is wider than any file."""
 
 Value = TypeVar("Value")
 BatchSize = int | Literal["auto"]
@@ -68,7 +73,7 @@ def stylize_batch_steps(
     contents: Source | Sequence[Source],
     styles: Source | Sequence[Source | Sequence[Source]],
     *,
-    starts: Sequence[Image] | None = None,
+    starts: Source | Sequence[Source] | None = None,
     network: Network | str | os.PathLike[str] = "embedded",
     config: Config | Sequence[Config] | None = None,
     batch_size: BatchSize = "auto",
@@ -93,10 +98,10 @@ def stylize_batch_steps(
     config = Config() if config is None else config
     configs = [config] if isinstance(config, Config) else list(config)
     given = {
-        "contents": listed(contents),
-        "styles": listed(styles),
+        "contents": listed("contents", contents),
+        "styles": [listed("style", style) for style in listed("styles", styles)],
         "config": [each.replace(**settings) for each in configs],
-        "starts": [None] if starts is None else listed(starts),
+        "starts": [None] if starts is None else listed("starts", starts),
     }
     count = max(map(len, given.values()))
     for name, values in given.items():
@@ -104,12 +109,15 @@ def stylize_batch_steps(
             raise ValueError(f"{name} is empty; one for all, or one for each is accepted")
         if len(values) not in (1, count):
             raise ValueError(f"{name} has {len(values)} entries; 1 or {count} go with the others")
-    tasks = [
-        prepare(content, style, each, start=start)
-        for content, style, each, start in zip(
-            *(values * (count // len(values)) for values in given.values()), strict=True
-        )
-    ]
+    tasks = []
+    for place in zip(*(values * (count // len(values)) for values in given.values()), strict=True):
+        content, style, each, start = place
+        try:
+            tasks.append(prepare(content, style, each, start=start))
+        except ImageError:  # which names its file
+            raise
+        except ValueError as error:
+            raise ValueError(f"picture {len(tasks) + 1}: {error}") from None
     loaded = network if isinstance(network, Network) else load_network(network)
     identity = network_identity(loaded, "" if isinstance(network, Network) else str(network))
     groups = group(map(program, tasks))
@@ -156,14 +164,15 @@ def interpolate_steps(
     `style_blend` goes from (1, 0) to (0, 1) in even steps; other options are those of
     `stylize_batch_steps`.
     """
-    whole_number("count", count, minimum=2)
+    count = whole_number("count", count, minimum=2, maximum=MOST_PICTURES)
     if "style_blend" in options or (config and config.style_blend is not None):
         raise ValueError("style_blend is what interpolate varies; it takes none")
-    if len(styles) != 2:
-        raise ValueError(f"styles has {len(styles)} pictures; two are accepted")
+    pair = listed("styles", styles)
+    if len(pair) != 2:
+        raise ValueError(f"styles has {len(pair)} pictures; two are accepted")
     shares = [number / (count - 1) for number in range(count)]
     configs = [(config or Config()).replace(style_blend=(1 - share, share)) for share in shares]
-    return stylize_batch_steps(content, [list(styles)], config=configs, **options)
+    return stylize_batch_steps(content, [pair], config=configs, **options)
 
 
 def program(task: Task) -> Hashable:

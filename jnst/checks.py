@@ -3,39 +3,72 @@
 import contextlib
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, get_args
 
-
-def check_choice(name: str, value: Any, literal: Any) -> None:
-    """ValueError unless `value` is one of the strings of a `Literal` type."""
-    check_name(name, value, get_args(literal))
+_LONGEST = 80  # characters of a value in a message
 
 
-def check_name(name: str, value: Any, known: Iterable[str]) -> None:
-    """ValueError unless `value` is one of the names."""
-    if value not in (names := list(known)):
-        raise ValueError(f"{name} is {value!r}; accepted: {', '.join(names)}")
+def plain(value: Any) -> Any:
+    """A scalar of NumPy, JAX or the like as Python's own; anything else as it is."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return value.item()
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value in a message: in one line, and not longer than one."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python writes out no number of more than 4,300 digits
+        return "a number too long to write"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def check_choice(name: str, value: Any, literal: Any) -> str:
+    """`value` as text; ValueError unless it is one of the strings of a `Literal` type."""
+    return check_name(name, value, get_args(literal))
+
+
+def check_name(name: str, value: Any, known: Iterable[str]) -> str:
+    """`value` as text; ValueError unless it is one of the names."""
+    value, names = plain(value), list(known)
+    if not isinstance(value, str) or value not in names:
+        raise ValueError(f"{name} is {shown(value)}; accepted: {', '.join(names)}")
+    return str(value)
 
 
 def several(name: str, value: Any) -> tuple[Any, ...]:
     """`value` as a tuple; ValueError unless it is a list of some kind."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ValueError(f"{name} is {value!r}; a list is accepted")
+    value = plain(value)
+    if isinstance(value, str | bytes | Mapping | Set) or not isinstance(value, Iterable):
+        raise ValueError(f"{name} is {shown(value)}; a list is accepted")
     return tuple(value)
 
 
-def whole_number(name: str, value: Any, *, minimum: int) -> int:
-    """`value` as an int; ValueError unless it is a whole number of at least `minimum`."""
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < minimum:
-        raise ValueError(f"{name} is {value!r}; a whole number of at least {minimum} is accepted")
+def whole_number(name: str, value: Any, *, minimum: int, maximum: int | None = None) -> int:
+    """`value` as an int; ValueError unless it is a whole number in this range."""
+    value = plain(value)
+    number = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not number or value < minimum or (maximum is not None and value > maximum):
+        raise ValueError(
+            f"{name} is {shown(value)}; a whole number of {_range(minimum, maximum)} is accepted"
+        )
     return int(value)
 
 
-def finite_number(name: str, value: Any, *, minimum: float) -> float:
-    """`value` as a float; ValueError unless it is a finite number of at least `minimum`."""
+def finite_number(name: str, value: Any, *, minimum: float, maximum: float | None = None) -> float:
+    """`value` as a float; ValueError unless it is a finite number in this range."""
+    value = plain(value)
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     with contextlib.suppress(OverflowError):  # a whole number beyond all floats
-        if number and math.isfinite(value) and value >= minimum:
+        inside = number and math.isfinite(value) and value >= minimum
+        if inside and (maximum is None or value <= maximum):
             return float(value)
-    raise ValueError(f"{name} is {value!r}; a finite number of at least {minimum} is accepted")
+    raise ValueError(
+        f"{name} is {shown(value)}; a finite number of {_range(minimum, maximum)} is accepted"
+    )
+
+
+def _range(minimum: float, maximum: float | None) -> str:
+    return f"at least {minimum}" + ("" if maximum is None else f" and at most {maximum}")

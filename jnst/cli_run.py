@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +25,6 @@ from jnst.cli_common import (
 )
 from jnst.cli_options import add_run_options, config_of, network_of, output_of
 from jnst.images import check_writable
-from jnst.masks import load_masks
 from jnst.optimize import DivergedError
 from jnst.pyramid import plan_levels
 from jnst.record import Result, load_recipe
@@ -91,9 +89,15 @@ def stylize_command(options: argparse.Namespace) -> int:
     styles = [str(style) for style in options.style]
     name = f"{options.content.stem}-{options.style[0].stem}.png"
     out = output_of(options, name)
-    masks = _masks(options)
     network = network_of(options, [options.content, *options.style], recipe)
-    results = stylize_steps(options.content, styles, network=network, config=config, **masks)
+    results = stylize_steps(
+        options.content,
+        styles,
+        content_masks=options.content_masks or (),
+        style_masks=options.style_masks or (),
+        network=network,
+        config=config,
+    )
     return _write_last(results, out, options.save_every)
 
 
@@ -101,7 +105,7 @@ def texture_command(options: argparse.Namespace) -> int:
     """`jnst texture`: a new texture like pictures, without a content."""
     out = output_of(options, f"{options.style[0].stem}-texture.png")
     network = network_of(options, options.style)
-    config = config_of(options, {"init": "colours", "content_layers": ()})
+    config = config_of(options, {"content_layers": ()})
     results = texture_steps(list(map(str, options.style)), network=network, config=config)
     return _write_last(results, out, options.save_every)
 
@@ -110,7 +114,7 @@ def reconstruct_command(options: argparse.Namespace) -> int:
     """`jnst reconstruct`: what a layer keeps of a picture, from noise."""
     out = output_of(options, f"{options.content.stem}-{options.layer}.png")
     network = network_of(options, [options.content])
-    given = {"init": "noise", "content_layers": (options.layer,), "style_layers": ()}
+    given = {"content_layers": (options.layer,), "style_layers": ()}
     results = reconstruct_steps(options.content, network=network, config=config_of(options, given))
     return _write_last(results, out, options.save_every)
 
@@ -122,14 +126,6 @@ def demo_command(options: argparse.Namespace) -> int:
     check_writable(paths[-1])
     content, style = demo.write_pictures(*paths[:2])
     return _write_last(stylize_steps(content, style, size=demo.SIZE), paths[-1], save_every=None)
-
-
-def _masks(options: argparse.Namespace) -> dict[str, Any]:
-    count = len(options.style)
-    return {
-        "content_masks": load_masks(options.content_masks, count) if options.content_masks else (),
-        "style_masks": load_masks(options.style_masks, count) if options.style_masks else (),
-    }
 
 
 def _write_last(results: Iterator[Result], out: Path, save_every: int | None) -> int:
@@ -149,7 +145,7 @@ def _write_last(results: Iterator[Result], out: Path, save_every: int | None) ->
             raise
         status, outcome = INTERRUPTED, "interrupted: "
     except DivergedError as error:
-        result = dataclasses.replace(result, image=error.image)
+        result = error.result
         status, outcome = 1, f"{error}: "
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if not is_out_of_memory(error):

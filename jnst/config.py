@@ -1,20 +1,35 @@
 """The settings of a run: frozen, validated, plain values that a file can hold."""
 
 import dataclasses
-import os
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from jnst.checks import check_choice, check_name, finite_number, several, whole_number
+from jnst.checks import whole_number
 from jnst.color import Color
 from jnst.losses import Convention
 from jnst.regions import Propagation
-from jnst.style_losses import STYLE_LOSSES
+from jnst.settings import (
+    BLENDS,
+    LARGEST_NUMBER,
+    LARGEST_SIDE,
+    MOST_LEVELS,
+    MOST_STEPS,
+    Check,
+    choice,
+    init_name,
+    layer_names,
+    list_of,
+    loss_names,
+    number,
+    share,
+    switch,
+    weight,
+    whole,
+)
 from jnst.vgg import Pooling, Precision, check_layers, smallest_side
 
 Pixels = Literal["free", "projected", "sigmoid"]
@@ -22,9 +37,6 @@ Optimizer = Literal["lbfgs", "adam", "sgd"]
 
 
 Variation = Literal["l2", "l1", "nine_point"]
-
-INITS = ("content", "style", "grey", "noise", "gaussian", "colours")
-"""The first images that have a name: see `jnst.start.first_image`."""
 
 
 class Terms(struct.PyTreeNode):
@@ -45,64 +57,8 @@ class StyleTerm(NamedTuple):
     loss: str
 
 
-Check = Callable[[str, Any], Any]
-"""What a setting is made of, from its name and what was given; ValueError if that is not it."""
-
-
 def _setting(default: Any, meaning: str, check: Check) -> Any:
     return dataclasses.field(default=default, metadata={"help": meaning, "check": check})
-
-
-def _whole(minimum: int) -> Check:
-    return partial(whole_number, minimum=minimum)
-
-
-def _number(minimum: float = 0) -> Check:
-    return partial(finite_number, minimum=minimum)
-
-
-def _choice(literal: Any) -> Check:
-    def check(name: str, value: Any) -> Any:
-        check_choice(name, value, literal)
-        return value
-
-    return check
-
-
-def _list_of(check: Check) -> Check:
-    return lambda name, values: tuple(check(name, value) for value in several(name, values))
-
-
-def _layers(name: str, value: Any) -> tuple[str, ...]:
-    layers = (value,) if isinstance(value, str) else several(name, value)
-    check_layers(dict.fromkeys(layers))
-    return layers
-
-
-def _share(name: str, value: Any) -> float:
-    share = finite_number(name, value, minimum=0)
-    if share > 1:
-        raise ValueError(f"{name} is {share}; a share of at most 1 is accepted")
-    return share
-
-
-def _start(name: str, value: Any) -> str:
-    if not isinstance(value, str | os.PathLike):
-        raise ValueError(f"{name} is {value!r}; {', '.join(INITS)}, or a picture file is accepted")
-    return os.fspath(value)
-
-
-def _style_losses(name: str, value: Any) -> tuple[str, ...]:
-    losses = (value,) if isinstance(value, str) else several(name, value)
-    for loss in losses:
-        check_name(name, loss, STYLE_LOSSES)
-    return losses
-
-
-def _switch(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}; True or False is accepted")
-    return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,108 +69,123 @@ class Config:
         ValueError: a value that is not accepted; the message names it.
     """
 
-    size: int = _setting(512, "longer side of the result in pixels", _whole(1))
-    steps: int = _setting(200, "gradient evaluations, over all levels", _whole(0))
-    levels: int = _setting(3, "sizes from coarse to fine; 1: full size only", _whole(1))
-    level_factor: float = _setting(2.0, "how much larger each level is than the last", _number(1.1))
+    size: int = _setting(512, "longer side of the result in pixels", whole(1, LARGEST_SIDE))
+    steps: int = _setting(200, "gradient evaluations, over all levels", whole(0, MOST_STEPS))
+    levels: int = _setting(3, "sizes from coarse to fine; 1: full size only", whole(1, MOST_LEVELS))
+    level_factor: float = _setting(
+        2.0, "how much larger each level is than the last", number(1.1, 100)
+    )
     level_sizes: tuple[int, ...] | None = _setting(
         None,
         "longer sides of the levels before the last, in the place of levels",
-        _list_of(_whole(1)),
+        list_of(whole(1, LARGEST_SIDE)),
     )
     level_steps: tuple[int, ...] | None = _setting(
         None,
         "steps of each level, in the place of steps; unset: 3/4 of the last level's",
-        _list_of(_whole(1)),
+        list_of(whole(1, MOST_STEPS)),
     )
-    optimizer: Optimizer = _setting("lbfgs", "how the image is moved", _choice(Optimizer))
-    learning_rate: float | None = _setting(
-        None, "of adam (unset: 0.02) or sgd (unset: 1)", _number()
-    )
+    optimizer: Optimizer = _setting("lbfgs", "how the image is moved", choice(Optimizer))
+    learning_rate: float | None = _setting(None, "of adam (unset: 0.02) or sgd (unset: 1)", weight)
     learning_rate_decay: float = _setting(
-        1.0, "what the learning rate is multiplied by every 100 steps (adam and sgd)", _number()
+        1.0,
+        "what the learning rate is multiplied by every 100 steps (adam and sgd)",
+        number(0, 100),
     )
     pixels: Pixels = _setting(
         "free",
         "how values stay in [0, 1]: free (cut at the end), projected (each step), sigmoid",
-        _choice(Pixels),
+        choice(Pixels),
     )
     averaging: float = _setting(
         0.0,
         "share of the past in an average of the images that is the result; 0: the best image",
-        _share,
+        share,
     )
-    init: str = _setting(
-        "content",
+    init: str | None = _setting(
+        None,
         "the first image: content, style, grey, noise (uniform), gaussian (0.5, deviation 0.25), "
-        "colours (gaussian, as the style's colours are), or a picture file",
-        _start,
+        "colours (gaussian, as the style's colours are), or a picture file; unset: content, "
+        "of a texture colours, of a reconstruction noise",
+        init_name,
     )
     init_content: float = _setting(
-        0.0, "share of the content that is blended into the first image", _share
+        0.0, "share of the content that is blended into the first image", share
     )
-    seed: int = _setting(0, "of the noise", _whole(0))
+    seed: int = _setting(0, "of the noise", whole(0, 2**63 - 1))
     color: Color = _setting(
         "style",
         "whose colours: the style's; or the content's, by luminance (transferred alone), recombine "
         "(put together after), or matched before by cholesky, pca, symmetric or histogram",
-        _choice(Color),
+        choice(Color),
     )
-    content_weight: float = _setting(1.0, "alpha, of the content loss", _number())
-    style_weight: float = _setting(30.0, "beta, of the style loss", _number())
+    content_weight: float = _setting(1.0, "alpha, of the content loss", weight)
+    style_weight: float = _setting(30.0, "beta, of the style loss", weight)
     tv_weight: float = _setting(
-        0.05, "of the total variation loss, in units of the style's own", _number()
+        0.05, "of the total variation loss, in units of the style's own", weight
     )
     content_layers: tuple[str, ...] = _setting(
-        ("relu4_2",), "where the content is matched", _layers
+        ("relu4_2",), "where the content is matched", layer_names
     )
     style_layers: tuple[str, ...] = _setting(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
         "where the style is matched",
-        _layers,
+        layer_names,
     )
     style_loss: tuple[str, ...] = _setting(
         ("gram",),
         "what is matched there: one loss for all style layers, or one for each",
-        _style_losses,
+        loss_names,
     )
     content_layer_weights: tuple[float, ...] | None = _setting(
-        None, "one for each content layer; unset: equal, with sum 1", _list_of(_number())
+        None,
+        "one for each content layer; unset: equal, with sum 1",
+        list_of(weight),
     )
     style_layer_weights: tuple[float, ...] | None = _setting(
-        None, "one for each style layer; unset: equal, with sum 1", _list_of(_number())
+        None,
+        "one for each style layer; unset: equal, with sum 1",
+        list_of(weight),
     )
     style_blend: tuple[float, ...] | None = _setting(
-        None, "how much each style counts; unset: all alike", _list_of(_number())
+        None, "how much each style counts; unset: all alike", list_of(number(0, BLENDS[1]))
     )
     style_scale: float = _setting(
         1.0,
         "longer side of the styles relative to the result's: larger makes larger strokes",
-        _number(0.01),
+        number(0.01, 16),
     )
-    laplacian_weight: float = _setting(0.0, "of the distance of the content's edges", _number())
-    laplacian_pool: int = _setting(4, "pixels that are averaged before edges are taken", _whole(1))
+    laplacian_weight: float = _setting(0.0, "of the distance of the content's edges", weight)
+    laplacian_pool: int = _setting(
+        4, "pixels that are averaged before edges are taken", whole(1, 4096)
+    )
     temporal_weight: float = _setting(
-        0.0, "of the distance from the last frame, moved by its flow", _number()
+        0.0, "of the distance from the last frame, moved by its flow", weight
     )
     mask_propagation: Propagation = _setting(
-        "simple", "what deep layers see of a mask", _choice(Propagation)
+        "simple", "what deep layers see of a mask", choice(Propagation)
     )
     normalize_gradients: bool = _setting(
-        False, "let every layer pull as hard as its weight says (adam and sgd)", _switch
+        False, "let every layer pull as hard as its weight says (adam and sgd)", switch
     )
     convention: Convention = _setting(
-        "relative", "scale of the losses: see jnst.losses", _choice(Convention)
+        "relative", "scale of the losses: see jnst.losses", choice(Convention)
     )
     variation: Variation = _setting(
-        "l2", "differences of neighbours: squares, absolute, or diagonals too", _choice(Variation)
+        "l2",
+        "differences of neighbours: squares, absolute, or diagonals too",
+        choice(Variation),
     )
-    pooling: Pooling = _setting("average", "between the blocks of the network", _choice(Pooling))
+    pooling: Pooling = _setting("average", "between the blocks of the network", choice(Pooling))
     precision: Precision = _setting(
-        "float32", "of the network's features; bfloat16 is for GPU and TPU", _choice(Precision)
+        "float32",
+        "of the network's features; bfloat16 is for GPU and TPU",
+        choice(Precision),
     )
     margin: int = _setting(
-        16, "pixels beyond each border, optimised and cut off, so that no frame remains", _whole(0)
+        16,
+        "pixels beyond each border, optimised and cut off, so that no frame remains",
+        whole(0, 1024),
     )
 
     def __post_init__(self) -> None:
@@ -228,7 +199,7 @@ class Config:
         self._check_style_loss()
         if self.averaging == 1:
             raise ValueError("averaging is 1.0; a share of the past under 1 is accepted")
-        if self.style_blend is not None and not sum(self.style_blend):
+        if self.style_blend is not None and max(self.style_blend, default=0) < BLENDS[0]:
             raise ValueError(f"style_blend is {self.style_blend}; a positive number is needed")
         if self.margin % (stride := smallest_side(self.style_layers)):
             raise ValueError(
@@ -253,13 +224,20 @@ class Config:
     def _check_levels(self) -> None:
         if self.level_sizes is not None and list(self.level_sizes) != sorted(set(self.level_sizes)):
             raise ValueError(f"level_sizes is {self.level_sizes}; they must rise")
+        sizes = self.level_sizes or ()
+        if len(sizes) >= MOST_LEVELS:
+            raise ValueError(
+                f"level_sizes has {len(sizes)} numbers; at most {MOST_LEVELS - 1} are accepted"
+            )
         if self.level_steps is not None:
             count = self.levels if self.level_sizes is None else len(self.level_sizes) + 1
             if len(self.level_steps) != count:
                 raise ValueError(
                     f"level_steps has {len(self.level_steps)} numbers; {count} levels need as many"
                 )
-            self._coerce("steps", sum(self.level_steps))
+            steps = sum(self.level_steps)
+            whole_number("the sum of level_steps", steps, minimum=0, maximum=MOST_STEPS)
+            self._coerce("steps", steps)
 
     def _check_layers(self) -> None:
         for layers, weights in (
@@ -269,6 +247,11 @@ class Config:
             count, shares = len(getattr(self, layers)), getattr(self, weights)
             if shares is not None and len(shares) != count:
                 raise ValueError(f"{weights} has {len(shares)} values; {count} layers need as many")
+            weight = f"{weights.partition('_')[0]}_weight"
+            if max(shares or (0,)) * getattr(self, weight) > LARGEST_NUMBER:
+                raise ValueError(
+                    f"{weight} times {weights} is more than {LARGEST_NUMBER}, the most of float32"
+                )
         check_layers(self.content_layers)  # one may not be named twice
         if not self.content_layers and not self.style_layers:
             raise ValueError("content_layers and style_layers are both empty; one is needed")

@@ -18,6 +18,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
 from jnst.atomic import atomic_path
 from jnst.checks import whole_number
+from jnst.pixels import as_array, unit_pixels, unit_values
 
 WRITTEN_FORMATS = {
     ".png": "PNG",
@@ -29,6 +30,7 @@ WRITTEN_FORMATS = {
 }
 
 _SOFTWARE = "jnst"
+_FREE = 1.0  # how far beyond [0, 1] an optimised image may be, before it is one of another range
 _JPEG_RECIPE_LIMIT = 65_000  # bytes; an EXIF block in a JPEG ends at 65,533
 _READ_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF")
 _COLOUR_SPACES = {1: "gray", 3: "rgb", 4: "cmyk"}
@@ -82,14 +84,36 @@ def load_picture(path: str | os.PathLike[str]) -> Picture:
     path = Path(path)
     data = _read_bytes(path)
     with _reading(path):
-        samples = _decode(data)
-        if samples.colours.size == 0:
-            raise ValueError("there are no pixels")
-        image = _upright(_to_srgb(samples.colours, samples.profile), samples.orientation)
-        if samples.alpha is None or (alpha := _to_unit(samples.alpha)).min() == 1:
-            return Picture(image, None)
-        alpha = _upright(alpha, samples.orientation)
-        return Picture(_over_white(image, alpha), alpha)
+        return _picture(_decode(data))
+
+
+def convert_picture(name: str, picture: Image.Image) -> Picture:
+    """A PIL image, of any mode but "I", as its file would be read; messages call it `name`.
+
+    Raises:
+        ImageError: its pixels cannot be had, or are of a kind that is not read.
+    """
+    with _reading(name):
+        picture.load()
+        if picture.mode == "I":
+            raise ValueError("mode I says no range; convert it to I;16 or L")
+        if picture.mode == "F":
+            grey = unit_values("mode F", np.asarray(picture))
+            return _picture(_samples(picture, grey[..., None], None))
+        if picture.mode.startswith("I;16"):
+            grey = np.asarray(picture).astype(np.uint16)[..., None]
+            return _picture(_samples(picture, grey, _keyed_alpha(picture, grey)))
+        return _picture(_samples(picture, *_eight_bits(picture)))
+
+
+def _picture(samples: _Samples) -> Picture:
+    if samples.colours.size == 0:
+        raise ValueError("there are no pixels")
+    image = _upright(_to_srgb(samples.colours, samples.profile), samples.orientation)
+    if samples.alpha is None or (alpha := _to_unit(samples.alpha)).min() == 1:
+        return Picture(image, None)
+    alpha = _upright(alpha, samples.orientation)
+    return Picture(over_white(image, alpha), alpha)
 
 
 def load_image(
@@ -148,27 +172,30 @@ def save_image(
     alpha: Float[Array | np.ndarray, "height width"] | None = None,
     recipe: str | None = None,
 ) -> None:
-    """Write an image, clipped to [0, 1], in the format of the suffix; the same bytes every time.
+    """Write an image in the format of the suffix; the same bytes every time.
+
+    It is (H, W, 3), (H, W, 4) with its alpha, or grey, (H, W): uint8 or uint16, or floats in
+    [0, 1], to which values of at least -1 and at most 2 are clipped.
 
     .png has 8 bits, .tif and .tiff have 16; .webp is lossless with 8 bits; .jpg and .jpeg have
     quality 95, full chroma, and white in place of transparency. `recipe` is kept in the file for
     `read_recipe`. The file is there whole or, after a failure, as it was before.
 
     Raises:
-        ValueError: another shape, integers, or a value that is not finite.
+        ValueError: another shape, other numbers, or a value that is not finite or farther out.
         ImageError: as `check_writable`, or the format or the disk cannot hold it.
     """
     path = Path(path)
     check_writable(path)
-    if np.ndim(image) != 3 or np.shape(image)[2] != 3 or np.size(image) == 0:
-        raise ValueError(f"image has the shape {np.shape(image)}; (height, width, 3) is accepted")
-    pixels = _check_values("image", image)
-    if alpha is not None:
-        if np.shape(alpha) != pixels.shape[:2]:
-            raise ValueError(
-                f"alpha has the shape {np.shape(alpha)}; that of the image is {pixels.shape[:2]}"
-            )
-        alpha = _check_values("alpha", alpha)
+    pixels, own = unit_pixels("image", image, slack=_FREE)
+    if alpha is None:
+        alpha = own
+    elif np.shape(alpha) != pixels.shape[:2]:
+        raise ValueError(
+            f"alpha has the shape {np.shape(alpha)}; that of the image is {pixels.shape[:2]}"
+        )
+    else:
+        alpha = unit_values("alpha", as_array("alpha", alpha))
     try:
         with atomic_path(path) as temporary:
             _encode(temporary, WRITTEN_FORMATS[path.suffix.lower()], pixels, alpha, recipe)
@@ -227,16 +254,6 @@ def _check_sides(height: int, width: int) -> None:
     whole_number("width", width, minimum=1)
 
 
-def _check_values(name: str, values: Array | np.ndarray) -> np.ndarray:
-    array = np.asarray(values)
-    if array.dtype.kind in "biu":
-        raise ValueError(f"{name} is of {array.dtype}; floats in [0, 1] are accepted")
-    array = array.astype(np.float32)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} has values that are not finite; floats in [0, 1] are accepted")
-    return array.clip(0, 1)
-
-
 def _read_bytes(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
@@ -252,7 +269,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(path: Path | str) -> Iterator[None]:
     """Decoders raise whatever they run into in a damaged file; what they warn of stays inside."""
     logger = tifffile.logger()
     disabled, logger.disabled = logger.disabled, True
@@ -280,23 +297,37 @@ def _decode(data: bytes) -> _Samples:
 
 
 def _decode_pillow(data: bytes) -> _Samples:
-    alpha = None
     with Image.open(io.BytesIO(data), formats=_READ_FORMATS) as file:
         file.load()
         if file.format == "PNG" and data[24] == 16:  # the bit depth in its header
-            pixels = _read_png16(data, file)
-            if (key := file.info.get("transparency")) is not None:
-                alpha = np.any(pixels != key, axis=-1).astype(np.float32)
-        elif file.mode == "CMYK":
-            pixels = np.asarray(file)
-        else:
-            mode = "L" if file.mode in ("1", "L", "LA", "La") else "RGB"
-            mode += "A" if file.has_transparency_data else ""
-            pixels = np.atleast_3d(np.asarray(file.convert(mode)))
-        if pixels.shape[-1] in (2, 4) and file.mode != "CMYK":
-            pixels, alpha = pixels[..., :-1], pixels[..., -1]
-        orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
-        return _Samples(pixels, alpha, file.info.get("icc_profile"), orientation)
+            pixels, alpha = _read_png16(data, file), None
+            if pixels.shape[-1] in (2, 4):
+                pixels, alpha = pixels[..., :-1], pixels[..., -1]
+            return _samples(file, pixels, _keyed_alpha(file, pixels) if alpha is None else alpha)
+        return _samples(file, *_eight_bits(file))
+
+
+def _samples(picture: Image.Image, colours: np.ndarray, alpha: np.ndarray | None) -> _Samples:
+    orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    return _Samples(colours, alpha, picture.info.get("icc_profile"), orientation)
+
+
+def _eight_bits(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+    """Colours and alpha of a picture of 8 bits or fewer."""
+    if picture.mode == "CMYK":
+        return np.asarray(picture), None
+    mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
+    if not picture.has_transparency_data:
+        return np.atleast_3d(np.asarray(picture.convert(mode))), None
+    pixels = np.asarray(picture.convert(f"{mode}A"))
+    return pixels[..., :-1], pixels[..., -1]
+
+
+def _keyed_alpha(picture: Image.Image, colours: np.ndarray) -> np.ndarray | None:
+    """0 where a picture has the one colour that stands for transparency."""
+    if (key := picture.info.get("transparency")) is None:
+        return None
+    return np.any(colours != key, axis=-1).astype(np.float32)
 
 
 def _read_png16(data: bytes, picture: Image.Image) -> np.ndarray:
@@ -400,7 +431,10 @@ def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(array)
 
 
-def _over_white(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def over_white(
+    image: Float[np.ndarray, "h w 3"], alpha: Float[np.ndarray, "h w"]
+) -> Float[np.ndarray, "h w 3"]:
+    """What is seen of an image on white paper: a x + (1 - a)."""
     return image * alpha[..., None] + (1 - alpha[..., None])
 
 
@@ -408,7 +442,7 @@ def _encode(
     path: Path, format: str, image: np.ndarray, alpha: np.ndarray | None, recipe: str | None
 ) -> None:
     if alpha is not None:
-        image = _over_white(image, alpha) if format == "JPEG" else np.dstack([image, alpha])
+        image = over_white(image, alpha) if format == "JPEG" else np.dstack([image, alpha])
     if format == "TIFF":
         tifffile.imwrite(
             path,

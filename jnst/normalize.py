@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jnst.canonical import network_digest
+from jnst.sources import Source, listed, numbered, open_image
 from jnst.vgg import CONVOLUTIONS, Network, Pooling, check_complete, extract_features
 
 Image = Float[Array, "_h _w 3"] | Float[np.ndarray, "_h _w 3"]
@@ -17,29 +18,30 @@ PASSES = 2
 """The second removes what float32 rounded in the first for filters that are hardly ever active."""
 
 
-def normalize_network(network: Network, images: Iterable[Image], *, pooling: Pooling) -> Network:
+def normalize_network(network: Network, images: Iterable[Source], *, pooling: Pooling) -> Network:
     """Scale every filter so that its mean activation over images and positions is 1.
 
     kernel'[i, o] = kernel[i, o] m[l-1, i] / m[l, o] and bias'[o] = bias[o] / m[l, o], with m[l, o]
     the mean of reluB_K's channel o; a filter that is never active keeps its scale (m = 1). ReLUs
     and both poolings let a scale through, so that the network's functions are the same up to their
-    scales (Gatys, Ecker and Bethge 2016, section 2). `images` are (H, W, 3) sRGB in [0, 1], of any
-    sizes; `pooling` is the one that the network will be used with, for the means depend on it.
+    scales (Gatys, Ecker and Bethge 2016, section 2). `images` are what `jnst.stylize` takes as a
+    content; `pooling` is the one that the network will be used with, for the means depend on it.
 
     Raises:
         ValueError: there are no images, or one is too small; an unknown pooling; a network from
             `prepare_network`.
     """
     check_complete(network)
-    images = list(images)
-    if not images:
+    sources = listed("images", images)
+    if not sources:
         raise ValueError("images is empty; the means need at least one")
+    opened = [open_image(*named) for named in numbered("image", sources)]
     normalized = network.arrays_only()
     for _ in range(PASSES):
-        normalized = _divide(normalized, mean_activations(normalized, images, pooling=pooling))
+        normalized = _divide(normalized, mean_activations(normalized, opened, pooling=pooling))
     normalized = normalized.replace(
         name=f"{network.name}-normalized",
-        source=f"{network.source}; mean activation 1 on {len(images)} images, {pooling} pooling",
+        source=f"{network.source}; mean activation 1 on {len(opened)} images, {pooling} pooling",
         licence=network.licence,
     )
     return normalized.replace(digest=network_digest(normalized))

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable
-from typing import TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
 import jax
 import jax.numpy as jnp
@@ -82,17 +82,20 @@ class Info(struct.PyTreeNode):
 
 
 class DivergedError(RuntimeError):
-    """The loss or its gradient stopped being finite at `step`; `image` is the best one before."""
+    """The loss or its gradient stopped being finite at `step`; `image` is the best one before.
 
-    def __init__(self, step: int, image: Float[np.ndarray, "h w 3"]):
+    Of `jnst.stylize` and the like `result` is the `Result` with that image.
+    """
+
+    def __init__(self, step: int, image: Float[np.ndarray, "h w 3"], result: Any = None):
         super().__init__(
             f"the loss or its gradient is not finite at step {step}; "
             "a smaller learning rate or smaller weights may help"
         )
-        self.step, self.image = step, image
+        self.step, self.image, self.result = step, image, result
 
     def __reduce__(self) -> tuple:
-        return type(self), (self.step, self.image)
+        return type(self), (self.step, self.image, self.result)
 
 
 Step = Callable[[State, Network, Targets, Terms], tuple[State, Info]]

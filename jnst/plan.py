@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 import numpy as np
 
-from jnst.config import INITS, Config
+from jnst.config import Config
 from jnst.presets import NETWORKS, preset
+from jnst.settings import INITS
 from jnst.sweep_folder import SweepError, separate
 
 PICTURES = ("content", "style", "network")
@@ -69,7 +70,7 @@ class Plan:
                 config = preset(self.preset, **{**self.settings, **values})
             except ValueError as error:
                 raise SweepError(f"{self.title}: {error}") from None
-            if config.init not in INITS:
+            if config.init and config.init not in INITS:
                 config = config.replace(init=self.picture(config.init))
             yield PlannedPoint(at, content, styles, network, config)
 

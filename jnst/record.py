@@ -58,7 +58,7 @@ class Result:
 
     `image` is (H, W, 3) float32 sRGB in [0, 1], `alpha` the content's (H, W) or None; `network`
     says which network it was, `content` and `styles` which pictures, by name. `diverged` is the
-    step at which an item of a batch could not go on; its image is then the best one before.
+    step at which the run could not go on; the image is then the best one before.
     """
 
     image: Float[np.ndarray, "h w 3"]
@@ -89,17 +89,23 @@ class Result:
             "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF},
         }
 
-    def _losses(self) -> dict[str, float]:
-        """Those of the image, the best at the last size; of the last step if it is an average."""
+    def _losses(self) -> dict[str, float | None]:
+        """Those of the image, the best at the last size; of the last step if it is an average.
+
+        None stands for what is not finite, which JSON does not have.
+        """
         if not self.steps:
             return {}
         loss, size = self.history.loss, self.history.size
         at_size = np.where((size == size[-1]) & np.isfinite(loss), loss, np.inf)
         best = -1 if self.config.averaging else int(at_size.argmin())
         terms = jax.tree_util.tree_leaves_with_path(self.history.terms)
-        return {"total": float(loss[best])} | {
-            jax.tree_util.keystr(path, simple=True, separator="/"): float(values[best])
-            for path, values in terms
+        values = {"total": loss} | {
+            jax.tree_util.keystr(path, simple=True, separator="/"): term for path, term in terms
+        }
+        return {
+            name: float(each[best]) if np.isfinite(each[best]) else None
+            for name, each in values.items()
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:

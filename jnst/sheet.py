@@ -5,18 +5,20 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
 from jnst.checks import whole_number
 from jnst.images import fit_size, resize_image
+from jnst.sources import Source, listed, numbered, open_image
 
+LARGEST_CELL = 10_000  # pixels
 _SMALLEST_FONT = 10  # pixels
 _Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
 def contact_sheet(
-    images: Sequence[Float[Array | np.ndarray, "h w 3"]],
+    images: Sequence[Source],
     labels: Sequence[str],
     *,
     columns: int | None = None,
@@ -32,18 +34,22 @@ def contact_sheet(
         ValueError: there are no images, labels of another number, or `columns` or `cell` is not a
             whole number of at least 1.
     """
-    if not images:
+    sources = listed("images", images)
+    if not sources:
         raise ValueError("images is empty; at least one is accepted")
-    if len(labels) != len(images):
-        raise ValueError(f"labels are {len(labels)}; one for each of {len(images)} images")
-    whole_number("cell", cell, minimum=1)
-    fitted = [_pixels(resize_image(image, fit_size(image.shape[:2], cell))) for image in images]
+    if len(labels) != len(sources):
+        raise ValueError(f"labels are {len(labels)}; one for each of {len(sources)} images")
+    cell = whole_number("cell", cell, minimum=1, maximum=LARGEST_CELL)
+    pictures = [open_image(*named) for named in numbered("image", sources)]
+    fitted = [_pixels(resize_image(image, fit_size(image.shape[:2], cell))) for image in pictures]
     font = ImageFont.load_default(max(_SMALLEST_FONT, round(cell / 18)))
     gap, line = max(4, cell // 16), math.ceil(font.getbbox("Ag")[3])
     if columns is None:
         columns = _square_columns([image.size for image in fitted], cell + gap, line + 2 * gap)
-    columns = min(whole_number("columns", columns, minimum=1), len(images))
-    rows = [range(len(images))[start : start + columns] for start in range(0, len(images), columns)]
+    columns = min(whole_number("columns", columns, minimum=1), len(pictures))
+    rows = [
+        range(len(pictures))[start : start + columns] for start in range(0, len(pictures), columns)
+    ]
     heights = [max(fitted[place].height for place in row) for row in rows]
     size = columns * (cell + gap) + gap, sum(heights) + len(rows) * (line + 2 * gap)
     sheet = Image.new("RGB", size, "white")

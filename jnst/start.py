@@ -14,10 +14,11 @@ Image = Float[np.ndarray, "h w 3"]
 def first_image(config: Config, content: Image, styles: Sequence[Image]) -> Image:
     """The image that `config.init` names, of the content's shape, in [0, 1].
 
-    "content"; "style", the first, resized; "grey", 0.5; "noise", uniform in [0, 1]; "gaussian",
-    0.5 with deviation 0.25; "colours", gaussian with the mean and the covariance of the first
-    style's colours; else a picture file, resized. `config.init_content` is the share of the content
-    that is blended in, `config.seed` that of the noise.
+    "content", which is also meant if it is unset; "style", the first, resized; "grey", 0.5;
+    "noise", uniform in [0, 1]; "gaussian", 0.5 with deviation 0.25; "colours", gaussian with the
+    mean and the covariance of the first style's colours; else a picture file, resized.
+    `config.init_content` is the share of the content that is blended in, `config.seed` that of the
+    noise.
 
     Raises:
         ValueError: the start needs a style, and there is none.
@@ -29,10 +30,10 @@ def first_image(config: Config, content: Image, styles: Sequence[Image]) -> Imag
 
 
 def _start(config: Config, content: Image, styles: Sequence[Image]) -> Image:
-    random = np.random.default_rng(config.seed)
-    if config.init in ("style", "colours") and not styles:
-        raise ValueError(f"init is {config.init!r}, and there is no style")
-    match config.init:
+    random, init = np.random.default_rng(config.seed), config.init or "content"
+    if init in ("style", "colours") and not styles:
+        raise ValueError(f"init is {init!r}, and there is no style")
+    match init:
         case "content":
             return content
         case "style":
@@ -50,4 +51,4 @@ def _start(config: Config, content: Image, styles: Sequence[Image]) -> Image:
             noise = random.standard_normal(content.shape, np.float32)
             colours = noise @ np.linalg.cholesky(covariance).T + pixels.mean(0)
             return colours.astype(np.float32).clip(0, 1)
-    return resize_image(load_image(config.init), content.shape[:2])
+    return resize_image(load_image(init), content.shape[:2])

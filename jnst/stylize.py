@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
+from jnst.checks import whole_number
 from jnst.config import Config
 from jnst.networks import load_network
 from jnst.optimize import DivergedError
 from jnst.pyramid import check_levels, run_levels
 from jnst.record import History, Result, network_identity
-from jnst.task import Source, listed, open_picture, prepare
+from jnst.settings import LARGEST_SIDE
+from jnst.sources import Source, listed, open_image
+from jnst.task import prepare
 from jnst.vgg import Network, prepare_network
 
-Image = Float[np.ndarray, "h w 3"]
-Mask = Float[np.ndarray, "h w"]
 GREY = 0.5
 
 
@@ -29,7 +29,7 @@ def stylize(content: Source, style: Source | Sequence[Source], **options: Any) -
     Raises:
         ValueError: a setting, picture or network that is not accepted (`ImageError` and
             `NetworkError` are ValueErrors).
-        DivergedError: the loss stopped being finite; its `image` is the best one before.
+        DivergedError: the loss stopped being finite; its `result` has the best image before.
     """
     return _last(stylize_steps(content, style, **options))
 
@@ -38,8 +38,8 @@ def texture(style: Source | Sequence[Source], **options: Any) -> Result:
     """A new texture like the style pictures, without a content (Gatys, Ecker, Bethge 2015).
 
     Options are those of `stylize_steps`, and `shape`, the (height, width) of the result; without it
-    it is that of the first style at the longer side `size`. It starts from noise in the style's
-    colours if `init` does not say otherwise.
+    it is that of the first style at the longer side `size`. Unless `init` says otherwise, it starts
+    from noise in the style's colours.
 
     Raises:
         ValueError, DivergedError: as `stylize`.
@@ -48,7 +48,9 @@ def texture(style: Source | Sequence[Source], **options: Any) -> Result:
 
 
 def reconstruct(content: Source, **options: Any) -> Result:
-    """What a layer keeps of a content picture: the image with its features, from noise.
+    """What a layer keeps of a content picture: the image with its features.
+
+    Unless `init` says otherwise, it starts from noise.
 
     The content half of figure 1 in Gatys, Ecker, Bethge 2016 (Mahendran and Vedaldi 2015).
     Options are those of `stylize_steps`; `content_layers` says which.
@@ -63,49 +65,57 @@ def texture_steps(
     style: Source | Sequence[Source], *, shape: tuple[int, int] | None = None, **options: Any
 ) -> Iterator[Result]:
     """As `texture`, but yields the Result so far: see `stylize_steps`."""
-    _no_color("texture", options)
-    if "config" not in options:
-        options = {"init": "colours"} | options
-    options = options | {"content_layers": ()}
+    config = _config(options, init="colours", content_layers=())
+    _no_color("texture", config)
+    if config.init == "content" or config.init_content or config.laplacian_weight:
+        raise ValueError(
+            "texture has no content; init 'content', init_content and laplacian_weight need one"
+        )
+    styles = listed("style", style)
+    if not styles:
+        raise ValueError("there is no style; a texture is like one")
     if shape is None:
-        first, *_ = listed(style)
-        shape = open_picture("style", first).image.shape[:2]
+        height, width = open_image("style", styles[0]).shape[:2]
     else:
-        options = {"size": max(shape)} | options
-    canvas = np.full((*shape, 3), GREY, np.float32)
-    return stylize_steps(canvas, style, **options)
+        height, width = (
+            whole_number("a side of shape", side, minimum=1, maximum=LARGEST_SIDE) for side in shape
+        )
+        config = config.replace(size=max(height, width))
+    canvas = np.broadcast_to(np.float32(GREY), (height, width, 3))
+    return stylize_steps(canvas, styles, config=config, **options)
 
 
 def reconstruct_steps(content: Source, **options: Any) -> Iterator[Result]:
     """As `reconstruct`, but yields the Result so far: see `stylize_steps`."""
-    _no_color("reconstruct", options)
-    if "config" not in options:
-        options = {"init": "noise"} | options
-    options = options | {"style_layers": ()}
-    return stylize_steps(content, (), **options)
+    config = _config(options, init="noise", style_layers=())
+    _no_color("reconstruct", config)
+    return stylize_steps(content, (), config=config, **options)
 
 
 def stylize_steps(
     content: Source,
     style: Source | Sequence[Source],
     *,
-    content_masks: Sequence[Mask] = (),
-    style_masks: Sequence[Mask | None] = (),
-    start: Image | None = None,
-    previous: tuple[Image, Mask] | None = None,
+    content_masks: Source | Sequence[Source] = (),
+    style_masks: Source | Sequence[Source | None] = (),
+    start: Source | None = None,
+    previous: tuple[Source, Source] | None = None,
     network: Network | str | os.PathLike[str] = "embedded",
     config: Config | None = None,
     **settings: Any,
 ) -> Iterator[Result]:
     """As `stylize`, but yields the Result so far: the start first, then one every few steps.
 
-    `content` and each `style` are paths, or arrays (H, W, 3) sRGB in [0, 1]. Several styles are
-    mixed as `style_blend` says, or, with `content_masks` (H, W) in [0, 1], style k is for the
-    region of mask k; what is in no mask keeps its content. `style_masks` has a mask or None for
-    each style, the part of it that counts. `start` (H, W, 3) is the first image in the place of the
-    one that `init` names. `previous` is the last frame of a video, moved to this one, and a mask of
-    where that is reliable: `temporal_weight` holds the image to it. `network` is what
-    `load_network` takes, or a `Network`. `settings` are fields of `Config`, over those of `config`.
+    A picture is a path, a PIL image, or an array of any library: (H, W, 3), (H, W, 4) with its
+    alpha, or grey, (H, W); uint8, uint16, or floats in [0, 1], sRGB. Several styles are mixed as
+    `style_blend` says, or, with `content_masks`, style k is for the region of mask k; what is in no
+    mask keeps its content. One alone, for several styles, is a label map: a region for each of its
+    colours, from dark to light. `style_masks` has a mask or None for each style, the part of it
+    that counts. A mask is a grey picture of the aspect of its own, white for 1; one colour drawn on
+    transparency is 1 where it is drawn. `start` is the first image in the place of the one that
+    `init` names. `previous` is the last frame of a video, moved to this one, and a mask of where
+    that is reliable: `temporal_weight` holds the image to it. `network` is what `load_network`
+    takes, or a `Network`. `settings` are fields of `Config`, over those of `config`.
 
     Everything is checked before this returns. The images are of full size, however far the run is.
 
@@ -133,17 +143,25 @@ def stylize_steps(
         yield task.result(task.item.start, history, identity)
         for position, info in run_levels(prepared, [task.item], levels=task.levels):
             [image], [diverged] = position.images, position.diverged
-            if diverged is not None:
-                raise DivergedError(diverged, task.image(image))
             history = history.extend(max(task.levels[position.level].shape), info, 0)
+            if diverged is not None:
+                result = task.result(image, history, identity, diverged)
+                raise DivergedError(diverged, result.image, result)
             yield task.result(image, history, identity)
 
     return results()
 
 
-def _no_color(name: str, options: dict[str, Any]) -> None:
-    config = options.get("config") or Config()
-    if options.get("color", config.color) != "style":
+def _config(options: dict[str, Any], *, init: str, **always: Any) -> Config:
+    """The settings among the options, which it takes out, with what a function needs."""
+    names = Config.__dataclass_fields__.keys() & options.keys()
+    config = options.pop("config", None) or Config()
+    config = config.replace(**{name: options.pop(name) for name in names} | always)
+    return config.replace(init=config.init or init)
+
+
+def _no_color(name: str, config: Config) -> None:
+    if config.color != "style":
         raise ValueError(f"{name} has no two pictures whose colours could differ; color is 'style'")
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from jnst.batch import program
-from jnst.config import INITS, Config
+from jnst.config import Config
 from jnst.cost import operations
 from jnst.networks import load_network
 from jnst.plan import Plan, PlannedPoint
 from jnst.pyramid import check_levels
+from jnst.settings import INITS
 from jnst.sweep_folder import SweepError
 from jnst.task import Task, prepare
 from jnst.vgg import Network
@@ -75,7 +76,8 @@ def prepare_points(plan: Plan) -> SweepPoints:
             pixels = math.prod(task.original.shape[:2])
             programs[shared] = key, len(task.levels), _work(task), pixels
         settings = dataclasses.asdict(planned.config)
-        if (start := planned.config.init) not in INITS:
+        settings["init"] = start = planned.config.init or "content"
+        if start not in INITS:
             if start not in starts:
                 starts[start] = _digest(start)
             settings["init"] = starts[start]

@@ -1,25 +1,32 @@
 """What a run is given: pictures opened, checked and sized, with all that its result needs."""
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
 from jnst import color
 from jnst.config import Config
-from jnst.images import Picture, fit_size, load_picture, resize_image
+from jnst.images import fit_size, resize_image
+from jnst.masks import Mask, content_masks_of, load_mask, style_masks_of
 from jnst.pyramid import Item, Level, Scene, plan_levels, style_shape
 from jnst.record import History, Result
+from jnst.sources import (
+    Source,
+    called,
+    check_aspect,
+    listed,
+    name_of,
+    numbered,
+    open_image,
+    open_picture,
+)
 from jnst.start import first_image
 from jnst.vgg import smallest_side
 
 Image = Float[np.ndarray, "h w 3"]
-Source = str | os.PathLike[str] | Image
-Mask = Float[np.ndarray, "h w"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,75 +70,50 @@ def prepare(
     style: Source | Sequence[Source],
     config: Config,
     *,
-    content_masks: Sequence[Mask] = (),
-    style_masks: Sequence[Mask | None] = (),
-    start: Image | None = None,
-    previous: tuple[Image, Mask] | None = None,
+    content_masks: Any = (),
+    style_masks: Any = (),
+    start: Source | None = None,
+    previous: tuple[Source, Source] | None = None,
 ) -> Task:
     """Open, check and resize the pictures of a run: see `jnst.stylize_steps`.
 
     Raises:
         ValueError: a picture or a mask that is not accepted, alone or with the others.
     """
-    sources = listed(style)
+    config = config.replace(init=config.init or "content")
+    sources = listed("style", style)
     layers = config.content_layers + config.style_layers
-    original = open_picture("content", content, layers)
-    styles = [open_picture("style", source, config.style_layers).image for source in sources]
-    _check_counts(config, len(styles), content_masks, style_masks)
+    original = open_picture("content", content)
+    check_size(called("content", content), original.image.shape[:2], layers)
+    styles = []
+    for name, source in numbered("style", sources):
+        styles.append(open_image(name, source))
+        check_size(called(name, source), styles[-1].shape[:2], config.style_layers)
+    _check_styles(config, len(styles))
     shape = fit_size(original.image.shape[:2], config.size)
-    _check_size(f"size {config.size} makes a picture that is too small", shape, layers)
-    masks = tuple(np.asarray(mask, np.float32) for mask in content_masks)
-    parts = tuple(None if mask is None else np.asarray(mask, np.float32) for mask in style_masks)
+    check_size(f"size {config.size} makes a picture that is too small", shape, layers)
+    masks = content_masks_of(content_masks, original.image.shape[:2], len(styles))
+    parts = style_masks_of(style_masks, [image.shape[:2] for image in styles])
+    if masks and config.style_blend is not None:
+        raise ValueError("style_blend and content_masks: with masks a style is alone in its region")
     photograph = resize_image(original.image, shape)
     matched, styles = _colored_before(config, photograph, styles, masks)
-    if start is None:
-        start = first_image(config, matched, styles)
-    elif np.ndim(start) != 3 or np.shape(start)[2] != 3 or not np.isfinite(start).all():
-        raise ValueError(
-            f"start has shape {np.shape(start)}; finite values (height, width, 3) are accepted"
-        )
+    begun = first_image(config, matched, styles) if start is None else open_image("start", start)
     # A batch may hold hundreds of styles: none is kept larger than it is looked at.
     styles = [resize_image(image, style_shape(image, shape, config)) for image in styles]
-    scene = Scene(matched, tuple(styles), masks, parts, previous)
+    scene = Scene(matched, tuple(styles), masks, parts, _previous(previous, photograph.shape[:2]))
     return Task(
-        Item(scene, resize_image(start, shape), config),
+        Item(scene, resize_image(begun, shape), config),
         plan_levels(shape, config),
         photograph,
         None if original.alpha is None else resize_image(original.alpha, shape),
-        _name(content),
-        [_name(source) for source in sources],
+        name_of(content),
+        [name_of(source) for source in sources],
     )
 
 
-def listed(pictures: Any) -> list[Any]:
-    """One picture, or several, as a list: an array (N, H, W, 3) is several."""
-    array = isinstance(pictures, np.ndarray | jax.Array) and pictures.ndim != 4
-    return [pictures] if array or isinstance(pictures, str | os.PathLike) else list(pictures)
-
-
-def open_picture(name: str, source: Source, layers: Sequence[str] = ()) -> Picture:
-    """The picture of a file or an array, large enough for the layers.
-
-    Raises:
-        ValueError: it is not one, or is too small.
-    """
-    if isinstance(source, str | os.PathLike):
-        name, picture = str(source), load_picture(source)
-    else:
-        array = np.asarray(source)
-        if array.ndim != 3 or array.shape[2] != 3 or array.dtype.kind != "f" or not array.size:
-            raise ValueError(
-                f"{name} is {array.dtype} of shape {array.shape}; "
-                "a path or a float array (height, width, 3) in [0, 1] is accepted"
-            )
-        if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
-            raise ValueError(f"{name} has values outside [0, 1]")
-        picture = Picture(array.astype(np.float32), None)
-    _check_size(name, picture.image.shape[:2], layers)
-    return picture
-
-
-def _check_size(name: str, shape: tuple[int, ...], layers: Sequence[str]) -> None:
+def check_size(name: str, shape: tuple[int, ...], layers: Sequence[str]) -> None:
+    """ValueError unless a picture is large enough for the layers."""
     smallest = smallest_side(layers)
     if min(shape) < smallest:
         raise ValueError(
@@ -140,32 +122,25 @@ def _check_size(name: str, shape: tuple[int, ...], layers: Sequence[str]) -> Non
         )
 
 
-def _check_counts(
-    config: Config,
-    styles: int,
-    content_masks: Sequence[Mask],
-    style_masks: Sequence[Mask | None],
-) -> None:
+def _check_styles(config: Config, styles: int) -> None:
     if config.style_layers and not styles:
         raise ValueError("there is no style; without one, style_layers must be empty")
-    for name, given in (("style_blend", config.style_blend), ("style_masks", style_masks)):
-        if given and len(given) != styles:
-            raise ValueError(f"{name} has {len(given)} entries; {styles} styles need as many")
-    if content_masks and len(content_masks) < styles:
-        raise ValueError(
-            f"content_masks has {len(content_masks)} masks; {styles} styles need one each"
-        )
-    if content_masks and config.style_blend is not None:
-        raise ValueError("style_blend and content_masks: with masks a style is alone in its region")
-    for mask in (*content_masks, *(mask for mask in style_masks if mask is not None)):
-        array = np.asarray(mask)
-        inside = array.size and np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1
-        if array.ndim != 2 or not inside:
-            raise ValueError(
-                f"a mask has shape {array.shape}; (height, width) in [0, 1] is accepted"
-            )
-        if not array.any():
-            raise ValueError("a mask is 0 everywhere, which leaves nothing to count")
+    blend = config.style_blend
+    if blend and len(blend) != styles:
+        raise ValueError(f"style_blend has {len(blend)} entries; {styles} styles need as many")
+
+
+def _previous(
+    given: tuple[Source, Source] | None, shape: tuple[int, int]
+) -> tuple[Image, Mask] | None:
+    if given is None:
+        return None
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise ValueError("previous is a pair: the last frame, and the mask of where it is reliable")
+    frame, mask = given
+    image = open_image("previous", frame)
+    check_aspect("previous", image.shape[:2], shape)
+    return image, load_mask(mask, name="the mask of previous", picture=shape)
 
 
 def _colored_before(
@@ -203,7 +178,3 @@ def _colored_after(config: Config, image: Image, content: Image) -> Image:
     if config.color in ("luminance", "recombine"):
         return color.with_luminance(content, color.luminance(image))
     return image
-
-
-def _name(source: Source) -> str:
-    return os.path.basename(source) if isinstance(source, str | os.PathLike) else ""

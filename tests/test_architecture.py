@@ -32,13 +32,16 @@ LEVELS = (
     ("state_pickle",),
     ("presets", "masks"),
     ("config",),
+    ("settings",),
     ("regions", "style_losses"),
     ("losses",),
     ("cost", "sweep_folder"),
     ("vgg",),
     ("convolution", "winograd"),
     ("sheet", "cli_common"),
+    ("sources",),
     ("images", "color"),
+    ("pixels",),
     ("atomic", "checks", "data", "documents", "flow", "programs", "spectrum", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}

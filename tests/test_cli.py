@@ -1,6 +1,7 @@
 """The command, called in this process; where signals and streams matter, in one of its own."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -310,8 +311,9 @@ def test_divergence_later_on_saves_the_best_picture_before(stylize, monkeypatch)
     def diverge(*arguments, **options):
         results = stylize_steps(*arguments, **options)
         yield next(results)
-        yield next(results)
-        raise jnst.DivergedError(8, np.full((32, 24, 3), 0.6, np.float32))
+        yield (last := next(results))
+        image = np.full((32, 24, 3), 0.6, np.float32)
+        raise jnst.DivergedError(8, image, dataclasses.replace(last, image=image, diverged=8))
 
     monkeypatch.setattr(cli_run, "stylize_steps", diverge)
     status, out, err = stylize("-o", "out.png", steps=50)
@@ -320,6 +322,7 @@ def test_divergence_later_on_saves_the_best_picture_before(stylize, monkeypatch)
     assert "wrote out.png, 5 of 50 steps" in err[0]
     with Image.open("out.png") as saved:
         assert (np.asarray(saved) == 153).all()
+    assert jnst.load_recipe("out.png")["diverged"] == 8
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

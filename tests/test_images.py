@@ -751,13 +751,15 @@ def test_long_recipe(tmp_path):
 @pytest.mark.parametrize(
     ("image", "alpha", "message"),
     [
-        (np.zeros((4, 5)), None, r"image has the shape \(4, 5\); \(height, width, 3\)"),
-        (np.zeros((4, 5, 4)), None, r"image has the shape \(4, 5, 4\)"),
-        (np.zeros((0, 5, 3)), None, r"image has the shape \(0, 5, 3\)"),
+        (np.zeros((4, 5, 2)), None, r"image is float64 of shape \(4, 5, 2\); \(height, width\)"),
+        (np.zeros((4, 5, 5)), None, r"image is float64 of shape \(4, 5, 5\)"),
+        (np.zeros((0, 5, 3)), None, r"image is empty: its shape is \(0, 5, 3\)"),
         (np.zeros((4, 5, 3)), np.zeros((5, 4)), r"alpha has the shape \(5, 4\).*\(4, 5\)"),
-        (np.full((4, 5, 3), np.nan), None, "image has values that are not finite"),
-        (np.zeros((4, 5, 3)), np.full((4, 5), np.inf), "alpha has values that are not finite"),
-        (np.zeros((4, 5, 3), np.uint8), None, r"image is of uint8; floats in \[0, 1\]"),
+        (np.full((4, 5, 3), np.nan), None, "image is NaN in 60 of 60 values"),
+        (np.zeros((4, 5, 3)), np.full((4, 5), np.inf), "alpha has infinite values"),
+        (np.zeros((4, 5, 3), int), None, "image is int64 of shape .* uint8, uint16 or floats"),
+        (np.full((4, 5, 3), 255.0), None, "image has values from 255 to 255; floats in"),
+        (np.full((4, 5, 3), -1.1), None, "image has values from -1.1 to -1.1"),
     ],
 )
 def test_images_that_are_none(tmp_path, image, alpha, message):

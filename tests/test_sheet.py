@@ -104,7 +104,12 @@ def test_pixels_are_those_of_the_pictures():
         (0, [], {}, "images is empty; at least one is accepted"),
         (2, ["a"], {}, "labels are 1; one for each of 2 images"),
         (1, ["a"], {"columns": 0}, "columns is 0; a whole number of at least 1 is accepted"),
-        (1, ["a"], {"cell": 2.5}, "cell is 2.5; a whole number of at least 1 is accepted"),
+        (
+            1,
+            ["a"],
+            {"cell": 2.5},
+            "cell is 2.5; a whole number of at least 1 and at most 10000 is accepted",
+        ),
     ],
 )
 def test_wrong_arguments(count, labels, options, message):
