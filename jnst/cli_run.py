@@ -89,12 +89,14 @@ def stylize_command(options: argparse.Namespace) -> int:
     styles = [str(style) for style in options.style]
     name = f"{options.content.stem}-{options.style[0].stem}.png"
     out = output_of(options, name)
-    network = network_of(options, [options.content, *options.style], recipe)
+    content_masks, style_masks = options.content_masks or [], options.style_masks or []
+    pictures = [options.content, *options.style, *content_masks, *style_masks]
+    network = network_of(options, pictures, recipe)
     results = stylize_steps(
         options.content,
         styles,
-        content_masks=options.content_masks or (),
-        style_masks=options.style_masks or (),
+        content_masks=content_masks,
+        style_masks=style_masks,
         network=network,
         config=config,
     )

@@ -437,8 +437,11 @@ def test_several_styles_and_masks(call, pictures, small, network_file, tmp_path)
     assert jnst.load_recipe("a.png")["config"]["style_blend"] == [3, 1]
     masks = ["--content-masks", "labels.png"]
     assert call("stylize", content, style, style, *masks, *options, "b.png") == (0, [], [])
-    status, _, err = call("stylize", content, style, *masks, "photo.png", *options, "c.png")
+    two = [content, style, style, *masks, "photo.png"]
+    status, _, err = call("stylize", *two, *options, "c.png")
     assert (status, err) == (2, ["jnst: photo.png: there is no such file"])
+    status, _, err = call("stylize", content, style, *masks, "photo.png", *options, "c.png")
+    assert (status, err) == (2, ["jnst: content_masks has 2 entries; 1 styles need as many"])
 
 
 def test_texture_reconstruct_interpolate(call, pictures, small, network_file):
