@@ -12,12 +12,18 @@ from flax import struct
 from jaxtyping import Float, Int
 
 from jnst.config import Config, Terms
+from jnst.documents import parse_json
 from jnst.images import ImageError, read_recipe, save_image
 from jnst.optimize import Info
 from jnst.version import __version__
 from jnst.vgg import Network
 
 VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+
+
+def number_or_none(value: Float[np.ndarray, ""]) -> float | None:
+    """A number for JSON, which has none that are not finite: None in their place."""
+    return float(value) if np.isfinite(value) else None
 
 
 def network_identity(network: Network, load: str) -> dict[str, str]:
@@ -76,7 +82,10 @@ class Result:
         return len(self.history.loss)
 
     def recipe(self) -> dict[str, Any]:
-        """Settings, network, versions, steps taken and the image's losses, as plain values."""
+        """Settings, network, versions, steps taken and the image's losses, as plain values.
+
+        A loss that is not finite is None.
+        """
         return {
             "jnst": __version__,
             "content": self.content,
@@ -90,10 +99,7 @@ class Result:
         }
 
     def _losses(self) -> dict[str, float | None]:
-        """Those of the image, the best at the last size; of the last step if it is an average.
-
-        None stands for what is not finite, which JSON does not have.
-        """
+        """Those of the image, the best at the last size; of the last step if it is an average."""
         if not self.steps:
             return {}
         loss, size = self.history.loss, self.history.size
@@ -103,10 +109,7 @@ class Result:
         values = {"total": loss} | {
             jax.tree_util.keystr(path, simple=True, separator="/"): term for path, term in terms
         }
-        return {
-            name: float(each[best]) if np.isfinite(each[best]) else None
-            for name, each in values.items()
-        }
+        return {name: number_or_none(each[best]) for name, each in values.items()}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture, in the format of the suffix, with its recipe inside.
@@ -125,7 +128,7 @@ def load_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     text = read_recipe(path)
     try:
-        recipe = json.loads(text or "")
+        recipe = parse_json(text or "")
         Config(**recipe["config"])
         "".join(recipe["network"][key] for key in ("load", "name", "digest"))  # text, all of them
     except (ValueError, TypeError, KeyError):

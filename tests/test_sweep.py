@@ -14,6 +14,7 @@ import pytest
 import jnst
 from jnst.record import load_recipe
 from jnst.sweep import Outline
+from jnst.sweep_folder import record_path
 
 sweep_module = sys.modules["jnst.sweep"]
 pace = sys.modules["jnst.pace"]
@@ -322,6 +323,9 @@ def test_a_point_that_diverges_says_so(tmp_path, plan):
     fine, lost = jnst.sweep(plan, tmp_path / "sweep")
     assert (fine.row["error"], lost.row["error"]) == (None, "diverged at step 0")
     assert np.isfinite(lost.image).all()
+    text = record_path(tmp_path / "sweep", lost.id).read_text()
+    record = json.loads(text, parse_constant=pytest.fail)
+    assert record["recipe"]["diverged"] == 0 and len(record["history"]["loss"]) == 5
     with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
         assert (opened.outline.finished, opened.failed) == (2, 1)
 
