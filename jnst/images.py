@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from PIL import ExifTags, Image, PngImagePlugin
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
 from jnst.atomic import atomic_path
-from jnst.checks import whole_number
+from jnst.checks import shown, whole_number
 from jnst.pixels import as_array, unit_pixels, unit_values
 
 WRITTEN_FORMATS = {
@@ -32,6 +33,7 @@ WRITTEN_FORMATS = {
 _SOFTWARE = "jnst"
 _FREE = 1.0  # how far beyond [0, 1] an optimised image may be, before it is one of another range
 _JPEG_RECIPE_LIMIT = 65_000  # bytes; an EXIF block in a JPEG ends at 65,533
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:", re.IGNORECASE)  # a Path has one stroke of two
 _READ_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF")
 _COLOUR_SPACES = {1: "gray", 3: "rgb", 4: "cmyk"}
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -259,9 +261,11 @@ def _read_bytes(path: Path) -> bytes:
         if path.exists() and not path.is_file():
             raise ImageError(f"{path}: is {'a folder' if path.is_dir() else 'not a regular file'}")
         data = path.read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"{path}: there is no such file") from None
     except OSError as error:
+        if _URL.match(str(path)):
+            raise ImageError(f"{shown(str(path))} is a URL; download it first") from None
+        if isinstance(error, FileNotFoundError):
+            raise ImageError(f"{path}: there is no such file") from None
         raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
     if not data:
         raise ImageError(f"{path}: the file is empty")

@@ -243,14 +243,15 @@ def _is_point(value: Any, axes: dict[str, list]) -> bool:
 
 
 def _is_record(value: Any) -> bool:
-    number = int | float
+    number = (int, float)
+    number_or_none = (*number, type(None))
     if not _has(value, id=str, settings=dict, recipe=(dict, type(None)), error=(str, type(None))):
         return False
     history = value.get("history")
     if history is not None and not (
         _has(history, loss=list, size=list)
         and len(history["loss"]) == len(history["size"])
-        and all(isinstance(loss, number | None) for loss in history["loss"])
+        and all(isinstance(loss, number_or_none) for loss in history["loss"])
         and all(isinstance(size, number) for size in history["size"])
     ):
         return False
@@ -263,7 +264,7 @@ def _is_record(value: Any) -> bool:
         and _has(recipe, steps=int, losses=dict)
         and _has(recipe["network"], name=str, digest=str)
         and all(isinstance(style, str) for style in recipe["styles"])
-        and all(isinstance(loss, number | None) for loss in recipe["losses"].values())
+        and all(isinstance(loss, number_or_none) for loss in recipe["losses"].values())
     )
 
 

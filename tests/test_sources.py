@@ -1,6 +1,7 @@
 """The gate for pictures: every kind that is taken, and what is said of the others."""
 
 import io
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from jnst.images import save_image
+from jnst.images import ImageError, save_image
 from jnst.sources import check_aspect, listed, numbered, open_picture
 
 RANDOM = np.random.default_rng(0)
@@ -158,6 +159,16 @@ def test_a_pil_image_is_what_its_file_is(tmp_path, mode, format):
 def test_refusals(source, message):
     with pytest.raises(ValueError, match=message):
         open_picture("style 2", source)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://a.org/b.png", "S3://a/b.png", "file:///a.png", "data:image/png;base64," + "A" * 9000],
+)
+def test_a_url_is_refused_as_one(url):
+    for source in (url, Path(url)):
+        with pytest.raises(ImageError, match=r"^'.{4,80} is a URL; download it first$"):
+            open_picture("content", source)
 
 
 def test_an_array_of_another_device_says_so():
