@@ -9,7 +9,7 @@ import jax
 import psutil
 
 from jnst.checks import whole_number
-from jnst.config import Config
+from jnst.config import Config, config_or_default
 from jnst.images import ImageError
 from jnst.networks import load_network
 from jnst.pyramid import (
@@ -95,8 +95,8 @@ def stylize_batch_steps(
     """
     if batch_size != "auto":
         batch_size = whole_number("batch_size", batch_size, minimum=1)
-    config = Config() if config is None else config
-    configs = [config] if isinstance(config, Config) else list(config)
+    given_configs = config if isinstance(config, Sequence) else [config]
+    configs = [config_or_default(each) for each in given_configs]
     given = {
         "contents": listed("contents", contents),
         "styles": [listed("style", style) for style in listed("styles", styles)],
@@ -165,13 +165,14 @@ def interpolate_steps(
     `stylize_batch_steps`.
     """
     count = whole_number("count", count, minimum=2, maximum=MOST_PICTURES)
-    if "style_blend" in options or (config and config.style_blend is not None):
+    config = config_or_default(config)
+    if "style_blend" in options or config.style_blend is not None:
         raise ValueError("style_blend is what interpolate varies; it takes none")
     pair = listed("styles", styles)
     if len(pair) != 2:
         raise ValueError(f"styles has {len(pair)} pictures; two are accepted")
     shares = [number / (count - 1) for number in range(count)]
-    configs = [(config or Config()).replace(style_blend=(1 - share, share)) for share in shares]
+    configs = [config.replace(style_blend=(1 - share, share)) for share in shares]
     return stylize_batch_steps(content, [pair], config=configs, **options)
 
 

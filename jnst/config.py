@@ -338,6 +338,15 @@ class Config:
         return dataclasses.replace(self, **{**freed, **settings})
 
 
+def config_or_default(config: Config | None) -> Config:
+    """The settings that were given, or those of `Config()`; ValueError if they are no Config."""
+    if config is None:
+        return Config()
+    if not isinstance(config, Config):
+        raise ValueError(f"config is of type {type(config).__name__}; a jnst.Config is accepted")
+    return config
+
+
 def _spread(
     weight: float, layers: Sequence[str], shares: Sequence[float] | None
 ) -> dict[str, Float[Array, ""]]:

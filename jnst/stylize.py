@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jnst.checks import several, whole_number
-from jnst.config import Config
+from jnst.config import Config, config_or_default
 from jnst.networks import load_network
 from jnst.optimize import DivergedError
 from jnst.pyramid import check_levels, run_levels
@@ -120,7 +120,7 @@ def stylize_steps(
     Raises:
         ValueError: as `stylize`. DivergedError is raised by the iterator.
     """
-    config = (config or Config()).replace(**settings)
+    config = config_or_default(config).replace(**settings)
     task = prepare(
         content,
         style,
@@ -153,8 +153,9 @@ def stylize_steps(
 def _config(options: dict[str, Any], *, init: str, **always: Any) -> Config:
     """The settings among the options, which it takes out, with what a function needs."""
     names = Config.__dataclass_fields__.keys() & options.keys()
-    config = options.pop("config", None) or Config()
-    config = config.replace(**{name: options.pop(name) for name in names} | always)
+    config = config_or_default(options.pop("config", None)).replace(
+        **{name: options.pop(name) for name in names} | always
+    )
     return config.replace(init=config.init or init)
 
 
