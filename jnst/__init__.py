@@ -4,7 +4,9 @@ from jnst import losses
 from jnst.batch import interpolate, interpolate_steps, stylize_batch, stylize_batch_steps
 from jnst.canonical import network_digest, write_network
 from jnst.config import Config, Terms
-from jnst.images import ImageError, load_image, save_image
+from jnst.encoding import save_image
+from jnst.image_files import ImageError
+from jnst.images import load_image
 from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
 from jnst.networks import fetch_network, load_network, port_network
 from jnst.normalize import normalize_network

@@ -10,7 +10,7 @@ import psutil
 
 from jnst.checks import whole_number
 from jnst.config import Config, config_or_default
-from jnst.images import ImageError
+from jnst.image_files import ImageError
 from jnst.networks import load_network
 from jnst.pyramid import (
     Position,

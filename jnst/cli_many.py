@@ -23,7 +23,8 @@ from jnst.cli_common import (
     uninterrupted,
 )
 from jnst.cli_options import add_run_options, config_of, network_of, output_of
-from jnst.images import check_writable, save_image
+from jnst.encoding import save_image
+from jnst.image_files import check_writable
 from jnst.networks import load_network
 from jnst.record import Result
 from jnst.video import frame_durations, load_frames, save_gif, stylize_frames

@@ -12,7 +12,8 @@ from jnst.checks import whole_number
 from jnst.cli_common import add_compilation_cache
 from jnst.cli_network import fetch, is_to_be_fetched
 from jnst.config import Config
-from jnst.images import check_writable, load_picture
+from jnst.image_files import check_writable
+from jnst.images import load_picture
 from jnst.networks import load_network
 from jnst.presets import NETWORKS, PRESETS, preset
 from jnst.vgg import Network

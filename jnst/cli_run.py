@@ -24,7 +24,7 @@ from jnst.cli_common import (
     uninterrupted,
 )
 from jnst.cli_options import add_run_options, config_of, network_of, output_of
-from jnst.images import check_writable
+from jnst.image_files import check_writable
 from jnst.optimize import DivergedError
 from jnst.pyramid import plan_levels
 from jnst.record import Result, load_recipe

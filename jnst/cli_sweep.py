@@ -18,7 +18,9 @@ from jnst.cli_common import (
     progress_bar,
     terminal,
 )
-from jnst.images import check_writable, load_image, save_image
+from jnst.encoding import save_image
+from jnst.image_files import check_writable
+from jnst.images import load_image
 from jnst.report import write_report
 from jnst.sheet import contact_sheet
 from jnst.sweep import Outline, SweepProgress, open_sweep

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFilter
 
-from jnst.images import save_image
+from jnst.encoding import save_image
 
 SIZE = 320
 """Longer side of the demo's result in pixels."""

@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Float
 
 from jnst.config import Config
-from jnst.images import fit_size, resize_image
 from jnst.objective import (
     Style,
     Targets,
@@ -29,6 +28,7 @@ from jnst.optimize import (
     named_optimizer,
     resize_moments,
 )
+from jnst.resizing import fit_size, resize_image
 from jnst.run import run_batch, stack
 from jnst.vgg import Network, prepare_network, smallest_side
 

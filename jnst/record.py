@@ -13,7 +13,8 @@ from jaxtyping import Float, Int
 
 from jnst.config import Config, Terms
 from jnst.documents import parse_json
-from jnst.images import ImageError, read_recipe, save_image
+from jnst.encoding import read_recipe, save_image
+from jnst.image_files import ImageError
 from jnst.optimize import Info
 from jnst.version import __version__
 from jnst.vgg import Network

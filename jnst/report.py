@@ -17,7 +17,9 @@ import numpy as np
 from PIL import Image
 
 from jnst.atomic import atomic_path
-from jnst.images import ImageError, fit_size, load_image, resize_image
+from jnst.image_files import ImageError
+from jnst.images import load_image
+from jnst.resizing import fit_size, resize_image
 from jnst.sweep_folder import (
     Index,
     Point,

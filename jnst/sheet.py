@@ -9,7 +9,7 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
 from jnst.checks import whole_number
-from jnst.images import fit_size, resize_image
+from jnst.resizing import fit_size, resize_image
 from jnst.sources import Source, listed, numbered, open_image
 
 LARGEST_CELL = 10_000  # pixels

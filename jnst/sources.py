@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image as PillowImage
 
-from jnst.images import Picture, convert_picture, load_picture, over_white
+from jnst.images import Picture, convert_picture, load_picture
 from jnst.pixels import as_array, unit_pixels
+from jnst.samples import over_white
 
 Image = Float[np.ndarray, "h w 3"]
 

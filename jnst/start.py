@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from jnst.config import Config
-from jnst.images import load_image, resize_image
+from jnst.images import load_image
+from jnst.resizing import resize_image
 
 Image = Float[np.ndarray, "h w 3"]
 

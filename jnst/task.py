@@ -9,10 +9,10 @@ from jaxtyping import Float
 
 from jnst import color
 from jnst.config import Config
-from jnst.images import fit_size, resize_image
 from jnst.masks import Mask, content_masks_of, load_mask, style_masks_of
 from jnst.pyramid import Item, Level, Scene, plan_levels, style_shape
 from jnst.record import History, Result
+from jnst.resizing import fit_size, resize_image
 from jnst.sources import (
     Source,
     called,

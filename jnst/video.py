@@ -16,8 +16,10 @@ from jnst import color
 from jnst.atomic import atomic_path
 from jnst.config import Config
 from jnst.flow import consistency, load_flow, resize_flow, warp
-from jnst.images import ImageError, fit_size, load_image, resize_image
+from jnst.image_files import ImageError
+from jnst.images import load_image
 from jnst.record import Result
+from jnst.resizing import fit_size, resize_image
 from jnst.stylize import Source, stylize
 
 Image = Float[np.ndarray, "h w 3"]

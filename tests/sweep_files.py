@@ -8,7 +8,7 @@ import json
 import numpy as np
 
 from jnst.config import Config
-from jnst.images import save_image
+from jnst.encoding import save_image
 from jnst.sweep_folder import picture_path, record_path, separate
 
 AXES = {

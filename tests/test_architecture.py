@@ -40,8 +40,10 @@ LEVELS = (
     ("convolution", "winograd"),
     ("sheet", "cli_common"),
     ("sources",),
-    ("images", "color"),
-    ("pixels",),
+    ("images", "color", "encoding"),
+    ("decoding",),
+    ("image_files", "tiff_files", "profiles", "resizing"),
+    ("pixels", "samples"),
     ("atomic", "checks", "data", "documents", "flow", "programs", "spectrum", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}

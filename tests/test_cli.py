@@ -228,7 +228,7 @@ def test_bad_options_are_found_before_any_work(
     monkeypatch.setattr(cli_options, "load_network", too_late)
     monkeypatch.setattr(cli_run, "stylize_steps", too_late)
     if "locked/out.png" in arguments:  # root could write into any folder
-        monkeypatch.setattr(jnst.images.tempfile, "NamedTemporaryFile", locked)
+        monkeypatch.setattr(jnst.image_files.tempfile, "NamedTemporaryFile", locked)
     (tmp_path / "locked").mkdir()
     (tmp_path / "pictures.png").mkdir()
     before = snapshot(tmp_path)

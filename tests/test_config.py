@@ -13,8 +13,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from jnst.config import Config, Terms
-from jnst.images import fit_size
 from jnst.pyramid import plan_levels, style_shape
+from jnst.resizing import fit_size
 from jnst.settings import INITS, LARGEST_SIDE, MOST_STEPS
 
 NAN, INF = float("nan"), float("inf")

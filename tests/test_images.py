@@ -16,17 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
-from jnst import images
-from jnst.images import (
-    ImageError,
-    check_writable,
-    fit_size,
-    load_image,
-    load_picture,
-    read_recipe,
-    resize_image,
-    save_image,
-)
+from jnst import encoding
+from jnst.encoding import read_recipe, save_image
+from jnst.image_files import ImageError, check_writable
+from jnst.images import load_image, load_picture
+from jnst.resizing import fit_size, resize_image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 CURVES = (b"rTRC", b"gTRC", b"bTRC")
@@ -777,7 +771,7 @@ def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
         path.write_bytes(b"half")
         raise OSError("no space left")
 
-    monkeypatch.setattr(images, "_encode", disk_is_full)
+    monkeypatch.setattr(encoding, "_encode", disk_is_full)
     with pytest.raises(ImageError, match=r"a\.png: cannot be written \(no space left\)"):
         save_image(path, smooth() / 2)
     assert path.read_bytes() == before

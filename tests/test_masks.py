@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jnst.images import ImageError
+from jnst.image_files import ImageError
 from jnst.masks import content_masks_of, load_labels, load_mask, style_masks_of
 
 SHAPE = np.zeros((6, 8), np.uint8)

@@ -17,7 +17,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from sweep_files import write_inputs, write_sweep
 
-from jnst.images import save_image
+from jnst.encoding import save_image
 from jnst.report import write_report
 from jnst.sweep_folder import picture_path
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 import jnst
 from jnst.config import Config, Terms
-from jnst.images import ImageError, save_image
+from jnst.encoding import save_image
+from jnst.image_files import ImageError
 from jnst.optimize import Info
 from jnst.record import VERSIONS_OF, History, Result, load_recipe
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from jnst.images import ImageError, save_image
+from jnst.encoding import save_image
+from jnst.image_files import ImageError
 from jnst.sources import check_aspect, listed, numbered, open_picture
 
 RANDOM = np.random.default_rng(0)

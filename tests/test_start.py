@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jnst.config import Config
-from jnst.images import ImageError
+from jnst.image_files import ImageError
 from jnst.start import first_image
 
 CONTENT = np.random.default_rng(1).random((40, 30, 3), np.float32)

@@ -80,7 +80,7 @@ def test_steps_yield_the_start_and_then_full_size_images(arrays, small, network)
     results = stylize_steps(*arrays, network=network, **options)
     first, *later = results
     assert [first.steps, *(result.steps for result in later)] == [0, 5, 7, 12]
-    np.testing.assert_array_equal(first.image, jnst.images.resize_image(arrays[0], (128, 96)))
+    np.testing.assert_array_equal(first.image, jnst.resizing.resize_image(arrays[0], (128, 96)))
     assert {result.image.shape for result in later} == {(128, 96, 3)}
     np.testing.assert_array_equal(later[-1].history.size, [64] * 7 + [128] * 5)
     np.testing.assert_array_equal(later[-1].history.loss[:7], later[1].history.loss)
@@ -93,7 +93,7 @@ def test_starts(arrays, pictures, small, network):
         options = small | {"network": network, "steps": 0, "size": 24}
         return stylize(content, style, **(options | settings)).image
 
-    resize = jnst.images.resize_image
+    resize = jnst.resizing.resize_image
     np.testing.assert_array_equal(start(), resize(content, (24, 18)))
     np.testing.assert_array_equal(start(init="style"), resize(style, (24, 18)))
     opened = np.asarray(Image.open(pictures[1]), np.float32) / 255

@@ -7,7 +7,7 @@ import pytest
 from sweep_files import make_record, write_sweep
 
 from jnst.config import Config
-from jnst.images import ImageError
+from jnst.image_files import ImageError
 from jnst.sweep_folder import (
     SweepError,
     picture_path,

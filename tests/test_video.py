@@ -6,7 +6,7 @@ from PIL import Image
 from test_flow import write
 
 from jnst.flow import FlowError
-from jnst.images import ImageError
+from jnst.image_files import ImageError
 from jnst.video import frame_durations, load_frames, save_gif, stylize_frames
 
 
