@@ -55,7 +55,8 @@ def match_colors(image: Image, target: Image, *, method: Match = "symmetric") ->
     "cholesky"   A = L_t L^-1, L L' = S
     "pca"        A = U_t D_t^1/2 D^-1/2 U', U D U' = S, eigenvalues in falling order
     "symmetric"  A = S_t^1/2 S^-1/2, with symmetric roots ("image analogies" in the paper)
-    "histogram"  each channel's values become the target's of the same rank
+    "histogram"  each channel's values become the target's of the same rank, equal ones of
+                 their middle rank
 
     A variance of the image under 1e-8 counts as that.
 
@@ -93,5 +94,6 @@ def _root(covariance: Float[np.ndarray, "3 3"], method: Match) -> Float[np.ndarr
 def _match_ranks(
     values: Float[np.ndarray, " n"], target: Float[np.ndarray, " m"]
 ) -> Float[np.ndarray, " n"]:
-    places = (np.argsort(np.argsort(values, kind="stable")) + 0.5) / len(values)
-    return np.quantile(target, places, method="hazen")
+    _, numbers, counts = np.unique(values, return_inverse=True, return_counts=True)
+    places = (np.cumsum(counts) - counts / 2) / len(values)
+    return np.quantile(target, places, method="hazen")[numbers]

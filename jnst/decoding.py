@@ -4,36 +4,102 @@ import io
 
 import numpy as np
 import tifffile
-from PIL import ExifTags, Image
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
-from jnst.image_files import READ_FORMATS
-from jnst.samples import Samples
-from jnst.tiff_files import TIFF_SIGNATURES, decode_tiff
+from jnst.image_files import READ_AT_FULL_SIZE, check_memory, refuse_format
+from jnst.jpeg_files import START, open_jpeg
+from jnst.pixels import unit_values
+from jnst.png_files import SIGNATURE, read_png
+from jnst.samples import Samples, read_rows, reduction
+from jnst.tiff_files import TIFF_SIGNATURES, decode_tiff, full_page, only_page, plain_tiff
+
+_PILLOW = 8  # bytes that Pillow holds a pixel in, and as many to convert it
+
+_OPENERS: dict[str, type[ImageFile.ImageFile]] = {
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+}
+"""Not by `Image.open`, whose limit of pixels is of the process: here the limit is memory."""
 
 
-def decode(data: bytes) -> Samples:
+def decode(data: bytes, size: int | None = None) -> Samples:
+    """The pixels of a file; reduced, if `size` on the longer side are needed and it has far more.
+
+    Raises:
+        UnknownFormatError: it is no picture of a format that is read.
+        Exception: it is damaged, or of a kind that is not read.
+    """
+    if data.startswith(START):
+        return _decode_jpeg(data, size)
+    if data.startswith(SIGNATURE):
+        file = read_png(data)
+        picture = PngImagePlugin.PngImageFile(io.BytesIO(file.pixels))
+        deep = file.pixels[24] == 16  # the bit depth in its header
+        samples = _decode_deep_png(file.pixels, size) if deep else _decode_pillow(picture, size)
+        return samples._replace(profile=file.profile)
     if data.startswith(TIFF_SIGNATURES):
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            # Pillow reads more kinds of TIFF, but keeps 8 bits.
-            if file.pages.first.bitspersample > 8:
-                return decode_tiff(file.pages.first)
-    return _decode_pillow(data)
+        if data[8:10] == b"CR":
+            refuse_format(data)
+        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+            page = full_page(tiff)
+            if plain_tiff(page):
+                return decode_tiff(page, size)
+            data = only_page(data, page)
+        return _decode_pillow(TiffImagePlugin.TiffImageFile(io.BytesIO(data)), size)
+    return _decode_pillow(open_other(data), size)
 
 
-def _decode_pillow(data: bytes) -> Samples:
-    with Image.open(io.BytesIO(data), formats=READ_FORMATS) as file:
-        file.load()
-        if file.format == "PNG" and data[24] == 16:  # the bit depth in its header
-            pixels, alpha = _read_png16(data, file), None
-            if pixels.shape[-1] in (2, 4):
-                pixels, alpha = pixels[..., :-1], pixels[..., -1]
-            return samples_of(file, pixels, keyed_alpha(file, pixels) if alpha is None else alpha)
-        return samples_of(file, *eight_bits(file))
+def open_other(data: bytes) -> ImageFile.ImageFile:
+    """A file that is no JPEG, PNG or TIFF, not decoded yet.
+
+    Raises:
+        UnknownFormatError: it is no picture of a format that is read.
+        Exception: it is damaged.
+    """
+    for name, opener in _OPENERS.items():
+        if Image.OPEN[name][1](data[:16]):  # type: ignore[misc]
+            try:
+                return opener(io.BytesIO(data))
+            except SyntaxError:
+                if name == "AVIF":  # brands that it has in common with HEIC
+                    refuse_format(data)
+                raise
+    refuse_format(data)
 
 
-def samples_of(picture: Image.Image, colours: np.ndarray, alpha: np.ndarray | None) -> Samples:
-    orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    return Samples(colours, alpha, picture.info.get("icc_profile"), orientation)
+def exif_of(picture: Image.Image) -> Image.Exif:
+    """EXIF that is broken is none."""
+    try:
+        return picture.getexif()
+    except Exception:  # whatever the parser ran into
+        return Image.Exif()
+
+
+def samples_of(
+    picture: Image.Image,
+    colours: np.ndarray,
+    alpha: np.ndarray | None,
+    shape: tuple[int, int] | None = None,
+    factor: int = 1,
+) -> Samples:
+    """Pixels with what else their picture says."""
+    orientation = exif_of(picture).get(ExifTags.Base.Orientation, 1)
+    profile = picture.info.get("icc_profile")
+    return Samples(colours, alpha, profile, orientation, shape or colours.shape[:2], factor)
 
 
 def eight_bits(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
@@ -54,11 +120,66 @@ def keyed_alpha(picture: Image.Image, colours: np.ndarray) -> np.ndarray | None:
     return np.any(colours != key, axis=-1).astype(np.float32)
 
 
-def _read_png16(data: bytes, picture: Image.Image) -> np.ndarray:
-    """All 16 bits of a PNG, (H, W, channels); with colour or alpha Pillow keeps 8 of them."""
+def _decode_jpeg(data: bytes, size: int | None) -> Samples:
+    width, height = open_jpeg(data, decoded=False).size
+    shape = height, width
+    factor = reduction(shape, size)
+    scale = next(each for each in (8, 4, 2, 1) if factor >= each)
+    _check(shape, factor, _PILLOW // scale**2 or 1)
+    picture = open_jpeg(data, scale)
+    rest = factor // scale
+    colours, alpha = _read(picture, rest)
+    return samples_of(picture, colours, alpha, shape, scale * rest)
+
+
+def _decode_pillow(picture: ImageFile.ImageFile, size: int | None) -> Samples:
+    shape = picture.height, picture.width
+    factor = reduction(shape, size)
+    _check(shape, factor, 1 if picture.mode in ("1", "L", "P") else _PILLOW)
+    picture.load()
+    return samples_of(picture, *_read(picture, factor), shape, factor)
+
+
+def _check(shape: tuple[int, int], factor: int, decoded: int) -> None:
+    check_memory(shape, decoded + (READ_AT_FULL_SIZE if factor == 1 else 0))
+
+
+def _read(picture: Image.Image, factor: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def rows(first: int, last: int) -> tuple[np.ndarray, np.ndarray | None]:
+        part = picture
+        if last - first < picture.height:
+            part = picture.crop((0, first, picture.width, last))
+        if part.mode == "I":  # of PPM: 16 bits
+            return np.asarray(part).astype(np.uint16)[..., None], None
+        if part.mode == "F":
+            return unit_values("PFM", np.asarray(part), slack=1)[..., None], None
+        return eight_bits(part)
+
+    return read_rows(rows, (picture.height, picture.width), factor)
+
+
+def _decode_deep_png(data: bytes, size: int | None) -> Samples:
+    """All 16 bits of a PNG; with colour or alpha Pillow keeps 8 of them."""
+    picture = PngImagePlugin.PngImageFile(io.BytesIO(data))
+    shape = picture.height, picture.width
+    factor = reduction(shape, size)
+    _check(shape, factor, 3 * _PILLOW)
+    picture.load()
+    pixels = _deep_pixels(data, picture)
+
+    def rows(first: int, last: int) -> tuple[np.ndarray, np.ndarray | None]:
+        part = pixels[first:last]
+        if part.shape[-1] in (2, 4):
+            return part[..., :-1], part[..., -1]
+        return part, keyed_alpha(picture, part)
+
+    return samples_of(picture, *read_rows(rows, shape, factor), shape, factor)
+
+
+def _deep_pixels(data: bytes, picture: Image.Image) -> np.ndarray:
     if picture.mode == "I;16":
         return np.atleast_3d(np.asarray(picture))
-    with Image.open(io.BytesIO(data), formats=("PNG",)) as again:
+    with PngImagePlugin.PngImageFile(io.BytesIO(data)) as again:
         (tile,) = again.tile
         if tile.args == "LA;16B":
             # Two samples of two bytes pass for the four bytes of RGBA.

@@ -10,15 +10,17 @@ from jaxtyping import Array, Float
 from PIL import ExifTags, Image, PngImagePlugin
 
 from jnst.atomic import atomic_path
+from jnst.decoding import exif_of, open_other
 from jnst.image_files import (
-    READ_FORMATS,
     WRITTEN_FORMATS,
     ImageError,
     check_writable,
     read_bytes,
     reading,
 )
+from jnst.jpeg_files import START, open_jpeg
 from jnst.pixels import as_array, unit_pixels, unit_values
+from jnst.png_files import SIGNATURE, read_png
 from jnst.samples import over_white
 from jnst.tiff_files import TIFF_SIGNATURES
 
@@ -74,18 +76,18 @@ def read_recipe(path: str | os.PathLike[str]) -> str | None:
     path = Path(path)
     data = read_bytes(path)
     with reading(path):
+        if data.startswith(SIGNATURE):
+            return read_png(data).texts.get(_SOFTWARE)
         if data.startswith(TIFF_SIGNATURES):
             with tifffile.TiffFile(io.BytesIO(data)) as tiff:
                 page = tiff.pages.first
                 return (page.description or None) if page.software == _SOFTWARE else None
-        with Image.open(io.BytesIO(data), formats=READ_FORMATS) as file:
-            if file.format == "PNG":
-                return file.info.get(_SOFTWARE)
-            exif = file.getexif()
-            if exif.get(ExifTags.Base.Software) != _SOFTWARE:
-                return None
-            # Pillow takes the bytes for Latin-1.
-            return exif[ExifTags.Base.ImageDescription].encode("latin-1").decode()
+        header = open_jpeg(data, decoded=False) if data.startswith(START) else open_other(data)
+        exif = exif_of(header)
+        if exif.get(ExifTags.Base.Software) != _SOFTWARE:
+            return None
+        # Pillow takes the bytes for Latin-1.
+        return exif[ExifTags.Base.ImageDescription].encode("latin-1").decode()
 
 
 def _encode(

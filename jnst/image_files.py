@@ -4,14 +4,14 @@ import contextlib
 import os
 import re
 import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
-import tifffile
-from PIL import Image
+import psutil
 
 from jnst.checks import shown
+from jnst.quiet import quiet_decoders
 
 WRITTEN_FORMATS = {
     ".png": "PNG",
@@ -21,8 +21,28 @@ WRITTEN_FORMATS = {
     ".tiff": "TIFF",
     ".webp": "WEBP",
 }
-READ_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF")
+READ_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF")
+_CONVERT = "save it as JPEG or PNG first"
+RAW_PHOTOGRAPH = "a raw photograph: develop it and save it as TIFF, PNG or JPEG first"
+_OTHER_FORMATS = (
+    (rb"....ftyp(hei|hev|mif1|msf1)", f"HEIC: {_CONVERT}"),
+    (rb"....ftypcrx |II\*\0....CR|FUJIFILMCCD-RAW|IIU\0|IIRO|IIRS|FOVb", RAW_PHOTOGRAPH),
+    (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", "a video: save its frames as PNG first"),
+    (rb"%PDF|%!PS", "PDF or PostScript: save the page as PNG first"),
+    (rb"8BPS|gimp xcf", "a project of Photoshop or GIMP: export it as PNG or TIFF first"),
+    (rb"\s*(<\?xml.*|<!--.*)?<svg", "SVG: export it as PNG first"),
+    (rb"\s*<(!doctype|html|HTML|!DOCTYPE)", "a web page: download the picture itself"),
+    (rb"\0\0\0\x0cjP  |\xffO\xffQ", f"JPEG 2000: {_CONVERT}"),
+    (rb"\0\0\0\x0cJXL |\xff\x0a", f"JPEG XL: {_CONVERT}"),
+    (rb"v/1\x01|#\?RADIANCE", "high dynamic range: save it as PNG or TIFF of [0, 1] first"),
+)
+
+READ_AT_FULL_SIZE = 48  # bytes that a pixel takes on its way to three floats
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:", re.IGNORECASE)  # a Path has one stroke of two
+
+
+class UnknownFormatError(ValueError):
+    """A file that is of none of the formats that are read."""
 
 
 class ImageError(ValueError):
@@ -71,17 +91,34 @@ def read_bytes(path: Path) -> bytes:
 @contextlib.contextmanager
 def reading(path: Path | str) -> Iterator[None]:
     """Decoders raise whatever they run into in a damaged file; what they warn of stays inside."""
-    logger = tifffile.logger()
-    disabled, logger.disabled = logger.disabled, True
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet_decoders():
             yield
-    except Image.UnidentifiedImageError:
-        accepted = ", ".join(READ_FORMATS)
-        raise ImageError(f"{path}: no picture that can be read; accepted: {accepted}") from None
+    except UnknownFormatError as error:
+        raise ImageError(f"{path}: {error}") from None
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{path}: cannot be read ({reason})") from error
-    finally:
-        logger.disabled = disabled
+
+
+def refuse_format(data: bytes) -> NoReturn:
+    """What a file is that is no picture of those that are read, and what to do about it.
+
+    Raises:
+        UnknownFormatError: always.
+    """
+    for pattern, message in _OTHER_FORMATS:
+        if re.match(pattern, data[:1024], re.DOTALL):
+            raise UnknownFormatError(message)
+    accepted = ", ".join(READ_FORMATS)
+    raise UnknownFormatError(f"no picture that can be read; accepted: {accepted}")
+
+
+def check_memory(shape: tuple[int, int], pixel: int) -> None:
+    """ValueError unless there is room for a picture of (height, width), at `pixel` bytes each."""
+    needed, free = shape[0] * shape[1] * pixel, psutil.virtual_memory().available
+    if needed > free:
+        raise ValueError(
+            f"{shape[0]} x {shape[1]} pixels need about {needed / 1e9:.1f} GB, "
+            f"{free / 1e9:.1f} GB are free; a smaller size needs less"
+        )

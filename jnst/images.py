@@ -14,7 +14,7 @@ from jnst.image_files import read_bytes, reading
 from jnst.pixels import unit_values
 from jnst.profiles import to_srgb
 from jnst.resizing import fit_size, resize_image
-from jnst.samples import Samples, over_white, to_unit, upright
+from jnst.samples import Samples, over_white, target_shape, to_unit, upright
 
 
 class Picture(NamedTuple):
@@ -27,21 +27,28 @@ class Picture(NamedTuple):
     alpha: Float[np.ndarray, "height width"] | None
 
 
-def load_picture(path: str | os.PathLike[str]) -> Picture:
-    """Read a PNG, JPEG, WebP, TIFF, GIF, BMP or AVIF file, whatever its suffix; its first frame.
+def load_picture(path: str | os.PathLike[str], *, size: int | None = None) -> Picture:
+    """Read a PNG, JPEG, WebP, TIFF, GIF, BMP, PPM or AVIF file, whatever its suffix.
 
-    The EXIF orientation is applied. Colours are converted to sRGB by the embedded ICC profile; a
-    profile that is broken or made for other channels is ignored. PNG keeps its 16 bits and TIFF
-    its 16 bits or floats, the latter clipped to [0, 1].
+    Of several frames it is the first, of several pages the first that is no preview. The EXIF
+    orientation is applied. Colours are converted to sRGB by the embedded ICC profile, in a PNG also
+    by cICP, or gAMA and cHRM; a profile that is broken or made for other channels is ignored. PNG
+    keeps its 16 bits and TIFF its 16 bits or floats, of which what is beyond [0, 1] by at most 1 is
+    clipped. What of a damaged file is whole is read if no pixel is missing.
+
+    With `size` a picture whose longer side has more pixels is resized to it, and large files are
+    decoded small; but the shorter side keeps 64 pixels, if it has them.
 
     Raises:
-        ImageError: there is no such file, it is not a picture, it is damaged or far too large, or
-            its pixels are not finite or of a kind that is not read.
+        ImageError: there is no such file, it is not a picture, it is damaged or needs more memory
+            than is free, or its pixels are not finite, in another range, or of a kind that is not
+            read.
     """
     path = Path(path)
     data = read_bytes(path)
     with reading(path):
-        return _picture(decode(data))
+        samples = decode(data, size)
+        return _picture(samples, target_shape(samples.shape, size))
 
 
 def convert_picture(name: str, picture: Image.Image) -> Picture:
@@ -72,17 +79,29 @@ def load_image(
         ValueError: `size` is not a whole number of at least 1.
         ImageError: as `load_picture`.
     """
-    if size is not None:
-        whole_number("size", size, minimum=1)
-    image = load_picture(path).image
-    return image if size is None else resize_image(image, fit_size(image.shape[:2], size))
+    path = Path(path)
+    if size is None:
+        return load_picture(path).image
+    whole_number("size", size, minimum=1)
+    data = read_bytes(path)
+    with reading(path):
+        samples = decode(data, size)
+        return _picture(samples, fit_size(samples.shape, size)).image
 
 
-def _picture(samples: Samples) -> Picture:
+def _picture(samples: Samples, shape: tuple[int, int] | None = None) -> Picture:
+    """The picture of some samples, of their size or, before it is turned upright, of a `shape`."""
     if samples.colours.size == 0:
         raise ValueError("there are no pixels")
-    image = upright(to_srgb(samples.colours, samples.profile), samples.orientation)
-    if samples.alpha is None or (alpha := to_unit(samples.alpha)).min() == 1:
-        return Picture(image, None)
-    alpha = upright(alpha, samples.orientation)
-    return Picture(over_white(image, alpha), alpha)
+    image = to_srgb(samples.colours, samples.profile)
+    alpha = None if samples.alpha is None else to_unit(samples.alpha)
+    if alpha is not None and alpha.min() == 1:
+        alpha = None
+    if alpha is not None:
+        image = over_white(image, alpha)
+    if shape is not None and (samples.factor > 1 or shape != samples.shape):
+        extent = samples.shape[0] / samples.factor, samples.shape[1] / samples.factor
+        image = resize_image(image, shape, extent=extent)
+        alpha = None if alpha is None else resize_image(alpha, shape, extent=extent)
+    image = upright(image, samples.orientation)
+    return Picture(image, None if alpha is None else upright(alpha, samples.orientation))

@@ -21,11 +21,15 @@ def fit_size(shape: tuple[int, ...], size: int) -> tuple[int, int]:
 
 
 def resize_image(
-    image: Float[Array | np.ndarray, "height width *channels"], shape: tuple[int, int]
+    image: Float[Array | np.ndarray, "height width *channels"],
+    shape: tuple[int, int],
+    *,
+    extent: tuple[float, float] | None = None,
 ) -> Float[np.ndarray, "new_height new_width *channels"]:
     """Resize an image (H, W, 3), or its alpha (H, W), to `shape`, which is (height, width).
 
-    The filter is Lanczos, antialiased; its overshoot is clipped to [0, 1].
+    The filter is Lanczos, antialiased; its overshoot is clipped to [0, 1]. `extent` is the (height,
+    width) of the part from the upper left that is resized, all of it by default.
 
     Raises:
         ValueError: a side is not a whole number of at least 1.
@@ -33,8 +37,9 @@ def resize_image(
     height, width = shape
     _check_sides(height, width)
     pixels = np.asarray(image, np.float32)
+    box = None if extent is None else (0, 0, extent[1], extent[0])
     channels = [
-        Image.fromarray(channel).resize((width, height), Image.Resampling.LANCZOS)
+        Image.fromarray(channel).resize((width, height), Image.Resampling.LANCZOS, box)
         for channel in np.moveaxis(np.atleast_3d(pixels), -1, 0)
     ]
     resized = np.stack([np.asarray(channel) for channel in channels], axis=-1)

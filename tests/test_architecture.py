@@ -42,8 +42,10 @@ LEVELS = (
     ("sources",),
     ("images", "color", "encoding"),
     ("decoding",),
-    ("image_files", "tiff_files", "profiles", "resizing"),
-    ("pixels", "samples"),
+    ("tiff_files",),
+    ("image_files", "jpeg_files", "png_files", "profiles"),
+    ("samples", "quiet"),
+    ("pixels", "resizing"),
     ("atomic", "checks", "data", "documents", "flow", "programs", "spectrum", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}

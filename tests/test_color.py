@@ -96,3 +96,19 @@ def test_luminance_is_matched():
 def test_unknown_method():
     with pytest.raises(ValueError, match="method is 'mean'; accepted: cholesky, pca, symmetric"):
         match_colors(picture(0), picture(1), method="mean")
+
+
+def test_equal_values_stay_equal_and_the_order_stays():
+    rng = np.random.default_rng(0)
+    image = np.round(rng.random((40, 50, 3)), 1).astype(np.float32)
+    image[:20] = 0.5
+    target = rng.random((30, 60, 3)).astype(np.float32)
+    matched = match_colors(image, target, method="histogram")
+    for channel in range(3):
+        given_, result = image[..., channel].ravel(), matched[..., channel].ravel()
+        for value in np.unique(given_):
+            below, equal = (given_ < value).sum(), (given_ == value).sum()
+            middle = (below + equal / 2) / given_.size
+            expected = np.quantile(target[..., channel].astype(float), middle, method="hazen")
+            np.testing.assert_allclose(result[given_ == value], expected, atol=1e-6)
+        assert (np.diff(result[np.argsort(given_, kind="stable")]) >= 0).all()
