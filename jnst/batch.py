@@ -188,6 +188,7 @@ def program(task: Task) -> Hashable:
         config.averaging > 0,
         # A statistic that styles cannot be mixed in is as large as the style.
         None if mixed else tuple(style.shape for style in styles),
+        None if mixed else tuple(mask is None for mask in task.item.scene.style_masks),
     )
 
 

@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 from jnst.images import Picture
 from jnst.pixels import as_array
 from jnst.sources import Source, called, check_aspect, listed, numbered, open_picture
+from jnst.transparency import drawn_colours
 
 Mask = Float[np.ndarray, "h w"]
 
@@ -94,7 +95,7 @@ def load_labels(source: Source, *, name: str = "label map") -> tuple[Mask, ...]:
     labelled = np.ones(picture.image.shape[:2], bool)
     if picture.alpha is not None:
         labelled = picture.alpha >= 0.5
-    colours = np.rint(_drawn(picture)[labelled] * 255).astype(int)
+    colours = np.rint(drawn_colours(picture)[labelled] * 255).astype(int)
     codes, labels = np.unique(colours @ (256**2, 256, 1), return_inverse=True)
     if len(codes) > MOST_LABELS:
         raise ValueError(
@@ -126,7 +127,7 @@ def _as_picture(name: str, source: Source) -> Source:
 
 
 def _values(name: str, picture: Picture) -> Mask:
-    drawn, alpha = _drawn(picture), picture.alpha
+    drawn, alpha = drawn_colours(picture), picture.alpha
     opacity = np.ones(drawn.shape[:2], np.float32) if alpha is None else alpha
     solid = drawn[opacity >= opacity.max() / 2]
     if alpha is not None and np.ptp(solid, axis=0).max() < _ONE_COLOUR:
@@ -134,15 +135,6 @@ def _values(name: str, picture: Picture) -> Mask:
     if np.ptp(solid, axis=-1).max() > _GREY:
         raise ValueError(f"{name} has colours; a mask is grey, from black for 0 to white for 1")
     return drawn.mean(-1) * opacity
-
-
-def _drawn(picture: Picture) -> Float[np.ndarray, "h w 3"]:
-    """The colours under the transparency."""
-    image, alpha = picture
-    if alpha is None:
-        return image
-    opacity = np.where(alpha > 0, alpha, 1)[..., None]
-    return ((image - (1 - alpha[..., None])) / opacity).clip(0, 1)
 
 
 def _check_count(name: str, given: Sequence[Any], styles: int) -> None:

@@ -58,16 +58,17 @@ def read_rows(
         return rows(0, shape[0])
     step = factor * max(1, _AT_ONCE // (factor * shape[1]))
     parts = [
-        _means(*rows(first, min(first + step, shape[0])), factor)
+        block_means(*rows(first, min(first + step, shape[0])), factor)
         for first in range(0, shape[0], step)
     ]
     colours, alphas = zip(*parts, strict=True)
     return np.concatenate(colours), None if alphas[0] is None else np.concatenate(alphas)
 
 
-def _means(
+def block_means(
     colours: np.ndarray, alpha: np.ndarray | None, factor: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
+    """Means of squares of `factor` pixels; transparent colours do not count."""
     if alpha is None:
         return _mean(to_unit(colours), factor), None
     opacity = to_unit(alpha)[..., None]

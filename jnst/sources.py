@@ -25,19 +25,19 @@ Source: TypeAlias = str | os.PathLike[str] | PillowImage.Image | SupportsArray
 """A picture: a path, a PIL image, or an array of uint8, uint16 or floats in [0, 1]."""
 
 
-def open_picture(name: str, source: Source) -> Picture:
+def open_picture(name: str, source: Source, *, size: int | None = None) -> Picture:
     """The picture that a path, a PIL image or an array is; messages call it `name`.
 
     A PIL image is read as its file would be. An array is (H, W, 3), (H, W, 4) with its alpha last,
     or grey, (H, W) or (H, W, 1); uint8 and uint16 of their whole range, or floats in [0, 1], of
-    which 1e-4 more or less is cut off.
+    which 1e-4 more or less is cut off. `size` is for files: see `load_picture`.
 
     Raises:
         ImageError: a file that cannot be read.
         ValueError: anything else; the message says what came.
     """
     if isinstance(source, str | os.PathLike):
-        return load_picture(source)
+        return load_picture(source, size=size)
     if isinstance(source, PillowImage.Image):
         return convert_picture(name, source)
     image, alpha = unit_pixels(name, source)

@@ -8,16 +8,20 @@ from jaxtyping import Float
 from jnst.config import Config
 from jnst.images import load_image
 from jnst.resizing import resize_image
+from jnst.transparency import Seen
 
 Image = Float[np.ndarray, "h w 3"]
 
 
-def first_image(config: Config, content: Image, styles: Sequence[Image]) -> Image:
+def first_image(
+    config: Config, content: Image, styles: Sequence[Image], seen: Sequence[Seen | None] = ()
+) -> Image:
     """The image that `config.init` names, of the content's shape, in [0, 1].
 
     "content", which is also meant if it is unset; "style", the first, resized; "grey", 0.5;
     "noise", uniform in [0, 1]; "gaussian", 0.5 with deviation 0.25; "colours", gaussian with the
-    mean and the covariance of the first style's colours; else a picture file, resized.
+    mean and the covariance of the first style's colours, where it is `seen`; else a picture file,
+    resized.
     `config.init_content` is the share of the content that is blended in, `config.seed` that of the
     noise.
 
@@ -25,12 +29,14 @@ def first_image(config: Config, content: Image, styles: Sequence[Image]) -> Imag
         ValueError: the start needs a style, and there is none.
         ImageError: the file cannot be read.
     """
-    image = _start(config, content, styles)
+    image = _start(config, content, styles, seen)
     share = np.float32(config.init_content)
     return image + share * (content - image)
 
 
-def _start(config: Config, content: Image, styles: Sequence[Image]) -> Image:
+def _start(
+    config: Config, content: Image, styles: Sequence[Image], seen: Sequence[Seen | None]
+) -> Image:
     random, init = np.random.default_rng(config.seed), config.init or "content"
     if init in ("style", "colours") and not styles:
         raise ValueError(f"init is {init!r}, and there is no style")
@@ -47,8 +53,9 @@ def _start(config: Config, content: Image, styles: Sequence[Image]) -> Image:
             noise = 0.5 + 0.25 * random.standard_normal(content.shape, np.float32)
             return noise.clip(0, 1)
         case "colours":
-            pixels = styles[0].reshape(-1, 3)
-            covariance = np.cov(pixels.T) + 1e-8 * np.eye(3)
+            part = seen[0] if seen else None
+            pixels = styles[0].reshape(-1, 3) if part is None else styles[0][part]
+            covariance = np.cov(pixels.T, bias=len(pixels) == 1) + 1e-8 * np.eye(3)
             noise = random.standard_normal(content.shape, np.float32)
             colours = noise @ np.linalg.cholesky(covariance).T + pixels.mean(0)
             return colours.astype(np.float32).clip(0, 1)

@@ -24,6 +24,8 @@ from jnst.sources import (
     open_picture,
 )
 from jnst.start import first_image
+from jnst.style_losses import STYLE_LOSSES
+from jnst.transparency import Seen, drawn_colours, fill_unseen, seen_part
 from jnst.vgg import smallest_side
 
 Image = Float[np.ndarray, "h w 3"]
@@ -83,22 +85,22 @@ def prepare(
     config = config.replace(init=config.init or "content")
     sources = listed("style", style)
     layers = config.content_layers + config.style_layers
-    original = open_picture("content", content)
+    original = open_picture("content", content, size=config.size)
     check_size(called("content", content), original.image.shape[:2], layers)
-    styles = []
-    for name, source in numbered("style", sources):
-        styles.append(open_image(name, source))
-        check_size(called(name, source), styles[-1].shape[:2], config.style_layers)
+    styles, opacities, seen = _open_styles(sources, config)
     _check_styles(config, len(styles))
     shape = fit_size(original.image.shape[:2], config.size)
     check_size(f"size {config.size} makes a picture that is too small", shape, layers)
     masks = content_masks_of(content_masks, original.image.shape[:2], len(styles))
     parts = style_masks_of(style_masks, [image.shape[:2] for image in styles])
+    parts = _visible_parts(config, parts, opacities)
     if masks and config.style_blend is not None:
         raise ValueError("style_blend and content_masks: with masks a style is alone in its region")
     photograph = resize_image(original.image, shape)
-    matched, styles = _colored_before(config, photograph, styles, masks)
-    begun = first_image(config, matched, styles) if start is None else open_image("start", start)
+    matched, styles = _colored_before(config, photograph, styles, seen, masks)
+    begun = (
+        first_image(config, matched, styles, seen) if start is None else open_image("start", start)
+    )
     # A batch may hold hundreds of styles: none is kept larger than it is looked at.
     styles = [resize_image(image, style_shape(image, shape, config)) for image in styles]
     scene = Scene(matched, tuple(styles), masks, parts, _previous(previous, photograph.shape[:2]))
@@ -110,6 +112,42 @@ def prepare(
         name_of(content),
         [name_of(source) for source in sources],
     )
+
+
+def _open_styles(
+    sources: Sequence[Source], config: Config
+) -> tuple[list[Image], list[Mask | None], list[Seen | None]]:
+    """The styles' colours, their alphas, and where they are seen."""
+    needed = round(config.size * max(config.style_scale, 1))
+    images, opacities, seen = [], [], []
+    for name, source in numbered("style", sources):
+        picture = open_picture(name, source, size=needed)
+        check_size(called(name, source), picture.image.shape[:2], config.style_layers)
+        images.append(drawn_colours(picture))
+        opacities.append(picture.alpha)
+        try:
+            seen.append(seen_part(picture))
+        except ValueError as error:
+            raise ValueError(f"{called(name, source)}: {error}") from None
+    return images, opacities, seen
+
+
+def _visible_parts(
+    config: Config, parts: Sequence[Mask | None], opacities: Sequence[Mask | None]
+) -> tuple[Mask | None, ...]:
+    """The masks of the styles, where they are seen.
+
+    A loss that takes no masks has the colours that surround it in the place of what is not.
+    """
+    if not all(STYLE_LOSSES[loss].takes_masks for loss in config.style_loss):
+        return tuple(parts)
+    both = []
+    for part, opacity in zip(parts or [None] * len(opacities), opacities, strict=True):
+        if part is not None and opacity is not None:
+            both.append(resize_image(part, opacity.shape) * opacity)
+        else:
+            both.append(opacity if part is None else part)
+    return tuple(both) if any(each is not None for each in both) else ()
 
 
 def check_size(name: str, shape: tuple[int, ...], layers: Sequence[str]) -> None:
@@ -144,12 +182,21 @@ def _previous(
 
 
 def _colored_before(
-    config: Config, content: Image, styles: Sequence[Image], masks: Sequence[Mask]
+    config: Config,
+    content: Image,
+    styles: Sequence[Image],
+    seen: Sequence[Seen | None],
+    masks: Sequence[Mask],
 ) -> tuple[Image, list[Image]]:
     """The pictures that the run sees, for results in the content's colours.
 
-    A style is matched to the part of the content that it is for.
+    What is seen of a style is matched to the part of the content that it is for.
     """
+    whole = styles
+    styles = [
+        image if part is None else image[part][:, None]
+        for image, part in zip(styles, seen, strict=True)
+    ]
     parts = [_inside(content, mask) for mask in masks] or [content] * len(styles)
     pairs = list(zip(styles, parts, strict=False))
     match config.color:
@@ -166,7 +213,16 @@ def _colored_before(
         case "cholesky" | "pca" | "symmetric" | "histogram" as method:
             matched = [color.match_colors(style, part, method=method) for style, part in pairs]
             styles = [style.clip(0, 1) for style in matched]
-    return content, list(styles)
+    return content, [
+        image if part is None else _put_back(image, part, pixels)
+        for image, part, pixels in zip(whole, seen, styles, strict=True)
+    ]
+
+
+def _put_back(image: Image, part: Seen, pixels: Float[np.ndarray, "n 1 3"]) -> Image:
+    image = image.copy()
+    image[part] = pixels[:, 0]
+    return fill_unseen(image, part)
 
 
 def _inside(content: Image, mask: Mask) -> Float[np.ndarray, "n 1 3"]:

@@ -39,7 +39,7 @@ LEVELS = (
     ("vgg",),
     ("convolution", "winograd"),
     ("sheet", "cli_common"),
-    ("sources",),
+    ("sources", "transparency"),
     ("images", "color", "encoding"),
     ("decoding",),
     ("tiff_files",),
