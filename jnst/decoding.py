@@ -17,7 +17,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from jnst.image_files import READ_AT_FULL_SIZE, check_memory, refuse_format
+from jnst.image_files import check_memory, refuse_format
 from jnst.jpeg_files import START, open_jpeg
 from jnst.pixels import unit_values
 from jnst.png_files import SIGNATURE, read_png
@@ -121,11 +121,12 @@ def keyed_alpha(picture: Image.Image, colours: np.ndarray) -> np.ndarray | None:
 
 
 def _decode_jpeg(data: bytes, size: int | None) -> Samples:
-    width, height = open_jpeg(data, decoded=False).size
-    shape = height, width
+    header = open_jpeg(data, decoded=False)
+    shape = header.height, header.width
     factor = reduction(shape, size)
     scale = next(each for each in (8, 4, 2, 1) if factor >= each)
-    _check(shape, factor, _PILLOW // scale**2 or 1)
+    decoded = max(1, _PILLOW // scale**2)
+    check_memory(shape, decoded, factor, blended=header.mode == "CMYK")
     picture = open_jpeg(data, scale)
     rest = factor // scale
     colours, alpha = _read(picture, rest)
@@ -135,13 +136,11 @@ def _decode_jpeg(data: bytes, size: int | None) -> Samples:
 def _decode_pillow(picture: ImageFile.ImageFile, size: int | None) -> Samples:
     shape = picture.height, picture.width
     factor = reduction(shape, size)
-    _check(shape, factor, 1 if picture.mode in ("1", "L", "P") else _PILLOW)
+    decoded = 1 if picture.mode in ("1", "L", "P") else _PILLOW
+    blended = picture.mode == "CMYK" or picture.has_transparency_data
+    check_memory(shape, decoded, factor, blended=blended)
     picture.load()
     return samples_of(picture, *_read(picture, factor), shape, factor)
-
-
-def _check(shape: tuple[int, int], factor: int, decoded: int) -> None:
-    check_memory(shape, decoded + (READ_AT_FULL_SIZE if factor == 1 else 0))
 
 
 def _read(picture: Image.Image, factor: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -163,7 +162,7 @@ def _decode_deep_png(data: bytes, size: int | None) -> Samples:
     picture = PngImagePlugin.PngImageFile(io.BytesIO(data))
     shape = picture.height, picture.width
     factor = reduction(shape, size)
-    _check(shape, factor, 3 * _PILLOW)
+    check_memory(shape, 3 * _PILLOW, factor, blended=picture.has_transparency_data)
     picture.load()
     pixels = _deep_pixels(data, picture)
 

@@ -37,7 +37,7 @@ _OTHER_FORMATS = (
     (rb"v/1\x01|#\?RADIANCE", "high dynamic range: save it as PNG or TIFF of [0, 1] first"),
 )
 
-READ_AT_FULL_SIZE = 48  # bytes that a pixel takes on its way to three floats
+_UNIT, _BLENDED = 24, 48  # bytes of a pixel on its way to three floats; with alpha, or from CMYK
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:", re.IGNORECASE)  # a Path has one stroke of two
 
 
@@ -76,6 +76,8 @@ def read_bytes(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
             raise ImageError(f"{path}: is {'a folder' if path.is_dir() else 'not a regular file'}")
+        if (needed := path.stat().st_size) > (free := psutil.virtual_memory().available):
+            raise ImageError(f"{path}: has {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
         data = path.read_bytes()
     except OSError as error:
         if _URL.match(str(path)):
@@ -114,8 +116,12 @@ def refuse_format(data: bytes) -> NoReturn:
     raise UnknownFormatError(f"no picture that can be read; accepted: {accepted}")
 
 
-def check_memory(shape: tuple[int, int], pixel: int) -> None:
-    """ValueError unless there is room for a picture of (height, width), at `pixel` bytes each."""
+def check_memory(shape: tuple[int, int], decoded: int, factor: int, *, blended: bool) -> None:
+    """ValueError unless there is room for a picture of (height, width), reduced by a factor.
+
+    A pixel is `decoded` bytes before it is reduced; colours are `blended` by alpha or black ink.
+    """
+    pixel = decoded + (_BLENDED if blended else _UNIT) / factor**2
     needed, free = shape[0] * shape[1] * pixel, psutil.virtual_memory().available
     if needed > free:
         raise ValueError(

@@ -35,6 +35,9 @@ from jnst.vgg import Network, prepare_network, smallest_side
 Image = Float[np.ndarray, "h w 3"]
 Mask = Float[np.ndarray, "h w"]
 
+_STRIP = 16
+"""How long a picture may be for its width, before its styles are looked at smaller than it."""
+
 SMALLEST_LEVEL = (32, 64)
 """Pixels on the shorter side, which every layer can take, and on the longer, under which a coarser
 level shows nothing of a picture."""
@@ -288,7 +291,13 @@ def level_targets(
 
 
 def style_shape(style: Image, shape: tuple[int, int], config: Config) -> tuple[int, int]:
-    """The (height, width) at which a style is looked at, for a result of `shape`."""
+    """The (height, width) at which a style is looked at, for a result of `shape`.
+
+    Its longer side is that of the result times `style_scale`. Of a strip, more than 16 times as
+    long as it is wide, it is that of a strip of the same area which is not: a style would else be
+    many times the work of the result, and of its strokes the strip would show no more than a hair.
+    """
     sides = style.shape[:2]
+    longest = min(max(shape), math.sqrt(_STRIP * math.prod(shape)))
     narrowest = math.ceil(smallest_side(config.style_layers) * max(sides) / min(sides))
-    return fit_size(sides, max(round(config.style_scale * max(shape)), narrowest))
+    return fit_size(sides, max(round(config.style_scale * longest), narrowest))

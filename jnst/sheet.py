@@ -9,8 +9,9 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
 from jnst.checks import whole_number
+from jnst.image_files import check_memory
 from jnst.resizing import fit_size, resize_image
-from jnst.sources import Source, listed, numbered, open_image
+from jnst.sources import Source, listed, numbered, open_picture
 
 LARGEST_CELL = 10_000  # pixels
 _SMALLEST_FONT = 10  # pixels
@@ -32,7 +33,7 @@ def contact_sheet(
 
     Raises:
         ValueError: there are no images, labels of another number, or `columns` or `cell` is not a
-            whole number of at least 1.
+            whole number of at least 1, or the sheet needs more memory than is free.
     """
     sources = listed("images", images)
     if not sources:
@@ -40,18 +41,16 @@ def contact_sheet(
     if len(labels) != len(sources):
         raise ValueError(f"labels are {len(labels)}; one for each of {len(sources)} images")
     cell = whole_number("cell", cell, minimum=1, maximum=LARGEST_CELL)
-    pictures = [open_image(*named) for named in numbered("image", sources)]
-    fitted = [_pixels(resize_image(image, fit_size(image.shape[:2], cell))) for image in pictures]
+    fitted = [_fitted(name, source, cell) for name, source in numbered("image", sources)]
     font = ImageFont.load_default(max(_SMALLEST_FONT, round(cell / 18)))
     gap, line = max(4, cell // 16), math.ceil(font.getbbox("Ag")[3])
     if columns is None:
         columns = _square_columns([image.size for image in fitted], cell + gap, line + 2 * gap)
-    columns = min(whole_number("columns", columns, minimum=1), len(pictures))
-    rows = [
-        range(len(pictures))[start : start + columns] for start in range(0, len(pictures), columns)
-    ]
+    columns = min(whole_number("columns", columns, minimum=1), len(fitted))
+    rows = [range(len(fitted))[start : start + columns] for start in range(0, len(fitted), columns)]
     heights = [max(fitted[place].height for place in row) for row in rows]
     size = columns * (cell + gap) + gap, sum(heights) + len(rows) * (line + 2 * gap)
+    check_memory((size[1], size[0]), 4, 1, blended=False)
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
     top = gap
@@ -68,8 +67,10 @@ def contact_sheet(
     return np.asarray(sheet, np.float32) / 255
 
 
-def _pixels(image: Float[np.ndarray, "h w 3"]) -> Image.Image:
-    return Image.fromarray(np.rint(image * 255).astype(np.uint8))
+def _fitted(name: str, source: Source, cell: int) -> Image.Image:
+    image = open_picture(name, source, size=cell).image
+    fitted = resize_image(image, fit_size(image.shape[:2], cell))
+    return Image.fromarray(np.rint(fitted * 255).astype(np.uint8))
 
 
 def _square_columns(sizes: Sequence[tuple[int, int]], width: int, margin: int) -> int:

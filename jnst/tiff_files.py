@@ -6,7 +6,7 @@ import numpy as np
 import tifffile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
-from jnst.image_files import RAW_PHOTOGRAPH, READ_AT_FULL_SIZE, UnknownFormatError, check_memory
+from jnst.image_files import RAW_PHOTOGRAPH, UnknownFormatError, check_memory
 from jnst.samples import Samples, read_rows, reduction, to_unit
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -72,7 +72,7 @@ def decode_tiff(page: tifffile.TiffPage, size: int | None) -> Samples:
     shape = page.imagelength, page.imagewidth
     factor = reduction(shape, size)
     values = dtype.itemsize * page.samplesperpixel
-    check_memory(shape, 2 * values + (READ_AT_FULL_SIZE if factor == 1 else 0))
+    check_memory(shape, 2 * values, factor, blended=page.samplesperpixel > 3)
     pixels = np.atleast_3d(page.asarray())
     if page.axes == "SYX":
         pixels = np.moveaxis(pixels, 0, -1)

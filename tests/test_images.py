@@ -542,7 +542,7 @@ def test_a_pipe_is_refused(tmp_path):
 def test_the_limit_is_memory(tmp_path, monkeypatch, name):
     path = tmp_path / "bomb"
     path.write_bytes(FILES[name])
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=6 * 24 * 36))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=12 * 24 * 36))
     with pytest.raises(ImageError, match=r"24 x 36 pixels need about .* GB are free; a smaller"):
         load_image(path)
     monkeypatch.undo()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jnst import pyramid
 from jnst.config import Config
 from jnst.objective import add_margin, remove_margin
-from jnst.pyramid import plan_levels
+from jnst.pyramid import plan_levels, style_shape
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=200)
 sides = st.integers(1, 5000)
@@ -167,3 +167,14 @@ def test_a_run_goes_on_from_any_progress_to_the_same_image(network, optimizer):
         assert len(rest) == len(whole) - number
         np.testing.assert_array_equal(rest[-1][0].images, whole[-1][0].images)
         np.testing.assert_array_equal(rest[-1][1].loss, whole[-1][1].loss)
+
+
+@pytest.mark.parametrize(
+    ("shape", "longest"),
+    [((300, 400), 400), ((25, 400), 400), ((400, 25), 400), ((20, 4000), 1131), ((9, 400), 240)],
+)
+def test_styles_of_strips_are_of_a_size_with_them(shape, longest):
+    style = np.zeros((3000, 4000, 3), np.float32)
+    assert style_shape(style, shape, Config()) == (round(longest * 3 / 4), longest)
+    double = style_shape(style, shape, Config(style_scale=2.0))
+    assert abs(double[1] - 2 * longest) <= 1

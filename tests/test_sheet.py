@@ -1,6 +1,8 @@
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image, ImageFont
 
@@ -116,3 +118,28 @@ def test_wrong_arguments(count, labels, options, message):
     with pytest.raises(ValueError) as error:
         contact_sheet([flat(COLOURS[0], (8, 8))] * count, labels, **options)
     assert str(error.value) == message
+
+
+def test_strips_and_files_are_opened_small(tmp_path, monkeypatch):
+    strips = [flat(COLOURS[0], (2, 900)), flat(COLOURS[1], (900, 2))]
+    array = contact_sheet(strips, ["wide", "high"], columns=2, cell=64)
+    (top, bottom, left, right), _ = box(array, COLOURS[0])
+    assert (bottom - top, right - left) == (1, 64)
+    Image.fromarray(np.zeros((400, 300, 3), np.uint8)).save(tmp_path / "a.png")
+    opened = []
+    open_picture = sheet.open_picture
+
+    def noted(*arguments, **options):
+        opened.append(open_picture(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sheet, "open_picture", noted)
+    contact_sheet([tmp_path / "a.png"], ["a"], cell=80)
+    assert max(opened[0].image.shape) < 100
+
+
+def test_a_sheet_that_memory_does_not_hold(monkeypatch):
+    free = SimpleNamespace(available=20 * 300 * 300)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    with pytest.raises(ValueError, match=r"pixels need about .* GB are free"):
+        contact_sheet([flat(COLOURS[0], (8, 8))] * 9, "x" * 9, cell=256)
