@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from jnst import losses
 from jnst.config import Config, StyleTerm, Terms
-from jnst.regions import position_weights, propagate_mask
+from jnst.regions import masked_variation, position_weights, propagate_mask
 from jnst.style_losses import STYLE_LOSSES, StyleLoss
 from jnst.vgg import Network, check_image, extract_features, smallest_side
 
@@ -357,9 +357,16 @@ def _variation(styles: Sequence[Style], config: Config) -> Float[Array, ""]:
     if config.convention != "relative" or not styles:
         return jnp.float32(1)
     amounts = jnp.stack([jnp.float32(style.weight) for style in styles])
-    own = jnp.stack([VARIATIONS[config.variation](jnp.asarray(style.image)) for style in styles])
+    own = jnp.stack([_own_variation(style, config.variation) for style in styles])
     smallest = SMALLEST_STEP if config.variation == "l1" else SMALLEST_STEP**2
     return jnp.maximum(jnp.vdot(amounts / amounts.sum(), own), smallest)
+
+
+def _own_variation(style: Style, variation: str) -> Float[Array, ""]:
+    image = jnp.asarray(style.image)
+    if style.mask is None:
+        return VARIATIONS[variation](image)
+    return masked_variation(image, style.mask, variation)
 
 
 def _visible(

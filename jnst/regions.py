@@ -44,6 +44,30 @@ def position_weights(mask: Float[Array, "h w"]) -> Float[Array, "h w"]:
     return squared / jnp.maximum(squared.sum(), jnp.finfo(mask.dtype).tiny)
 
 
+def masked_variation(
+    image: Float[Array, "h w c"], mask: Float[Array, "h w"], variation: str
+) -> Float[Array, ""]:
+    """The variation "l2", "l1" or "nine_point" of the part of an image that a mask counts.
+
+    The mean over neighbours i, k of |x_i - x_k| or its square, weighted by T_i T_k.
+    """
+    size = jnp.abs if variation == "l1" else jnp.square
+    every, later, earlier = slice(None), slice(1, None), slice(None, -1)
+
+    def mean(one: tuple[slice, slice], other: tuple[slice, slice]) -> Float[Array, ""]:
+        weights = mask[one] * mask[other]
+        differences = size(image[one] - image[other]).mean(-1)
+        return (weights * differences).sum() / jnp.maximum(
+            weights.sum(), jnp.finfo(mask.dtype).tiny
+        )
+
+    straight = mean((later, every), (earlier, every)) + mean((every, later), (every, earlier))
+    if variation != "nine_point":
+        return straight
+    diagonal = mean((later, later), (earlier, earlier)) + mean((later, earlier), (earlier, later))
+    return 2 / 3 * straight + diagonal / 6
+
+
 def _pool(mask: Float[Array, "h w"], method: Propagation) -> Float[Array, "_h _w"]:
     height, width = mask.shape[0] // 2, mask.shape[1] // 2
     squares = mask[: 2 * height, : 2 * width].reshape(height, 2, width, 2)

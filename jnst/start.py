@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jnst.config import Config
-from jnst.images import load_image
+from jnst.images import load_picture
 from jnst.resizing import resize_image
 from jnst.transparency import Seen
 
@@ -59,4 +59,4 @@ def _start(
             noise = random.standard_normal(content.shape, np.float32)
             colours = noise @ np.linalg.cholesky(covariance).T + pixels.mean(0)
             return colours.astype(np.float32).clip(0, 1)
-    return resize_image(load_image(init), content.shape[:2])
+    return resize_image(load_picture(init, size=4 * max(content.shape)).image, content.shape[:2])

@@ -14,7 +14,7 @@ from jnst.optimize import DivergedError
 from jnst.pyramid import check_levels, run_levels
 from jnst.record import History, Result, network_identity
 from jnst.settings import LARGEST_SIDE
-from jnst.sources import Source, listed, open_image
+from jnst.sources import Source, listed, open_picture
 from jnst.task import prepare
 from jnst.vgg import Network, prepare_network
 
@@ -75,7 +75,7 @@ def texture_steps(
     if not styles:
         raise ValueError("there is no style; a texture is like one")
     if shape is None:
-        height, width = open_image("style", styles[0]).shape[:2]
+        height, width = open_picture("style", styles[0], size=config.size).image.shape[:2]
     else:
         height, width = _sides(shape)
         config = config.replace(size=max(height, width))
@@ -105,7 +105,8 @@ def stylize_steps(
     """As `stylize`, but yields the Result so far: the start first, then one every few steps.
 
     A picture is a path, a PIL image, or an array of any library: (H, W, 3), (H, W, 4) with its
-    alpha, or grey, (H, W); uint8, uint16, or floats in [0, 1], sRGB. Several styles are mixed as
+    alpha, or grey, (H, W); uint8, uint16, or floats in [0, 1], sRGB. Where a style is transparent
+    it does not count. Several styles are mixed as
     `style_blend` says, or, with `content_masks`, style k is for the region of mask k; what is in no
     mask keeps its content. One alone, for several styles, is a label map: a region for each of its
     colours, from dark to light. `style_masks` has a mask or None for each style, the part of it

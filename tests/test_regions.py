@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jnst.regions import position_weights, propagate_mask
+from jnst.losses import nine_point_variation_loss
+from jnst.regions import masked_variation, position_weights, propagate_mask
 from jnst.vgg import LAYERS
 
 DEEP = "relu3_1"
@@ -53,3 +54,22 @@ def test_weights_are_the_squares():
 def test_unknown_method():
     with pytest.raises(ValueError, match="is 'most'; accepted: simple, all, inside"):
         propagate_mask(np.ones((9, 9), np.float32), DEEP, "most")
+
+
+@pytest.mark.parametrize(("variation", "power"), [("l1", 1), ("l2", 2)])
+def test_variation_of_a_part(variation, power):
+    random = np.random.default_rng(3)
+    image = random.random((9, 11, 3))
+    mask = np.zeros((9, 11), np.float32)
+    mask[2:7, 3:9] = 1
+    part = image[2:7, 3:9]
+    expected = sum((np.abs(np.diff(part, axis=axis)) ** power).mean() for axis in (0, 1))
+    given_ = masked_variation(image.astype(np.float32), mask, variation)
+    np.testing.assert_allclose(given_, expected, rtol=1e-5)
+    assert masked_variation(image.astype(np.float32), 0 * mask, variation) == 0
+
+
+def test_nine_point_variation_of_all():
+    image = np.random.default_rng(4).random((60, 70, 3), np.float32)
+    given_ = masked_variation(image, np.ones((60, 70), np.float32), "nine_point")
+    np.testing.assert_allclose(given_, nine_point_variation_loss(image), rtol=0.05)
