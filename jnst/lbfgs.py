@@ -46,8 +46,9 @@ def lbfgs(
     The direction is that of `optax.scale_by_lbfgs` over `memory_size` pairs and the step is 1; the
     first is a gradient step of length at most 1. A point whose loss or gradient is not finite, or
     whose loss is above that of the last accepted point, is taken back: the next point lies on the
-    same line, at a quarter of the step. Negative curvature, or four such quarters in a row, make it
-    forget its pairs and begin again with a gradient step.
+    same line, at a quarter of the step. Curvature that is negative or lost in rounding, a direction
+    that is not finite, or four such quarters in a row make it forget its pairs and begin again with
+    a gradient step.
 
     `fit_precondition` makes of the first finite gradient, and the parameters there, a symmetric
     linear map P: what is moved is z, where the parameters are P z from their start, as if the first
@@ -63,12 +64,13 @@ def lbfgs(
     scale = optax.scale_by_lbfgs(memory_size)
 
     def init(params: optax.Params) -> LBFGSState:
-        origin = optax.tree.zeros_like(params)
+        origin, dtype = optax.tree.zeros_like(params), optax.tree.dtype(params, "highest")
+        memory = scale.init(origin)
         return LBFGSState(
-            scale.init(origin),
-            value=jnp.float32(jnp.inf),
+            memory._replace(weights_memory=memory.weights_memory.astype(dtype)),
+            value=jnp.asarray(jnp.inf, dtype),
             direction=origin,
-            step=jnp.float32(1),
+            step=jnp.ones((), dtype),
             precondition=optax.tree.zeros_like(jax.eval_shape(fit_precondition, params, params)),
         )
 
@@ -90,10 +92,14 @@ def lbfgs(
         def accept(state: LBFGSState) -> LBFGSState:
             change = optax.tree.sub(point, state.memory.params)
             bend = optax.tree.sub(gradient, state.memory.updates)
-            concave = optax.tree.vdot(change, bend) <= 0
-            memory = jax.lax.cond(concave, _forget, lambda memory: memory, state.memory)
+            memory = jax.lax.cond(
+                _is_curved(change, bend), lambda memory: memory, _forget, state.memory
+            )
             direction, memory = scale.update(gradient, memory, point)
-            return LBFGSState(memory, value, direction, jnp.float32(1), precondition)
+            step = jnp.ones_like(state.step)
+            state = LBFGSState(memory, value, direction, step, precondition)
+            usable = jnp.isfinite(optax.tree.norm(direction))
+            return jax.lax.cond(usable, lambda state: state, restart, state)
 
         def reject(state: LBFGSState) -> LBFGSState:
             state = state._replace(step=state.step * SHRINK)
@@ -104,7 +110,8 @@ def lbfgs(
         def restart(state: LBFGSState) -> LBFGSState:
             memory = _forget(state.memory)
             direction, memory = scale.update(memory.updates, memory, memory.params)
-            return LBFGSState(memory, state.value, direction, jnp.float32(1), precondition)
+            step = jnp.ones_like(state.step)
+            return LBFGSState(memory, state.value, direction, step, precondition)
 
         state = jax.lax.cond(finite & (value <= state.value), accept, reject, state)
         return precondition(optax.tree.sub(_next_point(state), point)), state
@@ -114,6 +121,17 @@ def lbfgs(
 
 def _next_point(state: LBFGSState) -> optax.Params:
     return optax.tree.add_scale(state.memory.params, -state.step, state.direction)
+
+
+def _is_curved(change: optax.Updates, bend: optax.Updates) -> Array:
+    """Whether s'y > eps |s| |y| for the step s and the change y of the gradient.
+
+    Below that the product is rounding, and a division by it can overflow.
+    """
+    product = optax.tree.vdot(change, bend)
+    limits = jnp.finfo(product.dtype)
+    rounding = limits.eps * optax.tree.norm(change) * optax.tree.norm(bend)
+    return product > jnp.maximum(rounding, limits.tiny)
 
 
 def _forget(memory: optax.ScaleByLBFGSState) -> optax.ScaleByLBFGSState:

@@ -15,6 +15,7 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from jnst import losses
+from jnst.checks import finite_number
 from jnst.config import Config, StyleTerm, Terms
 from jnst.regions import masked_variation, position_weights, propagate_mask
 from jnst.style_losses import STYLE_LOSSES, StyleLoss
@@ -95,7 +96,8 @@ def make_targets(
 
     `content` has the size of the result; styles may have any. All are sRGB in [0, 1], without the
     margin of `config`: it is added here, so that no target shows the zeros beyond a border.
-    Styles of one region are mixed by their weights. `regions` are the content's masks in [0, 1];
+    Styles of one region are mixed by their weights; if all are 0 it has no style loss. Targets have
+    the content's type. `regions` are the content's masks in [0, 1];
     without them there is one region, everything. The share of a region is its area's. What is in no
     region that has a style keeps its content. `previous` is what the last frame of a video
     became, moved to this one, and a mask (H, W) of where that is reliable.
@@ -108,6 +110,9 @@ def make_targets(
     check_image("content", content, config.content_layers)
     for each in styles:
         check_image("style", each.image, config.style_layers)
+    content, styles, regions, previous = jax.tree.map(
+        partial(jnp.asarray, dtype=content.dtype), (content, styles, regions, previous)
+    )
     original = add_margin(content, config.margin)
     content_maps = extract_features(
         network,
@@ -131,7 +136,7 @@ def make_targets(
         image, mask = previous
         padded = add_margin(mask[..., None], config.margin)[..., 0]
         previous = add_margin(image, config.margin), padded
-    variation = _variation(styles, config)
+    variation = _variation(styles, config, content.dtype)
     return Targets(
         content_maps, style_targets, original, keep, previous, variation, config.layout()
     )
@@ -184,7 +189,9 @@ def total_loss(
         temporal = losses.temporal_loss(image, *targets.previous)
     variation = VARIATIONS[layout.variation](image) / targets.total_variation
     values = Terms(content, style, laplacian, temporal, variation)
-    products = jax.tree.map(jnp.multiply, weights, values)
+    products = jax.tree.map(
+        lambda weight, value: jnp.asarray(weight, value.dtype) * value, weights, values
+    )
     return jax.tree.reduce(jnp.add, products), values
 
 
@@ -208,7 +215,7 @@ def unit_gradient(features: Array, weight: Array) -> Array:
 unit_gradient.defvjp(
     lambda features, weight: (features, weight),
     lambda weight, gradient: (
-        weight * gradient / (jnp.abs(gradient).sum() + 1e-8),
+        weight.astype(gradient.dtype) * gradient / (jnp.abs(gradient).sum() + 1e-8),
         jnp.zeros_like(weight),
     ),
 )
@@ -245,6 +252,8 @@ def _as_styles(
     for each in styles:
         if not 0 <= each.region < count:
             raise ValueError(f"a style is for region {each.region}; there are {count}, from 0 on")
+        if not isinstance(each.weight, jax.core.Tracer):
+            finite_number("a style's weight", float(each.weight), minimum=0)
         if each.mask is not None and each.mask.shape != each.image.shape[:2]:
             raise ValueError(
                 f"a style's mask has shape {each.mask.shape}; its image has {each.image.shape[:2]}"
@@ -256,11 +265,11 @@ def _regions(
     styles: Sequence[Style], regions: Float[Array, "n h w"] | None, margin: int
 ) -> list[_Part]:
     if regions is None:
-        return [_Part(0, None, jnp.float32(1))] if styles else []
+        return [_Part(0, None, jnp.ones_like(styles[0].weight))] if styles else []
     numbers = sorted({each.region for each in styles})
     masks = [add_margin(regions[number][..., None], margin)[..., 0] for number in numbers]
     areas = [jnp.square(regions[number]).sum() for number in numbers]
-    total = jnp.maximum(sum(areas), jnp.finfo(jnp.float32).tiny) if areas else 1
+    total = jnp.maximum(sum(areas), jnp.finfo(regions.dtype).tiny) if areas else 1
     return [
         _Part(number, mask, area / total)
         for number, mask, area in zip(numbers, masks, areas, strict=True)
@@ -311,32 +320,40 @@ def _targets_of_part(
     masked = part.mask is not None or any(weights is not None for *_, weights in styles)
     if masked and not loss.takes_masks:
         raise ValueError(f"style loss {term.loss} takes no masks; gram and wasserstein do")
-    amounts = jnp.stack([jnp.float32(style.weight) for style, _, _ in styles])
-    amounts *= jnp.stack([_any(weights) for *_, weights in styles])
-    shares = amounts / jnp.maximum(amounts.sum(), jnp.finfo(amounts.dtype).tiny)
+    dtype = styles[0][1].dtype
+    counted = [_any(weights, dtype) for *_, weights in styles]
+    shares, counts = _shares([style for style, _, _ in styles], jnp.stack(counted))
     statistics = [loss.describe(maps, weights) for _, maps, weights in styles]
     weights = _weights(part.mask, term.layer, config)
     # A mask may leave nothing of a region or of a style at a deep layer.
-    whole = part.share * _any(weights) * (amounts.sum() > 0)
+    whole = part.share * _any(weights, dtype) * counts
     if loss.mix:
-        statistics, shares = [loss.mix(statistics, shares)], jnp.ones(1)
-    channels = styles[0][1].shape[-1]
+        statistics, shares = [loss.mix(statistics, shares)], jnp.ones(1, dtype)
     return [
-        StyleTarget(statistic, whole * share, _scale(loss, channels, statistic, config), weights)
+        StyleTarget(statistic, whole * share, _scale(loss, statistic, config, dtype), weights)
         for statistic, share in zip(statistics, shares, strict=True)
     ]
 
 
-def _any(weights: Mask | None) -> Float[Array, ""]:
-    return jnp.float32(1) if weights is None else jnp.float32(weights.sum() > 0)
+def _shares(
+    styles: Sequence[Style], counted: Float[Array, " n"]
+) -> tuple[Float[Array, " n"], Float[Array, ""]]:
+    """What part of their region each of the styles has, and 1; without any weight 0, and 0."""
+    amounts = jnp.stack([style.weight for style in styles]) * counted
+    total = amounts.sum()
+    shares = amounts / jnp.maximum(total, jnp.finfo(amounts.dtype).tiny)
+    return shares, jnp.where(total == 0, 0, 1).astype(amounts.dtype)
 
 
-def _scale(loss: StyleLoss, channels: int, statistic: Any, config: Config) -> Float[Array, ""]:
-    if config.convention != "relative" or loss.dimensionless:
-        return jnp.float32(1)
-    # Of one size for all, so that it does not matter which style comes first.
-    zeros = loss.distance(jnp.zeros((32, 32, channels)), None, statistic, config.convention)
-    return jnp.where(zeros > 0, zeros, 1)
+def _any(weights: Mask | None, dtype: Any) -> Float[Array, ""]:
+    return jnp.ones((), dtype) if weights is None else (weights.sum() != 0).astype(dtype)
+
+
+def _scale(loss: StyleLoss, statistic: Any, config: Config, dtype: Any) -> Float[Array, ""]:
+    if config.convention != "relative" or loss.unit is None:
+        return jnp.ones((), dtype)
+    unit = loss.unit(statistic)
+    return jnp.where(unit <= 0, 1, unit)  # of a style without features; NaN stays NaN
 
 
 def _style_term(
@@ -350,23 +367,22 @@ def _style_term(
         * loss.distance(maps, part.weights, part.statistic, layout.convention)
         for part in parts
     ]
-    return sum(distances, start=jnp.float32(0))
+    return sum(distances, start=jnp.zeros((), image.dtype))
 
 
-def _variation(styles: Sequence[Style], config: Config) -> Float[Array, ""]:
+def _variation(styles: Sequence[Style], config: Config, dtype: Any) -> Float[Array, ""]:
     if config.convention != "relative" or not styles:
-        return jnp.float32(1)
-    amounts = jnp.stack([jnp.float32(style.weight) for style in styles])
+        return jnp.ones((), dtype)
     own = jnp.stack([_own_variation(style, config.variation) for style in styles])
+    shares, _ = _shares(styles, jnp.ones_like(own))
     smallest = SMALLEST_STEP if config.variation == "l1" else SMALLEST_STEP**2
-    return jnp.maximum(jnp.vdot(amounts / amounts.sum(), own), smallest)
+    return jnp.maximum(jnp.vdot(shares, own), smallest)
 
 
 def _own_variation(style: Style, variation: str) -> Float[Array, ""]:
-    image = jnp.asarray(style.image)
     if style.mask is None:
-        return VARIATIONS[variation](image)
-    return masked_variation(image, style.mask, variation)
+        return VARIATIONS[variation](style.image)
+    return masked_variation(style.image, style.mask, variation)
 
 
 def _visible(

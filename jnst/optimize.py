@@ -134,7 +134,8 @@ def _decaying_sgd(learning_rate: float, decay: float) -> optax.GradientTransform
 
 
 def _decaying(decay: float) -> optax.GradientTransformation:
-    return optax.scale_by_schedule(lambda count: decay ** (count / 100))
+    decay = jnp.asarray(decay)
+    return optax.scale_by_schedule(lambda count: decay ** (count.astype(decay.dtype) / 100))
 
 
 def resize_moments(state: State, begin: State, margin: int) -> State:
@@ -167,15 +168,19 @@ def init(
     pixels: Pixels = "free",
     averaging: float = 0,
 ) -> State:
-    """The state before the first step from `image`, sRGB in [0, 1].
+    """The state before the first step from `image`, sRGB in [0, 1], whose type it has.
 
     `pixels` must be the one that the steps are made with; `averaging` in [0, 1) is the share of the
     past in `State.average`, which is not kept at 0.
 
     Raises:
-        ValueError: a learning rate for an optimizer that does not keep its own in its state.
+        ValueError: an image of whole numbers; a learning rate for an optimizer that does not keep
+            its own in its state.
     """
-    image = jnp.asarray(image, jnp.float32)
+    image = jnp.asarray(image)
+    if not jnp.issubdtype(image.dtype, jnp.floating):
+        raise ValueError(f"image is of {image.dtype}; floats in [0, 1] are accepted")
+    scalar = functools.partial(jnp.asarray, dtype=image.dtype)
     variable = image
     if pixels == "sigmoid":
         variable = jax.scipy.special.logit(jnp.clip(image, *SIGMOID_RANGE))
@@ -183,7 +188,7 @@ def init(
     rates = {"learning_rate": learning_rate}
     if learning_rate_decay != 1:
         rates["decay"] = learning_rate_decay
-    given = {name: jnp.float32(rate) for name, rate in rates.items() if rate is not None}
+    given = {name: scalar(rate) for name, rate in rates.items() if rate is not None}
     try:
         optimizer_state = optax.tree.set(optimizer_state, **given)
     except KeyError:
@@ -192,10 +197,8 @@ def init(
         variable,
         optimizer_state,
         image,
-        jnp.float32(jnp.inf),
-        Average(jnp.zeros_like(image), jnp.float32(0), jnp.float32(averaging))
-        if averaging
-        else None,
+        scalar(jnp.inf),
+        Average(jnp.zeros_like(image), scalar(0), scalar(averaging)) if averaging else None,
     )
     # `run` donates the state: no two leaves, and nothing of the caller's, may share a buffer.
     return jax.tree.map(jnp.copy, state)
@@ -223,14 +226,15 @@ def make_step(optimizer: optax.GradientTransformation, *, pixels: Pixels = "free
         gradient_norm = optax.tree.norm(gradient)
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
         better = finite & (loss < state.best_loss)
-        updates, optimizer_state = optimizer.update(
-            gradient,
-            state.optimizer_state,
-            state.variable,
-            value=loss,
-            grad=gradient,
-            value_fn=lambda variable: objective(variable)[0],
-        )
+        with jax.numpy_dtype_promotion("standard"):  # which optax needs
+            updates, optimizer_state = optimizer.update(
+                gradient,
+                state.optimizer_state,
+                state.variable,
+                value=loss,
+                grad=gradient,
+                value_fn=lambda variable: objective(variable)[0],
+            )
         variable = optax.apply_updates(state.variable, updates)
         if pixels == "projected":
             variable = jnp.clip(variable, 0, 1)

@@ -17,11 +17,12 @@ def smooth(image: Float[Array, "h w c"], exponent: Float[Array, ""]) -> Float[Ar
     symmetric, and takes the image as periodic.
     """
     height, width, _ = image.shape
-    across = jnp.fft.fftfreq(width)
-    down = jnp.fft.fftfreq(height)[:, None]
-    power = jnp.maximum(jnp.hypot(down, across), 1 / max(height, width)) ** -exponent
+    frequencies = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
+    frequencies = jnp.asarray(frequencies.clip(1 / max(height, width)), exponent.dtype)
+    power = frequencies**-exponent
     weights = jnp.sqrt(power / power.mean())[:, : width // 2 + 1, None]
-    spectrum = jnp.fft.rfft2(image, axes=(0, 1)) * weights
+    spectrum = jnp.fft.rfft2(image, axes=(0, 1))
+    spectrum *= weights.astype(spectrum.dtype)
     return jnp.fft.irfft2(spectrum, s=(height, width), axes=(0, 1)).astype(image.dtype)
 
 
@@ -36,13 +37,13 @@ def spectral_slope(image: Float[Array, "h w c"]) -> Float[Array, ""]:
     height, width, _ = image.shape
     hann = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
     window = jnp.asarray(hann[..., None], image.dtype)
-    image = image - (image * window).sum((0, 1)) / window.sum()
+    image = image - (image * window).sum((0, 1), keepdims=True) / window.sum()
     # So that no square is infinite or 0.
     image = image / jnp.maximum(jnp.abs(image).max(), jnp.finfo(image.dtype).tiny)
     power = jnp.square(jnp.abs(jnp.fft.rfft2(image * window, axes=(0, 1)))).sum(-1)
     # What rounding leaves of a frequency that is not there is below a millionth.
     magnitudes = jnp.log(power + 1e-6 * power.mean() + jnp.finfo(power.dtype).tiny) / 2
-    return jnp.sum(_slope_of(height, width) * magnitudes)
+    return jnp.sum(jnp.asarray(_slope_of(height, width), image.dtype) * magnitudes)
 
 
 def _slope_of(height: int, width: int) -> Float[np.ndarray, "h w"]:

@@ -30,14 +30,15 @@ class StyleLoss:
 
     `describe(features, weights)` is the statistic of a style; `distance(features, weights,
     statistic, convention)` the loss of an image. `mix(statistics, shares)` is the statistic
-    between styles; without it an image has a distance from each style, weighted. `dimensionless`:
-    the relative convention has nothing more to divide by.
+    between styles; without it an image has a distance from each style, weighted. `unit(statistic)`
+    is the loss of features of zeros, which the relative convention divides by; without it, the
+    loss has no dimension.
     """
 
     describe: Callable[[Features, Weights], Statistic]
     distance: Callable[[Features, Weights, Statistic, Convention], Float[Array, ""]]
     mix: Callable[[Sequence[Statistic], Float[Array, " n"]], Statistic] | None = None
-    dimensionless: bool = False
+    unit: Callable[[Statistic], Float[Array, ""]] | None = None
     takes_masks: bool = True
 
 
@@ -58,11 +59,19 @@ def _of_moments(loss: Callable[[losses.Moments, losses.Moments], Array]) -> Styl
         losses.moments,
         lambda features, weights, target, _: loss(losses.moments(features, weights), target),
         losses.mix_moments,
+        unit=lambda target: loss(jax.tree.map(jnp.zeros_like, target), target),
     )
 
 
+def _mean_square(quantiles: Float[Array, "q p"]) -> Float[Array, ""]:
+    return jnp.square(quantiles).mean()
+
+
 def _directions(features: Features) -> Float[Array, "c c"]:
-    return losses.random_directions(jax.random.key(0), features.shape[-1])
+    """The same at every step, as L-BFGS needs one loss; Heitz et al. 2021 draw them anew."""
+    return losses.random_directions(
+        jax.random.key(0), features.shape[-1], dtype=features.dtype
+    )
 
 
 def _patches(features: Features, weights: Weights) -> tuple[Array, Array | None]:
@@ -77,6 +86,13 @@ def _patch_distance(
     _check_pairs("patches", features[..., 0].size * len(target[0]), MOST_PATCHES)
     features, weights = _three_by_three(features, weights)
     return losses.patch_loss(features, target[0], weights, target[1])
+
+
+def _patch_unit(target: tuple[Array, Array | None]) -> Float[Array, ""]:
+    """All patches are as similar to one of zeros: it is compared with the first that counts."""
+    patches, weights = target
+    first = 0 if weights is None else jnp.argmax(weights > 0)
+    return jnp.square(patches[first]).mean()
 
 
 def _three_by_three(features: Features, weights: Weights) -> tuple[Features, Weights]:
@@ -111,7 +127,6 @@ STYLE_LOSSES = types.MappingProxyType(
                 _gram(features, weights), target, convention=convention
             ),
             _mix_linearly,
-            dimensionless=True,
         ),
         "mean_variance": _of_moments(losses.mean_variance_loss),
         "covariance": _of_moments(losses.covariance_loss),
@@ -125,19 +140,20 @@ STYLE_LOSSES = types.MappingProxyType(
                 features, target, _directions(features), weights
             ),
             _mix_linearly,
+            unit=_mean_square,
         ),
         "histogram": StyleLoss(
             lambda features, weights: losses.quantiles(features, None, weights, count=QUANTILES),
             lambda features, weights, target, _: losses.histogram_loss(features, target, weights),
             _mix_linearly,
+            unit=_mean_square,
         ),
         "patches": StyleLoss(
             _patches,
             _patch_distance,
+            unit=_patch_unit,
         ),
-        "contextual": StyleLoss(
-            lambda features, _: features, _contextual, dimensionless=True, takes_masks=False
-        ),
+        "contextual": StyleLoss(lambda features, _: features, _contextual, takes_masks=False),
     }
 )
 """All by name: see `jnst.losses` for the formulas and the papers."""

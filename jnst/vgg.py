@@ -79,12 +79,13 @@ class Convolution(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "h w i"]) -> Float[Array, "h w o"]:
         if self.has_variable("params", "transformed"):
-            x = winograd.convolve(x, self.get_variable("params", "transformed"))
+            x = winograd.convolve(x, self.get_variable("params", "transformed").astype(x.dtype))
         else:
             shape = (3, 3, x.shape[-1], self.features)
             kernel = self.param("kernel", nn.initializers.he_normal(), shape)
             x = convolve(x, kernel.astype(x.dtype))
-        return x + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        return x + bias[None, None].astype(x.dtype)
 
 
 class VGG19(nn.Module):
@@ -124,7 +125,7 @@ def relu(x: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
     library call with the convolutions around it, which holds all maps between them: the process
     had 1,360 instead of 1,040 MB after the targets.
     """
-    return jnp.where(x > 0, x, 0)
+    return jnp.where(x <= 0, 0, x)  # NaN stays NaN
 
 
 def _relu_forward(x: Array) -> tuple[Array, Array]:
@@ -178,7 +179,9 @@ def extract_features(
     check_choice("precision", precision, Precision)
     check_image("image", image, layers)
     params = _needed_params(network, layers, precision)
-    features = VGG19(layers, pooling, precision).apply({"params": params}, image - network.mean)
+    features = VGG19(layers, pooling, precision).apply(
+        {"params": params}, image - network.mean[None, None].astype(image.dtype)
+    )
     assert isinstance(features, dict)
     return features
 

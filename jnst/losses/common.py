@@ -12,7 +12,7 @@ Scalar = Float[Array, ""]
 def mean_square(target: Array) -> Scalar:
     """What a relative loss is divided by: 1 for a target of zeros, a layer that is dead on it."""
     scale = jnp.square(target).mean()
-    return jnp.where(scale > 0, scale, 1)
+    return jnp.where(scale == 0, 1, scale)
 
 
 def check_same_shape(name: str, array: Array, target: Array) -> None:
@@ -27,6 +27,6 @@ def unknown(name: str, value: str, literal: Any) -> ValueError:
 
 
 def safe_sqrt(x: Array) -> Array:
-    """The square root, and 0 with gradient 0 where x is not positive."""
-    positive = x > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)
+    """The square root, and 0 with gradient 0 where x is 0 or negative; NaN stays NaN."""
+    nothing = x <= 0
+    return jnp.where(nothing, 0, jnp.sqrt(jnp.where(nothing, 1, x)))

@@ -40,11 +40,11 @@ def moments(features: Float[Array, "h w c"], weights: Float[Array, "h w"] | None
     """
     if weights is None:
         mean = features.mean((0, 1))
-        return Moments(mean, gram_matrix(features - mean))
+        return Moments(mean, gram_matrix(features - mean[None, None]))
     # Times the positions, so that equal weights are ones and round nothing.
     amounts = (weights * weights.size)[..., None]
     mean = (amounts * features).mean((0, 1))
-    return Moments(mean, gram_matrix(safe_sqrt(amounts) * (features - mean)))
+    return Moments(mean, gram_matrix(safe_sqrt(amounts) * (features - mean[None, None])))
 
 
 def mix_moments(parts: Sequence[Moments], shares: Float[Array, " n"]) -> Moments:
@@ -121,9 +121,9 @@ def _root_of_product(a: Array, b: Array) -> tuple[Array, Array, Array]:
     u, s, v = jnp.linalg.svd(root_a @ root_b)
     inverse = jnp.where(s > jnp.finfo(s.dtype).eps * s[0], 1 / s, 0) / 2
     left, right = root_a @ u, root_b @ v.T
-    return s.sum(), (right * inverse) @ right.T, (left * inverse) @ left.T
+    return s.sum(), (right * inverse[None]) @ right.T, (left * inverse[None]) @ left.T
 
 
 def _root(a: Float[Array, "c c"]) -> Float[Array, "c c"]:
     values, vectors = jnp.linalg.eigh(a)
-    return (vectors * safe_sqrt(values)) @ vectors.T
+    return (vectors * safe_sqrt(values)[None]) @ vectors.T

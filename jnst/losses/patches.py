@@ -65,7 +65,9 @@ def contextual_loss(
     matrix of all pairs of positions: for deep layers.
     """
     mean = target.mean((0, 1))
-    image, style = (_unit((x - mean).reshape(-1, x.shape[-1])) for x in (features, target))
+    image, style = (
+        _unit((x - mean[None, None]).reshape(-1, x.shape[-1])) for x in (features, target)
+    )
     distances = 1 - image @ style.T
     relative = distances / (distances.min(1, keepdims=True) + epsilon)
     shares = jax.nn.softmax((1 - relative) / bandwidth, axis=1)

@@ -1,5 +1,7 @@
 """Styles as distributions along lines: sliced Wasserstein, and histograms of single channels."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
@@ -8,11 +10,11 @@ from jnst.losses.common import Scalar
 
 
 def random_directions(
-    key: Key[Array, ""], channels: int, count: int | None = None
+    key: Key[Array, ""], channels: int, count: int | None = None, *, dtype: Any = jnp.float32
 ) -> Float[Array, "c p"]:
     """Unit vectors in all directions, (C, `count`); as many as channels without a count."""
-    vectors = jax.random.normal(key, (channels, count or channels))
-    return vectors / jnp.linalg.norm(vectors, axis=0)
+    vectors = jax.random.normal(key, (channels, count or channels), dtype)
+    return vectors / jnp.linalg.norm(vectors, axis=0, keepdims=True)
 
 
 def quantiles(
@@ -30,9 +32,9 @@ def quantiles(
     """
     values, weights = _sort(features, directions, weights)
     if weights is None:
-        return _at(values, _centres(count or len(values)))
+        return _at(values, _centres(count or len(values), values.dtype))
     centres = _middles(weights)
-    points = _centres(count or len(values))
+    points = _centres(count or len(values), values.dtype)
     return jax.vmap(lambda x, y: jnp.interp(points, x, y), 1, 1)(centres, values)
 
 
@@ -51,7 +53,7 @@ def sliced_wasserstein_loss(
     """
     values, weights = _sort(features, directions, weights)
     if weights is None:
-        return jnp.square(values - _at(target, _centres(len(values)))).mean()
+        return jnp.square(values - _at(target, _centres(len(values), values.dtype))).mean()
     wanted = _at(target, _middles(weights))
     return (weights * jnp.square(values - wanted)).sum(0).mean()
 
@@ -79,13 +81,18 @@ def _sort(
     if directions is not None:
         values = values @ directions
     if weights is None:
-        return jnp.sort(values, 0), None
+        return _all_or_none(jnp.sort(values, 0)), None
     spread = jnp.broadcast_to(weights.reshape(-1, 1), values.shape)
     # What does not count goes to the end, as another largest value.
     largest = jnp.where(spread > 0, values, -jnp.inf).max(0)
     values = jnp.where(spread > 0, values, jnp.where(jnp.isfinite(largest), largest, 0))
     values, spread = jax.lax.sort((values, spread), dimension=0, num_keys=1)
-    return values, spread
+    return _all_or_none(values), spread
+
+
+def _all_or_none(values: Float[Array, "n p"]) -> Float[Array, "n p"]:
+    """Sorted columns, NaN all over where one value is: it is the last, and few quantiles see it."""
+    return jnp.where(jnp.isnan(values[-1:]), jnp.nan, values)
 
 
 def _middles(weights: Float[Array, "n p"]) -> Float[Array, "n p"]:
@@ -94,15 +101,15 @@ def _middles(weights: Float[Array, "n p"]) -> Float[Array, "n p"]:
     return (jnp.cumsum(amounts, 0) - amounts / 2) / len(weights)
 
 
-def _centres(count: int) -> Float[Array, " n"]:
-    return (jnp.arange(count) + 0.5) / count
+def _centres(count: int, dtype: Any) -> Float[Array, " n"]:
+    return (jnp.arange(count, dtype=dtype) + 0.5) / count
 
 
 def _at(table: Float[Array, "q p"], points: Array) -> Array:
     """Each column of a table of quantiles, linear between its rows, at points in (0, 1)."""
     place = jnp.clip(points * len(table) - 0.5, 0, len(table) - 1)
     below = jnp.floor(place).astype(int)
-    share = (place - below).reshape(len(place), -1)
+    share = (place - below.astype(place.dtype)).reshape(len(place), -1)
     below = below.reshape(len(place), -1)
     above = jnp.minimum(below + 1, len(table) - 1)
     low, high = (jnp.take_along_axis(table, index, 0) for index in (below, above))
