@@ -134,8 +134,8 @@ def _decaying_sgd(learning_rate: float, decay: float) -> optax.GradientTransform
 
 
 def _decaying(decay: float) -> optax.GradientTransformation:
-    decay = jnp.asarray(decay)
-    return optax.scale_by_schedule(lambda count: decay ** (count.astype(decay.dtype) / 100))
+    rate = jnp.asarray(decay)
+    return optax.scale_by_schedule(lambda count: rate ** (count.astype(rate.dtype) / 100))
 
 
 def resize_moments(state: State, begin: State, margin: int) -> State:

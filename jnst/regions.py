@@ -1,5 +1,6 @@
 """Masks of regions, and what a layer of the network sees of them."""
 
+import functools
 from typing import Literal
 
 import jax
@@ -7,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jnst.checks import check_choice
-from jnst.vgg import LAYERS
+from jnst.vgg import LAYERS, in_squares
 
 Propagation = Literal["simple", "all", "inside"]
 
@@ -69,14 +70,11 @@ def masked_variation(
 
 
 def _pool(mask: Float[Array, "h w"], method: Propagation) -> Float[Array, "_h _w"]:
-    height, width = mask.shape[0] // 2, mask.shape[1] // 2
-    squares = mask[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
-    match method:
-        case "all":
-            return squares.max((1, 3))
-        case "inside":
-            return squares.min((1, 3))
-    return squares.mean((1, 3))
+    squares = in_squares(mask)
+    if method == "simple":
+        return squares.mean((1, 3))
+    parts = [squares[:, i, :, j] for i in (0, 1) for j in (0, 1)]
+    return functools.reduce(jnp.maximum if method == "all" else jnp.minimum, parts)
 
 
 def _spread(mask: Float[Array, "h w"], method: Propagation) -> Float[Array, "h w"]:

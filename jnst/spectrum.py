@@ -18,7 +18,7 @@ def smooth(image: Float[Array, "h w c"], exponent: Float[Array, ""]) -> Float[Ar
     """
     height, width, _ = image.shape
     frequencies = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
-    frequencies = jnp.asarray(frequencies.clip(1 / max(height, width)), exponent.dtype)
+    frequencies = jnp.asarray(frequencies.clip(1 / max(height, width)), image.dtype)
     power = frequencies**-exponent
     weights = jnp.sqrt(power / power.mean())[:, : width // 2 + 1, None]
     spectrum = jnp.fft.rfft2(image, axes=(0, 1))

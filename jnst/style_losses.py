@@ -69,9 +69,7 @@ def _mean_square(quantiles: Float[Array, "q p"]) -> Float[Array, ""]:
 
 def _directions(features: Features) -> Float[Array, "c c"]:
     """The same at every step, as L-BFGS needs one loss; Heitz et al. 2021 draw them anew."""
-    return losses.random_directions(
-        jax.random.key(0), features.shape[-1], dtype=features.dtype
-    )
+    return losses.random_directions(jax.random.key(0), features.shape[-1], dtype=features.dtype)
 
 
 def _patches(features: Features, weights: Weights) -> tuple[Array, Array | None]:

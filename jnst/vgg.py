@@ -1,6 +1,7 @@
 """VGG-19 (Simonyan and Zisserman 2015): its layer table, the Flax module, `extract_features`."""
 
 import difflib
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -144,9 +145,19 @@ def pool(x: Float[Array, "h w c"], pooling: Pooling) -> Float[Array, "h//2 w//2 
 
     By reshape rather than a window reduction: its gradient is a broadcast, which XLA fuses.
     """
-    height, width, channels = x.shape[0] // 2, x.shape[1] // 2, x.shape[2]
-    squares = x[: 2 * height, : 2 * width].reshape(height, 2, width, 2, channels)
-    return squares.mean((1, 3)) if pooling == "average" else squares.max((1, 3))
+    squares = in_squares(x)
+    if pooling == "average":
+        return squares.mean((1, 3))
+    return functools.reduce(jnp.maximum, [squares[:, i, :, j] for i in (0, 1) for j in (0, 1)])
+
+
+def in_squares(x: Float[Array, "h w *c"]) -> Float[Array, "h//2 2 w//2 2 *c"]:
+    """A map in squares of 2 x 2, without an odd last row or column.
+
+    Their maximum is `jnp.maximum` of the four parts: on CPU, XLA's reduction passes over NaN.
+    """
+    height, width = x.shape[0] // 2, x.shape[1] // 2
+    return x[: 2 * height, : 2 * width].reshape(height, 2, width, 2, *x.shape[2:])
 
 
 def extract_features(

@@ -77,6 +77,32 @@ def test_a_loss_that_rises_or_is_not_finite_is_taken_back(bad):
     assert np.isfinite(state.memory.params).all()
 
 
+@pytest.mark.parametrize("size", [1e-39, 1e-30, 1e-9, 1.0])
+def test_curvature_that_is_rounding_is_forgotten(size):
+    """s'y > 0, and so small beside |s| |y| that 1 / s'y overflows or means nothing."""
+    optimizer, start = lbfgs(), jnp.array([1.0, 1.0])
+    gradient = jnp.array([0.5, 0.0])
+    updates, state = optimizer.update(gradient, optimizer.init(start), start, value=jnp.array(2.0))
+    # The step is along the first axis; the gradient bends along the second, and hardly there.
+    bent = gradient + jnp.array([-1e-9 * size, size], jnp.float32)
+    updates, state = optimizer.update(bent, state, start + updates, value=jnp.array(1.0))
+    assert state.memory.count == 1  # it has begun anew
+    length = min(1, float(jnp.linalg.norm(bent)))
+    np.testing.assert_allclose(updates, -bent * length / jnp.linalg.norm(bent), rtol=1e-5)
+
+
+def test_a_direction_that_is_not_finite_is_a_gradient_step():
+    optimizer, start = lbfgs(), jnp.zeros(2)
+    gradient = jnp.array([1e-3, 0.0])
+    updates, state = optimizer.update(gradient, optimizer.init(start), start, value=jnp.array(2.0))
+    memory = state.memory._replace(weights_memory=state.memory.weights_memory.at[0].set(jnp.inf))
+    state = state._replace(memory=memory)
+    bent = jnp.array([2e-3, 1e-3])
+    updates, state = optimizer.update(bent, state, start + updates, value=jnp.array(1.0))
+    np.testing.assert_allclose(updates, -bent, rtol=1e-5)
+    assert np.isfinite(state.memory.weights_memory).all()
+
+
 def test_a_step_back_is_a_quarter_of_the_step_on_the_same_line():
     optimizer = lbfgs()
     origin = jnp.array([1.0, 2.0])

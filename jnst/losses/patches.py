@@ -71,7 +71,8 @@ def contextual_loss(
     distances = 1 - image @ style.T
     relative = distances / (distances.min(1, keepdims=True) + epsilon)
     shares = jax.nn.softmax((1 - relative) / bandwidth, axis=1)
-    return -jnp.log(shares.max(0).mean())
+    met = jnp.where(jnp.isnan(shares).any(0), jnp.nan, shares.max(0))  # which XLA passes over
+    return -jnp.log(met.mean())
 
 
 def _unit(vectors: Float[Array, "n c"]) -> Float[Array, "n c"]:
