@@ -104,7 +104,8 @@ class Config:
     )
     init: str | None = _setting(
         None,
-        "the first image: content, style, grey, noise (uniform), gaussian (0.5, deviation 0.25), "
+        "the first image: content, style, grey, mean (ImageNet's colour), noise (uniform), "
+        "gaussian (0.5, deviation 0.25), "
         "colours (gaussian, as the style's colours are), or a picture file; unset: content, "
         "of a texture colours, of a reconstruction noise",
         init_name,

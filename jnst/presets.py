@@ -44,13 +44,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType(
             "pooling": "max",
             "margin": 0,
         },
-        # Johnson 2015, github.com/jcjohnson/neural-style, its defaults; it starts from noise of
-        # 0.001 in 0-255, which is grey. Without its total variation, a gradient of 1e-3 times the
-        # differences in 0-255.
+        # Johnson 2015, github.com/jcjohnson/neural-style, its defaults; it starts from the mean
+        # of the network, with noise of 0.001 in 0-255 that is left out here. Without its total
+        # variation, a gradient of 1e-3 times the differences in 0-255.
         "johnson2015": {
             "levels": 1,
             "steps": 1000,
-            "init": "grey",
+            "init": "mean",
             "content_layers": ("relu4_2",),
             "style_layers": RELUS,
             "content_weight": 5.0,

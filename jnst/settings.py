@@ -17,7 +17,7 @@ from jnst.checks import (
 from jnst.style_losses import STYLE_LOSSES
 from jnst.vgg import check_layers
 
-INITS = ("content", "style", "grey", "noise", "gaussian", "colours")
+INITS = ("content", "style", "grey", "mean", "noise", "gaussian", "colours")
 """The first images that have a name: see `jnst.start.first_image`."""
 
 LARGEST_SIDE = 100_000  # pixels

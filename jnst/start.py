@@ -12,16 +12,18 @@ from jnst.transparency import Seen
 
 Image = Float[np.ndarray, "h w 3"]
 
+IMAGENET_MEAN = np.array([123.68, 116.779, 103.939], np.float32) / 255
+
 
 def first_image(
     config: Config, content: Image, styles: Sequence[Image], seen: Sequence[Seen | None] = ()
 ) -> Image:
     """The image that `config.init` names, of the content's shape, in [0, 1].
 
-    "content", which is also meant if it is unset; "style", the first, resized; "grey", 0.5;
-    "noise", uniform in [0, 1]; "gaussian", 0.5 with deviation 0.25; "colours", gaussian with the
-    mean and the covariance of the first style's colours, where it is `seen`; else a picture file,
-    resized.
+    "content", which is also meant if it is unset; "style", the first, resized; "grey", 0.5; "mean",
+    the mean colour of ImageNet, which the networks trained on it subtract; "noise", uniform in
+    [0, 1]; "gaussian", 0.5 with deviation 0.25; "colours", gaussian with the mean and the
+    covariance of the first style's colours, where it is `seen`; else a picture file, resized.
     `config.init_content` is the share of the content that is blended in, `config.seed` that of the
     noise.
 
@@ -47,6 +49,8 @@ def _start(
             return resize_image(styles[0], content.shape[:2])
         case "grey":
             return np.full_like(content, 0.5)
+        case "mean":
+            return np.broadcast_to(IMAGENET_MEAN, content.shape)
         case "noise":
             return random.random(content.shape, np.float32)
         case "gaussian":

@@ -16,6 +16,7 @@ def start(init, **settings):
 def test_each_start():
     np.testing.assert_array_equal(start("content"), CONTENT)
     assert (start("grey") == 0.5).all()
+    np.testing.assert_allclose(start("mean")[0, 0] * 255, [123.68, 116.779, 103.939], rtol=1e-6)
     noise = start("noise", seed=3)
     assert abs(noise.mean() - 0.5) < 0.02 and abs(noise.var() - 1 / 12) < 0.01
     noise = start("gaussian", seed=3)
