@@ -215,7 +215,7 @@ def unit_gradient(features: Array, weight: Array) -> Array:
 unit_gradient.defvjp(
     lambda features, weight: (features, weight),
     lambda weight, gradient: (
-        weight.astype(gradient.dtype) * gradient / (jnp.abs(gradient).sum() + 1e-8),
+        jnp.asarray(weight, gradient.dtype) * gradient / (jnp.abs(gradient).sum() + 1e-8),
         jnp.zeros_like(weight),
     ),
 )
