@@ -214,7 +214,7 @@ def _colored_before(
             matched = [color.match_colors(style, part, method=method) for style, part in pairs]
             styles = [style.clip(0, 1) for style in matched]
     return content, [
-        image if part is None else _put_back(image, part, pixels)
+        pixels if part is None else _put_back(image, part, pixels)
         for image, part, pixels in zip(whole, seen, styles, strict=True)
     ]
 
