@@ -6,10 +6,10 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax
-import psutil
 
 from jnst.checks import whole_number
 from jnst.config import Config, config_or_default
+from jnst.footprint import free_memory
 from jnst.image_files import ImageError
 from jnst.networks import load_network
 from jnst.pyramid import (
@@ -266,7 +266,7 @@ def _most_that_fit(network: Network, task: Task, count: int) -> int:
     if count == 1:
         return 1
     needed = _bytes_of_batch(network, task, count)
-    return max(1, min(count, int(count * SHARE_OF_MEMORY * _free_memory() / needed)))
+    return max(1, min(count, int(count * SHARE_OF_MEMORY * free_memory() / needed)))
 
 
 def _evenly(count: int, most: int) -> int:
@@ -294,11 +294,3 @@ def _bytes_of_batch(network: Network, task: Task, count: int) -> int:
         weights,
         pixels=item.config.pixels,
     )
-
-
-def _free_memory() -> int:
-    """Bytes that are free on the device, or on the machine if that is the device."""
-    stats = jax.local_devices()[0].memory_stats()
-    if stats and "bytes_limit" in stats:
-        return stats["bytes_limit"] - stats["bytes_in_use"]
-    return psutil.virtual_memory().available

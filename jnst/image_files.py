@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-import psutil
-
 from jnst.checks import shown
+from jnst.memory import free_host_memory
 from jnst.quiet import quiet_decoders
 
 WRITTEN_FORMATS = {
@@ -76,7 +75,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
             raise ImageError(f"{path}: is {'a folder' if path.is_dir() else 'not a regular file'}")
-        if (needed := path.stat().st_size) > (free := psutil.virtual_memory().available):
+        if (needed := path.stat().st_size) > (free := free_host_memory()):
             raise ImageError(f"{path}: has {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
         data = path.read_bytes()
     except OSError as error:
@@ -122,7 +121,7 @@ def check_memory(shape: tuple[int, int], decoded: int, factor: int, *, blended: 
     A pixel is `decoded` bytes before it is reduced; colours are `blended` by alpha or black ink.
     """
     pixel = decoded + (_BLENDED if blended else _UNIT) / factor**2
-    needed, free = shape[0] * shape[1] * pixel, psutil.virtual_memory().available
+    needed, free = shape[0] * shape[1] * pixel, free_host_memory()
     if needed > free:
         raise ValueError(
             f"{shape[0]} x {shape[1]} pixels need about {needed / 1e9:.1f} GB, "

@@ -267,7 +267,7 @@ def level_targets(
     masks = scene.style_masks or (None,) * len(scene.styles)
     styles = []
     for index, (image, amount, mask) in enumerate(zip(scene.styles, blend, masks, strict=True)):
-        size = style_shape(image, shape, config)
+        size = style_shape(image.shape[:2], shape, config)
         styles.append(
             Style(
                 jnp.asarray(resize_image(image, size)),
@@ -290,14 +290,13 @@ def level_targets(
     )
 
 
-def style_shape(style: Image, shape: tuple[int, int], config: Config) -> tuple[int, int]:
-    """The (height, width) at which a style is looked at, for a result of `shape`.
+def style_shape(sides: tuple[int, ...], shape: tuple[int, int], config: Config) -> tuple[int, int]:
+    """The (height, width) at which a style of such sides is looked at, for a result of `shape`.
 
     Its longer side is that of the result times `style_scale`. Of a strip, more than 16 times as
     long as it is wide, it is that of a strip of the same area which is not: a style would else be
     many times the work of the result, and of its strokes the strip would show no more than a hair.
     """
-    sides = style.shape[:2]
     longest = min(max(shape), math.sqrt(_STRIP * math.prod(shape)))
     narrowest = math.ceil(smallest_side(config.style_layers) * max(sides) / min(sides))
     return fit_size(sides, max(round(config.style_scale * longest), narrowest))

@@ -1,6 +1,7 @@
 """Many steps in one program: `run` for an image, `run_batch` for a batch of them."""
 
 import functools
+import time
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -16,6 +17,12 @@ from jnst.optimize import DivergedError, Info, State, Step, make_step
 from jnst.programs import return_freed_memory
 from jnst.vgg import Network, prepare_network
 
+SECONDS = 2.0
+"""Between two yields, where steps are shorter: only then can a run be interrupted."""
+
+LARGE = 3 * 2**17
+"""Values of an image, or of a batch's, of which one step is taken first, to see how long it is."""
+
 Tree = TypeVar("Tree")
 
 
@@ -30,11 +37,13 @@ def run(
     pixels: Pixels = "free",
     chunk: int = 5,
 ) -> Iterator[tuple[State, Info]]:
-    """Take `steps` steps, `chunk` to a dispatch, and yield the state and the Info of each chunk.
+    """Take `steps` steps, at most `chunk` to a dispatch, and yield the state and Info of each.
 
-    The fields of Info get a leading axis, one entry a step. The state is donated: use the one
-    yielded last, before asking for the next. Only `optimizer`, `pixels`, `chunk` and shapes are
-    static: pass the same optimizer object again, with what varies in `optax.inject_hyperparams`.
+    A dispatch takes about two seconds where that is less than `chunk` steps; how steps are cut
+    changes no value. The fields of Info get a leading axis, one entry a step. The state is donated:
+    use the one yielded last, before asking for the next. Only `optimizer`, `pixels`, `chunk` and
+    shapes are static: pass the same optimizer object again, with what varies in
+    `optax.inject_hyperparams`.
 
     Raises:
         ValueError: a network from `prepare_network` for fewer layers or another precision.
@@ -91,10 +100,15 @@ def _chunks(
     # The first call would compile by itself, and run among what that leaves.
     _run_chunk.lower(*program, state, network, targets, weights, chunk).compile()
     return_freed_memory()
-    for done in range(0, steps, chunk):
-        count = min(chunk, steps - done)
+    done, count = 0, chunk if state.variable.size < LARGE else 1
+    while done < steps:
+        count = min(count, steps - done)
+        begun = time.monotonic()
         state, info = _run_chunk(*program, state, network, targets, weights, count)
-        yield done, state, jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
+        info = jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
+        seconds = (time.monotonic() - begun) / count
+        yield done, state, info
+        done, count = done + count, max(1, min(chunk, int(SECONDS / seconds)))
 
 
 def _ready(network: Network, targets: Targets) -> Network:

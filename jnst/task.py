@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from jnst import color
 from jnst.config import Config
+from jnst.footprint import check_memory
 from jnst.masks import Mask, content_masks_of, load_mask, style_masks_of
 from jnst.pyramid import Item, Level, Scene, plan_levels, style_shape
 from jnst.record import History, Result
@@ -91,6 +92,7 @@ def prepare(
     _check_styles(config, len(styles))
     shape = fit_size(original.image.shape[:2], config.size)
     check_size(f"size {config.size} makes a picture that is too small", shape, layers)
+    check_memory(original.image.shape[:2], [image.shape[:2] for image in styles], config)
     masks = content_masks_of(content_masks, original.image.shape[:2], len(styles))
     parts = style_masks_of(style_masks, [image.shape[:2] for image in styles])
     parts = _visible_parts(config, parts, opacities)
@@ -102,7 +104,7 @@ def prepare(
         first_image(config, matched, styles, seen) if start is None else open_image("start", start)
     )
     # A batch may hold hundreds of styles: none is kept larger than it is looked at.
-    styles = [resize_image(image, style_shape(image, shape, config)) for image in styles]
+    styles = [resize_image(image, style_shape(image.shape[:2], shape, config)) for image in styles]
     scene = Scene(matched, tuple(styles), masks, parts, _previous(previous, photograph.shape[:2]))
     return Task(
         Item(scene, resize_image(begun, shape), config),

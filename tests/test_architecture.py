@@ -18,6 +18,7 @@ LEVELS = (
     ("batch", "plan"),
     ("stylize",),
     ("task",),
+    ("footprint",),
     ("pyramid", "start", "record"),
     ("run",),
     ("optimize",),
@@ -46,7 +47,7 @@ LEVELS = (
     ("image_files", "jpeg_files", "png_files", "profiles"),
     ("samples", "quiet"),
     ("pixels", "resizing"),
-    ("atomic", "checks", "data", "documents", "flow", "programs", "spectrum", "version"),
+    ("atomic", "checks", "data", "documents", "flow", "memory", "programs", "spectrum", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}
 

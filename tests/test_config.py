@@ -228,7 +228,7 @@ def test_what_is_accepted_can_be_planned(values, height, width):
     levels = plan_levels(fit_size((height, width), config.size), config)
     assert sum(level.steps for level in levels) <= config.steps <= MOST_STEPS
     assert all(1 <= side <= LARGEST_SIDE for level in levels for side in level.shape)
-    assert style_shape(np.broadcast_to(0, (height, width)), levels[-1].shape, config)
+    assert style_shape((height, width), levels[-1].shape, config)
     for leaf in jax.tree.leaves(config.weights()):
         assert np.isfinite(leaf)
     if config.style_blend:

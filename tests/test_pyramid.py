@@ -174,7 +174,7 @@ def test_a_run_goes_on_from_any_progress_to_the_same_image(network, optimizer):
     [((300, 400), 400), ((25, 400), 400), ((400, 25), 400), ((20, 4000), 1131), ((9, 400), 240)],
 )
 def test_styles_of_strips_are_of_a_size_with_them(shape, longest):
-    style = np.zeros((3000, 4000, 3), np.float32)
+    style = 3000, 4000
     assert style_shape(style, shape, Config()) == (round(longest * 3 / 4), longest)
     double = style_shape(style, shape, Config(style_scale=2.0))
     assert abs(double[1] - 2 * longest) <= 1
