@@ -172,7 +172,9 @@ def interpolate_command(options: argparse.Namespace) -> int:
         save_image(
             out, np.concatenate([result.image for result in made], 1), recipe=json.dumps(recipe)
         )
-    return _report(f"wrote {out}", interrupted, failed=False)
+    diverged = [str(number) for number, each in enumerate(made, 1) if each.diverged is not None]
+    wrote = f"wrote {out}" + (f", diverged: picture {', '.join(diverged)}" if diverged else "")
+    return _report(wrote, interrupted, bool(diverged))
 
 
 def video_command(options: argparse.Namespace) -> int:

@@ -14,8 +14,9 @@ from jnst.cli_network import fetch, is_to_be_fetched
 from jnst.config import Config
 from jnst.image_files import check_writable
 from jnst.images import load_picture
-from jnst.networks import load_network
+from jnst.networks import known_networks, load_network
 from jnst.presets import NETWORKS, PRESETS, preset
+from jnst.settings import INITS
 from jnst.vgg import Network
 
 METAVARS = {int: "N", float: "X", str: "NAME"}
@@ -58,9 +59,17 @@ def add_run_options(
 
 
 def config_of(options: argparse.Namespace, base: dict[str, Any]) -> Config:
-    """The settings of a preset, of a recipe or a command, and those that were given."""
+    """The settings of a preset, of a recipe or a command, and those that were given.
+
+    Raises:
+        ValueError: a setting that is not accepted; a recipe that starts from a file, which is not
+            opened for it.
+    """
     names = {field.name for field in dataclasses.fields(Config)} & vars(options).keys()
     given = {name: vars(options)[name] for name in names}
+    start = base.get("init")
+    if "init" not in given and start is not None and start not in INITS:
+        raise ValueError(f"the recipe starts from the file {start}; --init says what to start from")
     return preset(options.preset or "fast").replace(**base).replace(**given)
 
 
@@ -82,6 +91,11 @@ def network_of(
 ) -> str:
     """The name or file of the network; fetched once it is sure that the pictures can be read."""
     made_with = (recipe or {"network": {}})["network"].get("load")
+    if made_with and not options.network and made_with not in known_networks():
+        raise ValueError(
+            f"the recipe was made with the network {made_with}, which is no name that is known "
+            "here; --network says which name or file to take"
+        )
     network = options.network or made_with or NETWORKS[options.preset or "fast"]
     if is_to_be_fetched(network):
         for picture in pictures:

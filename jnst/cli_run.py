@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from jnst.cli_common import (
 from jnst.cli_options import add_run_options, config_of, network_of, output_of
 from jnst.image_files import check_writable
 from jnst.optimize import DivergedError
-from jnst.pyramid import plan_levels
+from jnst.pyramid import Level, plan_levels
 from jnst.record import Result, load_recipe
 from jnst.stylize import reconstruct_steps, stylize_steps, texture_steps
 
@@ -153,6 +153,8 @@ def _write_last(results: Iterator[Result], out: Path, save_every: int | None) ->
         if not is_out_of_memory(error):
             raise
         status, outcome = 1, "not enough memory, a smaller --size needs less: "
+    if status and not np.isfinite(result.history.loss).any():
+        return fail(f"{outcome}no step was taken, and nothing written", status)
     with uninterrupted():
         result.save(out)
     seconds = time.monotonic() - started
@@ -168,13 +170,10 @@ def _progress_bar(result: Result) -> Iterator[Callable[[Result], None]]:
     """Yields a function to call with every later Result; shows nothing unless on a terminal."""
     shape, config = result.image.shape[:2], result.config
     levels = plan_levels(shape, config)
-    # Work is counted in pixels, so that the time left is right across levels.
-    work = np.repeat(
-        [level.shape[0] * level.shape[1] for level in levels], [level.steps for level in levels]
-    ).cumsum()
+    total = _work(levels, sum(level.steps for level in levels))
     clock, steps = time.monotonic(), 0
     with progress_bar(TimeRemainingColumn()) as bar:
-        task = bar.add_task(f"{max(levels[0].shape)} px", total=work[-1:].sum(), status="compiling")
+        task = bar.add_task(f"{max(levels[0].shape)} px", total=total, status="compiling")
 
         def advance(result: Result) -> None:
             nonlocal clock, steps
@@ -182,10 +181,19 @@ def _progress_bar(result: Result) -> Iterator[Callable[[Result], None]]:
             clock, steps = time.monotonic(), result.steps
             bar.update(
                 task,
-                completed=work[result.steps - 1],
+                completed=_work(levels, result.steps),
                 description=f"{result.history.size[-1]} px",
                 status=f"step {result.steps}/{config.steps}, "
                 f"loss {result.history.loss[-1]:.4g}, {rate:.2f} steps/s",
             )
 
         yield advance
+
+
+def _work(levels: Sequence[Level], steps: int) -> int:
+    """The pixels of the first steps, so that the time left is right across levels."""
+    work = 0
+    for level in levels:
+        work += min(steps, level.steps) * level.shape[0] * level.shape[1]
+        steps = max(0, steps - level.steps)
+    return work

@@ -81,38 +81,57 @@ def test_show_prints_the_recipe(stylize, call, small, network_file):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_like_makes_the_same_picture_again(stylize, call, pictures, suffix):
+def test_like_makes_the_same_picture_again(stylize, call, pictures, network_file, suffix):
     weights = {"content_layer_weights": (2.0,), "style_layer_weights": (1.0, 3.0)}
     stylize("-o", f"first{suffix}", init="noise", seed=9, **weights)
-    again = call("stylize", *pictures, "--like", f"first{suffix}", "-o", f"again{suffix}")
-    assert again == (0, [], [])
+    like = ["--like", f"first{suffix}", "--network", network_file]
+    assert call("stylize", *pictures, *like, "-o", f"again{suffix}") == (0, [], [])
     assert Path(f"first{suffix}").read_bytes() == Path(f"again{suffix}").read_bytes()
 
 
-def test_like_with_other_options(stylize, call, pictures, small):
+def test_like_with_other_options(stylize, call, pictures, network_file):
     stylize("-o", "first.png", seed=9)
-    call("stylize", *pictures, "--like", "first.png", "--steps", 3, "--tv-weight", 0, "-o", "b.png")
+    like = ["--like", "first.png", "--network", network_file]
+    call("stylize", *pictures, *like, "--steps", 3, "--tv-weight", 0, "-o", "b.png")
     first, second = (jnst.load_recipe(path) for path in ("first.png", "b.png"))
     assert second["config"] == first["config"] | {"steps": 3, "tv_weight": 0}
     assert second["network"] == first["network"]
     assert second["steps"] == 3
 
 
-def test_like_refuses_another_network_unless_told_to(call, pictures, small, network_file):
-    shutil.copy(network_file, "net.h5")
+def test_like_refuses_another_network_unless_told_to(call, pictures, small, network_file, cache):
+    cache.mkdir()
+    shutil.copy(network_file, cache / "mine.h5")
     options = ["stylize", *pictures, *flags(small | {"steps": 0})]
-    assert call(*options, "--network", "net.h5", "-o", "out.png")[0] == 0
-    with h5py.File("net.h5", "r+") as file:
+    assert call(*options, "--network", "mine", "-o", "out.png")[0] == 0
+    with h5py.File(cache / "mine.h5", "r+") as file:
         file["conv1_1/bias"][0] += 1
         del file.attrs["digest"]
     status, _, err = call("stylize", *pictures, "--like", "out.png", "-o", "new.png")
     assert (status, len(err)) == (2, 1)
     assert "was made with network random" in err[0]
     assert jnst.load_recipe("out.png")["network"]["digest"][:12] in err[0]
-    assert jnst.load_network("net.h5").digest[:12] in err[0]
+    assert jnst.load_network("mine").digest[:12] in err[0]
     assert not Path("new.png").exists()
-    like = ("stylize", *pictures, "--like", "out.png", "--network", "net.h5", "-o", "new.png")
+    like = ("stylize", *pictures, "--like", "out.png", "--network", "mine", "-o", "new.png")
     assert call(*like) == (0, [], [])
+
+
+def test_like_opens_no_file_that_only_the_recipe_names(call, pictures, small, network_file):
+    for option, value in (("--network", network_file), ("--init", pictures[1])):
+        given = {"--network": network_file, option: value}
+        options = [each for pair in given.items() for each in pair]
+        settings = flags(small | {"steps": 0})
+        assert call("stylize", *pictures, *settings, *options, "-o", "out.png")[0] == 0
+        like = ["stylize", *pictures, "--like", "out.png", "-o", "again.png"]
+        if option == "--init":
+            like += ["--network", network_file]
+        status, _, err = call(*like)
+        assert (status, len(err)) == (2, 1)
+        assert str(value) in err[0] and f"; {option} says" in err[0]
+        assert not Path("again.png").exists()
+        assert call(*like, option, value) == (0, [], [])
+        Path("again.png").unlink()
 
 
 def test_alpha_comes_back(stylize, pictures):
@@ -305,6 +324,30 @@ def test_divergence_saves_the_last_finite_picture(stylize, pictures):
     with Image.open("out.png") as saved, Image.open(pictures[0]) as content:
         np.testing.assert_array_equal(np.asarray(saved), np.asarray(content))
     assert jnst.load_recipe("out.png")["config"]["learning_rate"] == 1e30
+
+
+def test_a_run_that_fails_before_its_first_step_leaves_an_older_picture(stylize, monkeypatch):
+    Path("out.png").write_bytes(b"older")
+
+    def diverged(*_, **__):
+        raise jnst.DivergedError(0, None, result)
+
+    def starve(*_, **__):
+        raise MemoryError
+
+    for failing, said in ((diverged, "not finite at step 0"), (starve, "not enough memory")):
+
+        def steps(*arguments, failing=failing, **options):
+            nonlocal result
+            yield (result := next(stylize_steps(*arguments, **options)))
+            failing()
+
+        result = None
+        monkeypatch.setattr(cli_run, "stylize_steps", steps)
+        status, out, err = stylize("-o", "out.png", steps=50)
+        assert (status, out, len(err)) == (1, [], 1)
+        assert said in err[0] and "nothing written" in err[0]
+        assert Path("out.png").read_bytes() == b"older"
 
 
 def test_divergence_later_on_saves_the_best_picture_before(stylize, monkeypatch):
@@ -573,6 +616,8 @@ def test_a_batch_that_diverges_says_which(call, pictures, small, network_file):
     assert err == [
         "jnst: wrote 2 of 2 pictures to out, diverged: content-style.png, content-style-2.png"
     ]
+    arguments = ["interpolate", content, style, style, "--count", 2, *options_of(small), *rate[:-1]]
+    assert call(*arguments, "i.png") == (1, [], ["jnst: wrote i.png, diverged: picture 1, 2"])
 
 
 def test_a_signal_writes_what_there_is_of_many(call, pictures, small, network_file, monkeypatch):
