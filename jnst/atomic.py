@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,15 +11,30 @@ UNFINISHED = ".*.[0-9a-f]" + "[0-9a-f]" * 7
 """The names that temporary files have, which a killed process leaves."""
 
 
+LONGEST_NAME = 200
+"""Bytes of a file's name that its temporary one has too; systems take 255."""
+
+
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path in the same folder, moved to `path` at the end and removed on failure."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    """A temporary path in the same folder, moved to `path` at the end and removed on failure.
+
+    A link stays one: what it leads to is replaced. The file keeps the permissions of the one that
+    it replaces. An error names `path`, not the temporary one.
+    """
+    target = Path(os.path.realpath(path))
+    name = os.fsdecode(os.fsencode(target.name)[:LONGEST_NAME])
+    temporary = target.with_name(f".{name}.{secrets.token_hex(4)}")
     try:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copymode(target, temporary)
+        os.replace(temporary, target)
+    except OSError as error:
+        if error.filename in (str(temporary), temporary):
+            error.filename = os.fspath(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)

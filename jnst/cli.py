@@ -3,12 +3,13 @@
 import argparse
 import contextlib
 import dataclasses
+import errno
 import json
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 import jax
@@ -17,12 +18,15 @@ from rich.table import Table
 from rich.text import Text
 
 from jnst.cli_common import (
-    INTERRUPTED,
     add_command,
     fail,
+    interrupted_status,
     interruptible,
     is_out_of_memory,
+    is_terminal,
+    picture_path,
     printable,
+    reason,
 )
 from jnst.cli_many import add_many_commands
 from jnst.cli_network import add_network_commands
@@ -36,39 +40,66 @@ from jnst.presets import NETWORKS, PRESETS, preset
 from jnst.programs import kept_programs, use_one_arena
 from jnst.record import load_recipe
 from jnst.version import __version__
+from jnst.vgg import NetworkError
 
 
 def script() -> NoReturn:
     """The installed command: `main`, and the end of the process."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by the caller; no other file may get its number
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     use_one_arena()
     status = main()
-    if status == INTERRUPTED:
+    if status > 128:
         # XLA may still compile or run on its own threads, and crash if Python is taken down.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
         os._exit(status)
     sys.exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 2 for a refused input, 1 for a run that diverged."""
-    options = _parser().parse_args(arguments)
-    programs: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-    if vars(options).get("compilation_cache"):
-        programs = kept_programs(cache_folder() / "programs")
     try:
-        with interruptible(), _warnings_in_one_line(), programs:
-            return options.run(options)
+        with interruptible(), _warnings_in_one_line():
+            options = _parser().parse_args(arguments)
+            with _programs(options):
+                status = options.run(options)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return status
+    except BrokenPipeError:  # who read the output has what he wanted
+        _drop_output()
+        return 128 + signal.SIGPIPE
     except (ValueError, OSError) as error:
-        return fail(str(error), status=2)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename:
+            _drop_output()
+        return fail(reason(error), status=2)
     except DivergedError as error:
         return fail(str(error), status=1)
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         return fail("not enough memory, smaller pictures need less", status=1)
+    except RuntimeError as error:
+        if "backend" not in str(error):  # what JAX_PLATFORMS asks for is not there
+            raise
+        return fail(str(error), status=2)
     except KeyboardInterrupt as interrupt:
-        return fail(str(interrupt) or "interrupted before there was anything", INTERRUPTED)
+        return fail(str(interrupt) or "interrupted before there was anything", interrupted_status())
+
+
+def _programs(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    if vars(options).get("compilation_cache"):
+        with contextlib.suppress(NetworkError):  # there is no place to keep them
+            return kept_programs(cache_folder() / "programs")
+    return contextlib.nullcontext()
+
+
+def _drop_output() -> None:
+    """Python writes what is left of standard output once more at its end, and would fail again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def presets_command(_: argparse.Namespace) -> int:
@@ -80,7 +111,7 @@ def presets_command(_: argparse.Namespace) -> int:
         values = [str(getattr(config, field.name)) for config in configs.values()]
         if len(set(values)) > 1:
             table.add_row(field.name, *map(Text, values))
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    Console(width=None if is_terminal(sys.stdout) else 1000).print(table)
     return 0
 
 
@@ -123,6 +154,6 @@ def _parser() -> argparse.ArgumentParser:
     add_sweep_commands(commands)
     add_command(commands, "presets", presets_command)
     command = add_command(commands, "show", show_command)
-    command.add_argument("picture", type=Path, help="a picture that jnst wrote")
+    command.add_argument("picture", type=picture_path, help="a picture that jnst wrote")
     add_network_commands(commands)
     return parser

@@ -2,18 +2,25 @@
 
 import argparse
 import contextlib
+import io
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NoReturn, TypeVar
+from pathlib import Path
+from typing import Any, NoReturn, TextIO, TypeVar, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn
 
 from jnst.checks import whole_number
 
-INTERRUPTED = 130  # the shells' 128 + SIGINT
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""What ends a run before its time: Ctrl-C, a scheduler, a terminal that is closed."""
+
 Value = TypeVar("Value")
 
 
@@ -27,6 +34,13 @@ def add_command(
     return command
 
 
+def picture_path(text: str) -> Path:
+    """The path of a picture on the command line; an address is refused as one."""
+    if "://" in text:
+        raise argparse.ArgumentTypeError(f"{text} is a URL; download it first")
+    return Path(text)
+
+
 def printable(text: str) -> str:
     """Text of unknown origin in one line, without what would steer a terminal."""
     return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
@@ -34,13 +48,49 @@ def printable(text: str) -> str:
 
 def terminal() -> Console:
     """Progress and reports for a person: on standard error, and nothing unless it is a terminal."""
-    return Console(stderr=True, quiet=not sys.stderr.isatty(), highlight=False)
+    if not is_terminal(sys.stderr):
+        return Console(file=io.StringIO(), quiet=True)
+    return Console(file=cast(TextIO, _Unbroken(sys.stderr)), highlight=False)
+
+
+class _Unbroken:
+    """A stream that need not be heard: what a closed terminal does not take is dropped."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody reads along; a stream that the caller closed is None."""
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 def fail(message: str, status: int) -> int:
-    """Print one line on standard error; returns the status."""
-    print(f"jnst: {printable(message)}", file=sys.stderr)
+    """Print one line on standard error, if anybody listens; returns the status."""
+    with contextlib.suppress(OSError, ValueError):  # a terminal that was closed
+        if sys.stderr is not None:
+            print(f"jnst: {printable(message)}", file=sys.stderr, flush=True)
     return status
+
+
+def reason(error: Exception) -> str:
+    """What an error says to a person: of an operating system's, the file and its own words."""
+    if isinstance(error, OSError) and error.strerror:
+        file = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        return f"{file}{error.strerror[:1].lower()}{error.strerror[1:]}"
+    return str(error)
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -51,27 +101,54 @@ def is_out_of_memory(error: Exception) -> bool:
 _interrupts: list[int] = []
 
 
+def interrupted_status() -> int:
+    """The exit status after an interrupt: the shells' 128 + the signal's number."""
+    return 128 + (_interrupts[0] if _interrupts else signal.SIGINT)
+
+
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Within it SIGINT and SIGTERM are KeyboardInterrupt, and none is lost: see `noticing`."""
+    """Within it the `SIGNALS` are KeyboardInterrupt, and none is lost: see `noticing`.
+
+    Those that are ignored stay so, as under nohup. Outside of the main thread, to which Python
+    gives all signals, nothing changes.
+    """
 
     def interrupt(number: int, _: Any) -> NoReturn:
         _interrupts.append(number)
         raise KeyboardInterrupt
 
+    _interrupts.clear()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = sys.unraisablehook
+
     def quiet(unraisable: Any) -> None:
         if unraisable.exc_type is not KeyboardInterrupt:
-            sys.__unraisablehook__(unraisable)
+            before(unraisable)
 
-    _interrupts.clear()
     sys.unraisablehook = quiet
-    handlers = {name: signal.signal(name, interrupt) for name in SIGNALS}
+    try:
+        with _handling(interrupt):
+            yield
+    finally:
+        sys.unraisablehook = before
+
+
+@contextlib.contextmanager
+def _handling(handler: Any) -> Iterator[None]:
+    """Within it signals go to a handler, but for those that are ignored."""
+    before = {
+        number: signal.signal(number, handler)
+        for number in SIGNALS
+        if signal.getsignal(number) != signal.SIG_IGN
+    }
     try:
         yield
     finally:
-        sys.unraisablehook = sys.__unraisablehook__
-        for name, handler in handlers.items():
-            signal.signal(name, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def noticing(values: Iterable[Value]) -> Iterator[Value]:
@@ -89,18 +166,17 @@ def noticing(values: Iterable[Value]) -> Iterator[Value]:
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
     """Who presses Ctrl-C twice wants the picture all the same."""
-    handlers = {name: signal.signal(name, signal.SIG_IGN) for name in SIGNALS}
-    try:
+    if threading.current_thread() is not threading.main_thread():
         yield
-    finally:
-        for name, handler in handlers.items():
-            signal.signal(name, handler)
+        return
+    with _handling(signal.SIG_IGN):
+        yield
 
 
 def progress_bar(*columns: str | ProgressColumn) -> Progress:
     """What a terminal shows of a run, between a description and a status; else nothing."""
     shown = ("{task.description}", BarColumn(), "{task.fields[status]}", *columns)
-    return Progress(*shown, console=terminal(), disable=not sys.stderr.isatty())
+    return Progress(*shown, console=terminal(), disable=not is_terminal(sys.stderr))
 
 
 def add_compilation_cache(command: argparse.ArgumentParser) -> None:

@@ -13,19 +13,21 @@ from rich.progress import TimeRemainingColumn
 from jnst.batch import BatchProgress, interpolate_steps, stylize_batch_steps
 from jnst.checks import whole_number
 from jnst.cli_common import (
-    INTERRUPTED,
     add_batch_size,
     add_command,
     fail,
+    interrupted_status,
     noticing,
+    picture_path,
     progress_bar,
     terminal,
     uninterrupted,
 )
-from jnst.cli_options import add_run_options, config_of, network_of, output_of
+from jnst.cli_options import add_run_options, config_of, inputs_of, network_of, output_of
 from jnst.encoding import save_image
 from jnst.image_files import check_writable
 from jnst.networks import load_network
+from jnst.outputs import check_no_input
 from jnst.record import Result
 from jnst.video import frame_durations, load_frames, save_gif, stylize_frames
 
@@ -33,10 +35,12 @@ from jnst.video import frame_durations, load_frames, save_gif, stylize_frames
 def add_many_commands(commands: Any) -> None:
     """Declare the commands that make many pictures."""
     command = add_command(commands, "batch", batch_command)
-    command.add_argument("content", type=Path, nargs="+", help="one picture, or as many as styles")
+    command.add_argument(
+        "content", type=picture_path, nargs="+", help="one picture, or as many as styles"
+    )
     command.add_argument(
         "--styles",
-        type=Path,
+        type=picture_path,
         nargs="+",
         required=True,
         metavar="STYLE",
@@ -46,14 +50,16 @@ def add_many_commands(commands: Any) -> None:
     add_run_options(command, output="the folder of the results", saves=False)
 
     command = add_command(commands, "interpolate", interpolate_command)
-    command.add_argument("content", type=Path)
-    command.add_argument("style", type=Path, nargs=2)
+    command.add_argument("content", type=picture_path)
+    command.add_argument("style", type=picture_path, nargs=2)
     command.add_argument("--count", type=int, default=5, help="pictures in the strip (%(default)s)")
     add_run_options(command, saves=False)
 
     command = add_command(commands, "video", video_command)
     command.add_argument("frames", type=Path, help="a GIF, or a folder of pictures")
-    command.add_argument("style", type=Path, nargs="+", help="the pictures whose manner is taken")
+    command.add_argument(
+        "style", type=picture_path, nargs="+", help="the pictures whose manner is taken"
+    )
     command.add_argument(
         "--flow",
         type=Path,
@@ -75,6 +81,9 @@ def batch_command(options: argparse.Namespace) -> int:
     folder = options.output
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder}: is not a folder")
+    names = _names(options.content, options.styles)
+    for name in names:
+        check_no_input(folder / name, inputs_of(options, *options.content, *options.styles))
     network = network_of(options, [*options.content, *options.styles])
     batches = stylize_batch_steps(
         list(map(str, options.content)),
@@ -85,7 +94,6 @@ def batch_command(options: argparse.Namespace) -> int:
     )
     folder.mkdir(parents=True, exist_ok=True)
     check_writable(folder / "any.png")
-    names = _names(options.content, options.styles)
 
     def save(results: dict[int, Result]) -> None:
         for number, result in results.items():
@@ -132,9 +140,9 @@ def _follow(
 
 def _report(wrote: str, interrupted: bool, failed: bool) -> int:
     if interrupted or failed:
-        return fail(
-            f"interrupted: {wrote}" if interrupted else wrote, INTERRUPTED if interrupted else 1
-        )
+        if interrupted:
+            return fail(f"interrupted: {wrote}", interrupted_status())
+        return fail(wrote, status=1)
     terminal().print(wrote, markup=False, soft_wrap=True)
     return 0
 
@@ -155,8 +163,9 @@ def _names(contents: Sequence[Path], styles: Sequence[Path]) -> list[str]:
 
 def interpolate_command(options: argparse.Namespace) -> int:
     """`jnst interpolate`: a strip of pictures from one style to another."""
-    out = output_of(options, f"{options.content.stem}-interpolated.png")
-    network = network_of(options, [options.content, *options.style])
+    pictures = [options.content, *options.style]
+    out = output_of(options, f"{options.content.stem}-interpolated.png", pictures)
+    network = network_of(options, pictures)
     count = whole_number("--count", options.count, minimum=2)
     batches = interpolate_steps(
         str(options.content),

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import itertools
 import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -15,6 +15,7 @@ from jnst.config import Config
 from jnst.image_files import check_writable
 from jnst.images import load_picture
 from jnst.networks import known_networks, load_network
+from jnst.outputs import check_no_input, check_no_numbered_input
 from jnst.presets import NETWORKS, PRESETS, preset
 from jnst.settings import INITS
 from jnst.vgg import Network
@@ -73,17 +74,27 @@ def config_of(options: argparse.Namespace, base: dict[str, Any]) -> Config:
     return preset(options.preset or "fast").replace(**base).replace(**given)
 
 
-def output_of(options: argparse.Namespace, name: str) -> Path:
+def output_of(options: argparse.Namespace, name: str, pictures: Iterable[Path | None]) -> Path:
     """The file to be written, or one of a new name like `name`.
 
     Raises:
-        ValueError: it cannot be written, or `--save-every` is not accepted.
+        ValueError: it cannot be written, or is one of the `pictures` or of the other files that are
+            read; or `--save-every` is not accepted.
     """
     if vars(options).get("save_every") is not None:
         whole_number("--save-every", options.save_every, minimum=1)
     out = options.output or _free_name(name)
     check_writable(out)
+    inputs = inputs_of(options, *pictures)
+    check_no_input(out, inputs)
+    if vars(options).get("save_every"):
+        check_no_numbered_input(out, inputs)
     return out
+
+
+def inputs_of(options: argparse.Namespace, *pictures: Path | None) -> list[object]:
+    """The pictures, and the files that options of every run may name."""
+    return [*pictures, vars(options).get("init"), options.network]
 
 
 def network_of(

@@ -13,18 +13,21 @@ from rich.progress import TimeRemainingColumn
 
 from jnst import demo
 from jnst.cli_common import (
-    INTERRUPTED,
     add_command,
     add_compilation_cache,
     fail,
+    interrupted_status,
     is_out_of_memory,
     noticing,
+    picture_path,
     progress_bar,
     terminal,
     uninterrupted,
 )
 from jnst.cli_options import add_run_options, config_of, network_of, output_of
-from jnst.image_files import check_writable
+from jnst.encoding import read_recipe
+from jnst.image_files import ImageError, check_writable
+from jnst.images import load_image
 from jnst.optimize import DivergedError
 from jnst.pyramid import Level, plan_levels
 from jnst.record import Result, load_recipe
@@ -34,11 +37,13 @@ from jnst.stylize import reconstruct_steps, stylize_steps, texture_steps
 def add_run_commands(commands: Any) -> None:
     """Declare the commands that make one picture."""
     command = add_command(commands, "stylize", stylize_command)
-    command.add_argument("content", type=Path, help="the picture that keeps its shapes")
-    command.add_argument("style", type=Path, nargs="+", help="the pictures whose manner is taken")
+    command.add_argument("content", type=picture_path, help="the picture that keeps its shapes")
+    command.add_argument(
+        "style", type=picture_path, nargs="+", help="the pictures whose manner is taken"
+    )
     command.add_argument(
         "--content-masks",
-        type=Path,
+        type=picture_path,
         nargs="+",
         metavar="MASK",
         help="for each style the region of the content it is for (white), or one label map, its "
@@ -46,25 +51,27 @@ def add_run_commands(commands: Any) -> None:
     )
     command.add_argument(
         "--style-masks",
-        type=Path,
+        type=picture_path,
         nargs="+",
         metavar="MASK",
         help="for each style the part of it that counts",
     )
     command.add_argument(
         "--like",
-        type=Path,
+        type=picture_path,
         metavar="PICTURE",
         help="take the recipe inside a result; further options change it",
     )
     add_run_options(command)
 
     command = add_command(commands, "texture", texture_command)
-    command.add_argument("style", type=Path, nargs="+", help="the pictures whose texture is taken")
+    command.add_argument(
+        "style", type=picture_path, nargs="+", help="the pictures whose texture is taken"
+    )
     add_run_options(command)
 
     command = add_command(commands, "reconstruct", reconstruct_command)
-    command.add_argument("content", type=Path)
+    command.add_argument("content", type=picture_path)
     command.add_argument("--layer", default="relu4_2", help="the layer that is matched (relu4_2)")
     add_run_options(command)
 
@@ -88,7 +95,8 @@ def stylize_command(options: argparse.Namespace) -> int:
     config = config_of(options, recipe["config"])
     styles = [str(style) for style in options.style]
     name = f"{options.content.stem}-{options.style[0].stem}.png"
-    out = output_of(options, name)
+    masks = [*(options.content_masks or ()), *(options.style_masks or ())]
+    out = output_of(options, name, [options.content, *options.style, *masks, options.like])
     content_masks, style_masks = options.content_masks or [], options.style_masks or []
     pictures = [options.content, *options.style, *content_masks, *style_masks]
     network = network_of(options, pictures, recipe)
@@ -105,7 +113,7 @@ def stylize_command(options: argparse.Namespace) -> int:
 
 def texture_command(options: argparse.Namespace) -> int:
     """`jnst texture`: a new texture like pictures, without a content."""
-    out = output_of(options, f"{options.style[0].stem}-texture.png")
+    out = output_of(options, f"{options.style[0].stem}-texture.png", options.style)
     network = network_of(options, options.style)
     config = config_of(options, {"content_layers": ()})
     results = texture_steps(list(map(str, options.style)), network=network, config=config)
@@ -114,7 +122,7 @@ def texture_command(options: argparse.Namespace) -> int:
 
 def reconstruct_command(options: argparse.Namespace) -> int:
     """`jnst reconstruct`: what a layer keeps of a picture, from noise."""
-    out = output_of(options, f"{options.content.stem}-{options.layer}.png")
+    out = output_of(options, f"{options.content.stem}-{options.layer}.png", [options.content])
     network = network_of(options, [options.content])
     given = {"content_layers": (options.layer,), "style_layers": ()}
     results = reconstruct_steps(options.content, network=network, config=config_of(options, given))
@@ -126,8 +134,27 @@ def demo_command(options: argparse.Namespace) -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     paths = [options.output / f"{name}.png" for name in ("content", "style", "result")]
     check_writable(paths[-1])
+    _check_own(paths)
     content, style = demo.write_pictures(*paths[:2])
     return _write_last(stylize_steps(content, style, size=demo.SIZE), paths[-1], save_every=None)
+
+
+def _check_own(paths: Sequence[Path]) -> None:
+    """ValueError if a file of the demo's names is no picture that jnst wrote there."""
+    drawn = (demo.draw_landscape(), demo.draw_painting())
+    for path, image in zip(paths, (*drawn, None), strict=True):
+        if not path.exists():
+            continue
+        try:
+            own = bool(read_recipe(path)) if image is None else _is_drawn(load_image(path), image)
+        except ImageError:
+            own = False
+        if not own:
+            raise ValueError(f"{path}: is there, and not of the demo; -o names another folder")
+
+
+def _is_drawn(image: np.ndarray, drawn: np.ndarray) -> bool:
+    return image.shape == drawn.shape and bool(np.abs(image - drawn).max() < 0.01)
 
 
 def _write_last(results: Iterator[Result], out: Path, save_every: int | None) -> int:
@@ -145,7 +172,7 @@ def _write_last(results: Iterator[Result], out: Path, save_every: int | None) ->
     except KeyboardInterrupt:
         if not result.steps:
             raise
-        status, outcome = INTERRUPTED, "interrupted: "
+        status, outcome = interrupted_status(), "interrupted: "
     except DivergedError as error:
         result = error.result
         status, outcome = 1, f"{error}: "

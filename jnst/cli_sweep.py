@@ -9,18 +9,20 @@ import numpy as np
 from rich.filesize import decimal
 
 from jnst.cli_common import (
-    INTERRUPTED,
     add_batch_size,
     add_command,
     add_compilation_cache,
     fail,
+    interrupted_status,
     noticing,
+    picture_path,
     progress_bar,
     terminal,
 )
 from jnst.encoding import save_image
 from jnst.image_files import check_writable
 from jnst.images import load_image
+from jnst.outputs import check_no_input
 from jnst.report import write_report
 from jnst.sheet import contact_sheet
 from jnst.sweep import Outline, SweepProgress, open_sweep
@@ -49,7 +51,7 @@ def add_sweep_commands(commands: Any) -> None:
     command.add_argument("folder", type=Path, help="the folder of a sweep")
 
     command = add_command(commands, "grid", grid_command)
-    command.add_argument("result", type=Path, nargs="+", help="pictures, of any sizes")
+    command.add_argument("result", type=picture_path, nargs="+", help="pictures, of any sizes")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="PICTURE")
     command.add_argument("--columns", type=int, metavar="N", help="unset: about a square")
     command.add_argument(
@@ -80,7 +82,7 @@ def sweep_command(options: argparse.Namespace) -> int:
             return fail(
                 f"interrupted: {done} of {outline.points} points are in {options.output}; "
                 "the same command goes on",
-                INTERRUPTED,
+                interrupted_status(),
             )
         page = write_report(options.output)
     if opened.failed:
@@ -98,6 +100,7 @@ def report_command(options: argparse.Namespace) -> int:
 def grid_command(options: argparse.Namespace) -> int:
     """`jnst grid`: a contact sheet of pictures, with their names."""
     check_writable(options.output)
+    check_no_input(options.output, options.result)
     sheet = contact_sheet(
         [load_image(path) for path in options.result],
         [path.stem for path in options.result],

@@ -53,19 +53,23 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
     Raises:
         ImageError: the suffix is of no format that is written, the folder does not exist or cannot
-            be written to, or `path` is a folder.
+            be written to, or `path` is a folder, a device or a pipe.
     """
     path = Path(path)
-    if path.suffix.lower() not in WRITTEN_FORMATS:
-        accepted = ", ".join(WRITTEN_FORMATS)
-        raise ImageError(f"{path}: the suffix is {path.suffix!r}; accepted: {accepted}")
     try:
         if path.is_dir():
-            raise ImageError(f"{path}: is a folder, not a file")
+            raise ImageError(f"{path}: is a folder; a file in it is accepted, such as {path}/a.png")
+        if path.suffix.lower() not in WRITTEN_FORMATS:
+            accepted = ", ".join(WRITTEN_FORMATS)
+            raise ImageError(f"{path}: the suffix is {path.suffix!r}; accepted: {accepted}")
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{path}: is not a regular file")
         if not path.parent.is_dir():
             raise ImageError(f"{path}: there is no folder {path.parent}")
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(path)  # which refuses a name that is too long
         # A look at the permissions would say yes to root everywhere, so a file is made.
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+        with tempfile.NamedTemporaryFile(dir=os.path.realpath(path.parent), prefix=".jnst."):
             pass
     except OSError as error:
         raise ImageError(f"{path}: cannot be written ({error.strerror})") from error

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 from pathlib import Path
 
@@ -19,7 +21,7 @@ import pytest
 from PIL import Image
 
 import jnst
-from jnst import cli_many, cli_options, cli_run, demo
+from jnst import cli, cli_common, cli_many, cli_options, cli_run, demo
 from jnst.cli_common import interruptible, noticing
 from jnst.stylize import stylize_steps
 
@@ -368,7 +370,7 @@ def test_divergence_later_on_saves_the_best_picture_before(stylize, monkeypatch)
     assert jnst.load_recipe("out.png")["diverged"] == 8
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_writes_what_there_is(stylize, monkeypatch, signum):
     def interrupted(*arguments, **options):
         for result in stylize_steps(*arguments, **options):
@@ -378,7 +380,7 @@ def test_a_signal_writes_what_there_is(stylize, monkeypatch, signum):
 
     monkeypatch.setattr(cli_run, "stylize_steps", interrupted)
     status, out, err = stylize("-o", "out.png", steps=50)
-    assert (status, out, len(err)) == (130, [], 1)
+    assert (status, out, len(err)) == (128 + signum, [], 1)
     assert err[0].startswith("jnst: interrupted: wrote out.png, 5 of 50 steps")
     assert jnst.load_recipe("out.png")["steps"] == 5
 
@@ -665,3 +667,143 @@ def test_a_signal_that_python_drops_is_noticed():
         for value in noticing(values()):
             seen.append(value)
     assert seen == [1, 2]
+
+
+def test_an_output_that_is_read_is_refused(call, pictures, small, network_file, tmp_path):
+    content, style = pictures
+    os.link(content, tmp_path / "linked.png")
+    os.symlink(style, tmp_path / "pointed.png")
+    shutil.copy(content, "a.png")
+    shutil.copy(content, "out-0050.png")
+    options = [*flags(small | {"steps": 0}), "--network", network_file]
+    os.mkdir("batch")
+    shutil.copy(style, "batch/content-style.png")
+    assert call("stylize", content, style, *options, "-o", "like.png")[0] == 0
+    masks = ("--content-masks", "a.png")
+    before = snapshot(tmp_path)
+    for arguments in (
+        ("stylize", content, style, *options, "-o", content),
+        ("stylize", content, style, *options, "-o", "linked.png"),
+        ("stylize", content, style, *options, "-o", "pointed.png"),
+        ("stylize", content, style, *options, *masks, "-o", "a.png"),
+        ("stylize", content, style, *options, "--style-masks", "a.png", "-o", "a.png"),
+        ("stylize", content, style, *options, "--init", "a.png", "-o", "a.png"),
+        ("stylize", content, style, *options, "--like", "like.png", "-o", "like.png"),
+        ("stylize", "out-0050.png", style, *options, "--save-every", 50, "-o", "out.png"),
+        ("texture", style, *options, "-o", style),
+        ("reconstruct", content, *options[:-2], "-o", content),
+        ("interpolate", content, style, style, *options, "-o", style),
+        ("batch", content, "--styles", "batch/content-style.png", style, *options, "-o", "batch"),
+        ("grid", content, style, "-o", style),
+    ):
+        status, out, err = call(*arguments)
+        assert (status, out, len(err)) == (2, [], 1), arguments
+        assert "which is read" in err[0] or "written over" in err[0]
+    assert snapshot(tmp_path) == before
+
+
+def test_a_demo_leaves_pictures_that_are_not_its_own(call, pictures, tmp_path):
+    os.mkdir("mine")
+    for name in ("content.png", "style.png", "result.png"):
+        shutil.copy(pictures[0], f"mine/{name}")
+        before = snapshot(tmp_path)
+        status, _, err = call("demo", "-o", "mine")
+        assert (status, len(err)) == (2, 1)
+        assert f"mine/{name}: is there, and not of the demo" in err[0]
+        assert snapshot(tmp_path) == before
+        os.unlink(f"mine/{name}")
+
+
+def test_outputs_that_are_no_plain_files(call, pictures, small, network_file):
+    content, style = pictures
+    options = [content, style, *flags(small | {"steps": 0}), "--network", network_file]
+    os.mkfifo("pipe.png")
+    os.mkdir("results")
+    for out, message in (
+        ("pipe.png", "pipe.png: is not a regular file"),
+        ("results/", "results: is a folder; a file in it is accepted, such as results/a.png"),
+    ):
+        status, _, err = call("stylize", *options, "-o", out)
+        assert (status, err) == (2, [f"jnst: {message}"])
+    Path("kept").mkdir()
+    Path("kept/far.png").write_bytes(b"")
+    os.chmod("kept/far.png", 0o640)
+    os.symlink("kept/far.png", "near.png")
+    assert call("stylize", *options, "-o", "near.png") == (0, [], [])
+    assert os.readlink("near.png") == "kept/far.png"
+    assert jnst.load_recipe("kept/far.png") and os.stat("kept/far.png").st_mode & 0o777 == 0o640
+    long = "x" * 251 + ".png"
+    assert call("stylize", *options, "-o", long) == (0, [], [])
+    assert Path(long).is_file()
+
+
+def test_addresses_are_no_files(call):
+    status, _, err = call("stylize", "https://example.com/a.jpg", "b.png")
+    assert (status, len(err)) == (2, 1)
+    assert "https://example.com/a.jpg is a URL; download it first" in err[0]
+
+
+class Closed(io.StringIO):
+    """A terminal that was closed."""
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("stream", [None, Closed()], ids=["closed", "hung up"])
+def test_nobody_listens_and_the_picture_is_there(stylize, monkeypatch, stream):
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", stream)
+        assert stylize("-o", "out.png")[0] == 0
+        assert stylize("-o", "out.webp", optimizer="sgd", learning_rate=1e30)[0] == 1
+    assert jnst.load_recipe("out.png")["steps"] == 6
+
+
+def test_streams_that_do_not_take_what_is_printed(call, monkeypatch):
+    for error, expected in ((BrokenPipeError(), 141), (OSError(errno.ENOSPC, "No space"), 2)):
+
+        def broken(_, error=error):
+            raise error
+
+        monkeypatch.setattr(cli, "presets_command", broken)
+        status, out, err = call("presets")
+        assert (status, out, len(err)) == (expected, [], int(expected == 2))
+
+
+def test_a_backend_that_is_not_there(stylize, monkeypatch):
+    def unknown(*_, **__):
+        raise RuntimeError("Unable to initialize backend 'cuda': no such thing")
+
+    monkeypatch.setattr(cli_run, "stylize_steps", unknown)
+    status, out, err = stylize("-o", "out.png")
+    assert (status, out) == (2, [])
+    assert err == ["jnst: Unable to initialize backend 'cuda': no such thing"]
+
+
+def test_the_command_in_a_thread_and_the_callers_hooks(call, monkeypatch):
+    def hook(_):
+        pass
+
+    monkeypatch.setattr(sys, "unraisablehook", hook)
+    handlers = [signal.getsignal(number) for number in cli_common.SIGNALS]
+    statuses = []
+    thread = threading.Thread(target=lambda: statuses.append(cli.main(["presets"])))
+    thread.start()
+    thread.join()
+    statuses.append(cli.main(["presets"]))
+    assert statuses == [0, 0]
+    assert sys.unraisablehook is hook
+    assert [signal.getsignal(number) for number in cli_common.SIGNALS] == handlers
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with cli_common.interruptible(), cli_common.uninterrupted():
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -1,0 +1,36 @@
+"""Files that a command is about to write: none of them is one that it reads."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def check_no_input(path: str | os.PathLike[str], inputs: Iterable[object]) -> None:
+    """ValueError if `path` is one of the files that are read, under whatever name.
+
+    What is no path among the inputs, or the name of nothing that is there, is passed over.
+    """
+    for each in _files(inputs):
+        if _same(Path(path), each):
+            raise ValueError(f"{path}: is {each}, which is read; give another name to write to")
+
+
+def check_no_numbered_input(path: str | os.PathLike[str], inputs: Iterable[object]) -> None:
+    """ValueError if a file that is read is one of `path`'s series: NAME-0050.png and so on."""
+    path = Path(path)
+    series = re.compile(rf"{re.escape(path.stem)}-\d{{4,}}{re.escape(path.suffix)}")
+    for each in _files(inputs):
+        if series.fullmatch(each.name) and _same(path.parent, each.absolute().parent):
+            raise ValueError(f"{each}: would be written over; give another name to write to")
+
+
+def _files(inputs: Iterable[object]) -> Iterable[Path]:
+    return (Path(each) for each in inputs if isinstance(each, str | os.PathLike))
+
+
+def _same(path: Path, other: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # one of them is not there
+        return path.samefile(other)
+    return False
