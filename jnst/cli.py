@@ -63,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with interruptible(), _warnings_in_one_line():
             options = _parser().parse_args(arguments)
+            if "compilation_cache" in vars(options):
+                _check_device()
             with _programs(options):
                 status = options.run(options)
             if sys.stdout is not None:
@@ -81,10 +83,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not is_out_of_memory(error):
             raise
         return fail("not enough memory, smaller pictures need less", status=1)
-    except RuntimeError as error:
-        if "backend" not in str(error):  # what JAX_PLATFORMS asks for is not there
-            raise
-        return fail(str(error), status=2)
     except KeyboardInterrupt as interrupt:
         return fail(str(interrupt) or "interrupted before there was anything", interrupted_status())
 
@@ -94,6 +92,17 @@ def _programs(options: argparse.Namespace) -> contextlib.AbstractContextManager[
         with contextlib.suppress(NetworkError):  # there is no place to keep them
             return kept_programs(cache_folder() / "programs")
     return contextlib.nullcontext()
+
+
+def _check_device() -> None:
+    """ValueError unless JAX finds what it computes on."""
+    try:
+        jax.local_devices()
+    except (RuntimeError, AssertionError) as error:
+        asked = os.environ.get("JAX_PLATFORMS", "")
+        raise ValueError(
+            f"JAX has no device here; JAX_PLATFORMS is {asked!r} {f'({error})' if str(error) else ''}"
+        ) from None
 
 
 def _drop_output() -> None:

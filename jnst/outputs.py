@@ -14,7 +14,7 @@ def check_no_input(path: str | os.PathLike[str], inputs: Iterable[object]) -> No
     """
     for each in _files(inputs):
         if _same(Path(path), each):
-            raise ValueError(f"{path}: is {each}, which is read; give another name to write to")
+            raise ValueError(f"{path}: is read too, as {each}; give another name to write to")
 
 
 def check_no_numbered_input(path: str | os.PathLike[str], inputs: Iterable[object]) -> None:

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import h5py
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -698,7 +699,7 @@ def test_an_output_that_is_read_is_refused(call, pictures, small, network_file, 
     ):
         status, out, err = call(*arguments)
         assert (status, out, len(err)) == (2, [], 1), arguments
-        assert "which is read" in err[0] or "written over" in err[0]
+        assert "is read too" in err[0] or "written over" in err[0]
     assert snapshot(tmp_path) == before
 
 
@@ -773,14 +774,16 @@ def test_streams_that_do_not_take_what_is_printed(call, monkeypatch):
         assert (status, out, len(err)) == (expected, [], int(expected == 2))
 
 
-def test_a_backend_that_is_not_there(stylize, monkeypatch):
-    def unknown(*_, **__):
-        raise RuntimeError("Unable to initialize backend 'cuda': no such thing")
+@pytest.mark.parametrize("error", [RuntimeError("Unable to initialize 'cuda'"), AssertionError()])
+def test_a_device_that_is_not_there(stylize, monkeypatch, error):
+    def none():
+        raise error
 
-    monkeypatch.setattr(cli_run, "stylize_steps", unknown)
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    monkeypatch.setattr(jax, "local_devices", none)
     status, out, err = stylize("-o", "out.png")
-    assert (status, out) == (2, [])
-    assert err == ["jnst: Unable to initialize backend 'cuda': no such thing"]
+    assert (status, out, len(err)) == (2, [], 1)
+    assert err[0].startswith("jnst: JAX has no device here; JAX_PLATFORMS is 'cuda'")
 
 
 def test_the_command_in_a_thread_and_the_callers_hooks(call, monkeypatch):

@@ -810,7 +810,7 @@ def test_check_writable(tmp_path):
     with pytest.raises(ImageError, match="is a folder"):
         check_writable(tmp_path / "folder.png")
     with pytest.raises(ImageError, match="cannot be written"):
-        check_writable(tmp_path / ("x" * 248 + ".png"))
+        check_writable(tmp_path / ("x" * 252 + ".png"))
     with pytest.raises(ImageError, match="the suffix"):
         save_image(tmp_path / "a.gif", smooth())
 
