@@ -99,10 +99,8 @@ def _check_device() -> None:
     try:
         jax.local_devices()
     except (RuntimeError, AssertionError) as error:
-        asked = os.environ.get("JAX_PLATFORMS", "")
-        raise ValueError(
-            f"JAX has no device here; JAX_PLATFORMS is {asked!r} {f'({error})' if str(error) else ''}"
-        ) from None
+        asked, why = os.environ.get("JAX_PLATFORMS", ""), f" ({error})" if str(error) else ""
+        raise ValueError(f"JAX has no device here; JAX_PLATFORMS is {asked!r}{why}") from None
 
 
 def _drop_output() -> None:
