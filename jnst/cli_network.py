@@ -13,11 +13,11 @@ from rich.text import Text
 from jnst.canonical import check_output, write_network
 from jnst.cli_common import add_command, printable, terminal
 from jnst.conventions import CONVENTIONS
-from jnst.downloads import cache_folder, manifest
+from jnst.downloads import cache_folder
 from jnst.formats import open_weights
 from jnst.images import load_image
+from jnst.manifest import EMBEDDED, manifest
 from jnst.networks import (
-    EMBEDDED,
     cached_networks,
     fetch_network,
     find_network,
@@ -162,4 +162,5 @@ def fetch(name: str) -> None:
 
 def is_to_be_fetched(name: str) -> bool:
     """Whether a network's name means a download."""
-    return not (Path(name).is_file() or name in cached_networks()) and name in manifest()
+    there = name == EMBEDDED or Path(name).is_file() or name in cached_networks()
+    return not there and name in manifest()

@@ -1,18 +1,16 @@
-"""The networks that can be fetched, the folder they are kept in, and the way there."""
+"""The way of a network from a server into the folder of those that were fetched."""
 
-import dataclasses
 import errno
 import hashlib
 import http.client
 import os
+import re
 import sys
-import tomllib
-import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from jnst.data import data_file
+from jnst.connections import open_url, reason
+from jnst.manifest import Download
 from jnst.vgg import NetworkError
 
 Progress = Callable[[int, int], None]
@@ -24,60 +22,32 @@ LEFTOVERS = (".download", ".part")
 ATTEMPTS = 20
 """Connections to one address that may break off, as long as each brings something."""
 
-TIMEOUT = 30
 CHUNK = 1 << 18
-
-
-@dataclasses.dataclass(frozen=True)
-class Download:
-    """An entry of the manifest; `digest` is "algorithm:hexadecimal" of the file as it comes."""
-
-    name: str
-    file: str
-    urls: tuple[str, ...]
-    bytes: int
-    digest: str
-    convention: str
-    licence: str
-    citation: str
-
-
-def manifest() -> Mapping[str, Download]:
-    """The networks of weights/manifest.toml, or of the file that $JNST_MANIFEST names.
-
-    Raises:
-        NetworkError: it cannot be read as one.
-    """
-    path = Path(os.environ.get("JNST_MANIFEST") or data_file("manifest.toml"))
-    try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {name: _entry(name, entry) for name, entry in entries.items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise NetworkError(f"{path}: no manifest of networks ({error})") from None
-
-
-def _entry(name: str, entry: Mapping[str, Any]) -> Download:
-    download = Download(name=name, **{**entry, "urls": tuple(entry["urls"])})
-    if not download.urls or not all("://" in url for url in download.urls):
-        raise ValueError(f"urls of {name} are {entry['urls']}")
-    if not isinstance(download.bytes, int):
-        raise ValueError(f"bytes of {name} is {download.bytes!r}")
-    for file in (download.name, download.file):
-        if Path(file).name != file or file.startswith("."):
-            raise ValueError(f"{file!r} is no name of a file")
-    hashlib.new(download.digest.partition(":")[0])
-    return download
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def cache_folder() -> Path:
-    """Where fetched networks are kept: $JNST_CACHE, or jnst in the platform's cache folder."""
+    """Where fetched networks are kept: $JNST_CACHE, or jnst in the platform's cache folder.
+
+    Raises:
+        NetworkError: that is in a home folder, and there is none.
+    """
     if named := os.environ.get("JNST_CACHE"):
-        return Path(named).expanduser()
+        return _expanded(named)
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local").expanduser() / "jnst"
+        return _expanded(os.environ.get("LOCALAPPDATA") or "~/AppData/Local") / "jnst"
     if sys.platform == "darwin":
-        return Path("~/Library/Caches/jnst").expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "jnst"
+        return _expanded("~/Library/Caches/jnst")
+    return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "jnst"
+
+
+def _expanded(folder: str) -> Path:
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError:  # neither $HOME nor a user of that name
+        raise NetworkError(
+            f"no cache: there is no home folder for {folder}; JNST_CACHE names a folder"
+        ) from None
 
 
 def fetch(download: Download, folder: Path, *, progress: Progress | None = None) -> Path:
@@ -91,21 +61,38 @@ def fetch(download: Download, folder: Path, *, progress: Progress | None = None)
         OSError: the folder cannot be written to, or is full; nothing is left.
     """
     target, part = (folder / f"{download.file}{suffix}" for suffix in LEFTOVERS)
+    for path in (target, part):
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise NetworkError(f"{path} is in the way: it is no regular file")
     if target.is_file() and matches(target, download):
         return target
     failures = []
     for url in download.urls:
         try:
             _fetch_from(url, part, download, progress or (lambda done, total: None))
-        except (NetworkError, http.client.HTTPException, OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        except (http.client.HTTPException, OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in FULL:
                 part.unlink(missing_ok=True)
                 raise
-            failures.append(f"{url}: {error}")
+            if isinstance(error, OSError) and error.filename is not None:  # a file's, no server's
+                raise
+            failures.append(f"{url}: {reason(error)}")
         else:
             os.replace(part, target)
             return target
+    if kept := _size(part):
+        failures.append(f"{kept} of {download.bytes} bytes are kept, to go on from")
     raise NetworkError("; ".join(failures))
+
+
+def matches(path: Path, download: Download) -> bool:
+    """Whether a file has the length and the digest of the manifest."""
+    if not path.is_file() or path.stat().st_size != download.bytes:
+        return False
+    algorithm, _, expected = download.digest.partition(":")
+    with path.open("rb") as file:  # nothing secret: where MD5 is switched off for that, it does
+        found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
+    return found.hexdigest() == expected
 
 
 def _fetch_from(url: str, part: Path, download: Download, progress: Progress) -> None:
@@ -118,43 +105,59 @@ def _fetch_from(url: str, part: Path, download: Download, progress: Progress) ->
         _fetch_from(url, part, download, progress)  # what was there before may have been wrong
 
 
-def matches(path: Path, download: Download) -> bool:
-    """Whether a file has the length and the digest of the manifest."""
-    if not path.is_file() or path.stat().st_size != download.bytes:
-        return False
-    algorithm, _, expected = download.digest.partition(":")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest() == expected
-
-
 def _receive(url: str, part: Path, total: int, progress: Progress) -> None:
     """Bring `part` to `total` bytes."""
     for _ in range(ATTEMPTS):
-        before = part.stat().st_size if part.exists() else 0
+        before = _size(part)
         if before >= total:
             return
         try:
             _continue(url, part, before, total, progress)
         except (http.client.HTTPException, OSError):
-            if not part.exists() or part.stat().st_size <= before:
+            if _size(part) <= before:
                 raise
-        if part.stat().st_size in (before, total):
+        if _size(part) in (before, total):
             break
-    if part.stat().st_size < total:
-        raise NetworkError(f"broke off at {part.stat().st_size} of {total} bytes")
+    if _size(part) < total:
+        raise NetworkError(f"broke off at {_size(part)} of {total} bytes")
 
 
 def _continue(url: str, part: Path, before: int, total: int, progress: Progress) -> None:
+    """Add to `part` what comes from `before` on; remove it if that is not to be had."""
     headers = {"Range": f"bytes={before}-"} if before else {}
-    request = urllib.request.Request(url, headers=headers)
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
-        continued = response.status == 206
-        done = before if continued else 0
-        length = response.headers.get("Content-Length")
-        if length is not None and done + int(length) != total:
-            raise NetworkError(f"has {done + int(length)} bytes, not {total}")
-        with part.open("ab" if continued else "wb") as file:
-            while done < total and (chunk := response.read(min(CHUNK, total - done))):
+    with open_url(url, headers, most_bytes=total) as response:
+        if before and _begins_elsewhere(response, before, total):
+            part.unlink()
+            return
+        _check(response, total, begun=before > 0)
+        done = before if response.status == 206 else 0
+        with part.open("ab" if done else "wb") as file:
+            while done < total and (chunk := response.read1(min(CHUNK, total - done))):
                 file.write(chunk)
                 done += len(chunk)
                 progress(done, total)
+
+
+def _begins_elsewhere(response: http.client.HTTPResponse, before: int, total: int) -> bool:
+    """Whether an answer says that the file has no byte `before`, or gives other ones."""
+    if response.status != 206:
+        return response.status == 416
+    if (given := response.headers.get("Content-Range")) is None:
+        return response.headers.get("Content-Length") != str(total - before)
+    return not re.fullmatch(rf"bytes {before}-\d+/({total}|\*)", given.strip())
+
+
+def _check(response: http.client.HTTPResponse, total: int, *, begun: bool) -> None:
+    """NetworkError unless an answer is the file, or a part of it where one was asked for."""
+    if response.status not in ((200, 206) if begun else (200,)):
+        raise NetworkError(f"answers {response.status} {response.reason}")
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        raise NetworkError(f"sends it as {encoding}, which was not asked for")
+    length = response.headers.get("Content-Length")
+    if response.status == 200 and length not in (None, str(total)):
+        raise NetworkError(f"has {length} bytes, not {total}")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -12,11 +12,10 @@ from jaxtyping import Array
 
 from jnst.canonical import check_output, network_digest, write_tensors
 from jnst.data import data_file
-from jnst.downloads import LEFTOVERS, Progress, cache_folder, fetch, manifest, matches
+from jnst.downloads import LEFTOVERS, Progress, cache_folder, fetch, matches
 from jnst.formats import WeightFile, open_weights
+from jnst.manifest import EMBEDDED, Download, manifest
 from jnst.vgg import CONVOLUTIONS, Network, NetworkError
-
-EMBEDDED = "embedded"
 
 
 class NetworkWarning(UserWarning):
@@ -52,10 +51,10 @@ def find_network(name: str | os.PathLike[str]) -> Path:
         return data_file("embedded.h5")
     if Path(name).is_file():
         return Path(name)
-    if name in manifest():
-        return fetch_network(str(name))
     if name in (cached := cached_networks()):
         return cached[str(name)]
+    if name in manifest():
+        return fetch_network(str(name))
     names = ", ".join(known_networks())
     raise NetworkError(f"{name}: no such file, and no such network; networks are {names}")
 
@@ -66,8 +65,12 @@ def known_networks() -> list[str]:
 
 
 def cached_networks() -> dict[str, Path]:
-    """The files in the cache by the names of their networks."""
-    return {path.stem: path for path in sorted(cache_folder().glob("*.h5"))}
+    """The files in the cache by the names of their networks; none where there is no cache."""
+    try:
+        folder = cache_folder()
+    except NetworkError:
+        return {}
+    return {path.stem: path for path in sorted(folder.glob("*.h5")) if path.is_file()}
 
 
 def fetch_network(name: str, *, progress: Progress | None = None) -> Path:
@@ -87,6 +90,7 @@ def fetch_network(name: str, *, progress: Progress | None = None) -> Path:
     if path.is_file():
         return path
     with _locked(name):
+        check_output(path)
         if not path.is_file():
             try:
                 file = fetch(download, folder, progress=progress)
@@ -120,9 +124,10 @@ def _locked(name: str) -> Iterator[Path]:
             yield folder
         finally:
             lock.release()
-    except OSError as error:
+    except (OSError, NotImplementedError) as error:  # the latter: a disk on which none can lock
+        reason = getattr(error, "strerror", None) or error
         raise NetworkError(
-            f"{name} cannot be kept in {folder} ({error}); JNST_CACHE names another folder"
+            f"{name} cannot be kept in {folder} ({reason}); JNST_CACHE names another folder"
         ) from None
 
 
@@ -165,7 +170,8 @@ def port_network(
     path = Path(path)
     if out is not None:
         return _port(path, Path(out), convention)
-    [name] = [each.name for each in manifest().values() if matches(path, each)] or [path.stem]
+    entry = _manifest_entry(path)
+    name = entry.name if entry else path.stem
     if name == path.stem and name in known_networks():
         raise NetworkError(
             f"{name} is the name of another network; take it out with 'jnst network remove' if it "
@@ -187,13 +193,17 @@ def _port(path: Path, out: Path, convention: str | None) -> Path:
 
 def _identity(path: Path, weights: WeightFile) -> dict[str, str]:
     """What a file says of itself, or the manifest of it, or failing that its name and format."""
-    for download in manifest().values():
-        if matches(path, download):
-            source = f"{download.file}, {download.digest}: {download.citation}"
-            return {"name": download.name, "source": source, "licence": download.licence}
+    if not weights.identity and (download := _manifest_entry(path)):
+        source = f"{download.file}, {download.digest}: {download.citation}"
+        return {"name": download.name, "source": source, "licence": download.licence}
     guessed = ", guessed" if weights.guessed else ""
     source = f"{path.name} ({weights.format}, convention {weights.convention}{guessed})"
     return {"name": path.stem, "source": source, "licence": "unknown"} | dict(weights.identity)
+
+
+def _manifest_entry(path: Path) -> Download | None:
+    """The entry of the manifest whose file it is."""
+    return next((each for each in manifest().values() if matches(path, each)), None)
 
 
 def _warn_of_guess(path: Path, weights: WeightFile) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jnst.downloads import Download, cache_folder, fetch, manifest
+from jnst.downloads import cache_folder, fetch
+from jnst.manifest import Download, manifest
 from jnst.vgg import NetworkError
 
 GOOD = """[x]

@@ -7,7 +7,7 @@ from test_conventions import plain_features
 from test_style_losses import plain_moments, plain_nine_point, plain_wasserstein
 
 from jnst.config import Config
-from jnst.downloads import manifest
+from jnst.manifest import manifest
 from jnst.objective import make_targets, total_loss
 from jnst.presets import NETWORKS, PRESETS, preset
 
