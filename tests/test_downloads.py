@@ -3,12 +3,15 @@
 import dataclasses
 import errno
 import hashlib
+import os
 import re
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from jnst import connections, downloads, networks
 from jnst.downloads import cache_folder, fetch
 from jnst.manifest import Download, manifest
 from jnst.vgg import NetworkError
@@ -17,7 +20,7 @@ GOOD = """[x]
 file = "a.h5"
 urls = ["http://a/b"]
 bytes = 4
-digest = "md5:00"
+digest = "MD5:00112233445566778899AABBCCDDEEFF"
 convention = "caffe"
 licence = "none"
 citation = "nobody"
@@ -162,7 +165,7 @@ def test_the_manifest():
         GOOD.replace("a.h5", "../a.h5"),
         GOOD.replace("http://a/b", "weights"),
         GOOD.replace('["http://a/b"]', "[]"),
-        GOOD.replace("md5", "md55"),
+        GOOD.replace("MD5", "md55"),
         GOOD.replace("[x]", '["../x"]'),
     ],
 )
@@ -193,3 +196,103 @@ def test_cache_folder(monkeypatch, platform, environment, folder):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "platform", platform)
     assert cache_folder() == Path.home() / folder
+
+
+def test_a_server_that_has_no_more_begins_again(server, download, tmp_path):
+    server.content = CONTENT[:1000]
+    (tmp_path / "weights.bin.part").write_bytes(CONTENT[:2000])
+    with pytest.raises(NetworkError, match="has 1000 bytes, not"):
+        fetch(download, tmp_path)
+    assert server.requests == ["bytes=2000-", None]
+
+
+def test_another_range_than_was_asked_for_is_not_taken(server, download, tmp_path):
+    (tmp_path / "weights.bin.part").write_bytes(CONTENT[:2000])
+    server.shift = 7
+    assert fetch(download, tmp_path).read_bytes() == CONTENT
+    assert server.requests == ["bytes=2000-", None]
+
+
+def test_a_stall_keeps_what_came(server, download, tmp_path, monkeypatch):
+    monkeypatch.setattr(connections, "TIMEOUT", 0.2)
+    server.breaks, server.stalls = [1000], threading.Event()
+    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
+    with pytest.raises(NetworkError, match=r"sent nothing for 0\.2 s|broke off at 1000 of"):
+        fetch(download, tmp_path)
+    server.stalls.set()
+    assert (tmp_path / "weights.bin.part").stat().st_size == 1000
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("ftp://127.0.0.1/a", "redirects: ftp://127.0.0.1/a is not taken"),
+        ("file:///etc/passwd", "redirects: file:///etc/passwd is not taken"),
+        ("/weights", "redirects more than 10 times"),
+        ("http://me:secret@127.0.0.1/a", "has a user name in it"),
+    ],
+)
+def test_redirections_that_are_not_followed(server, download, tmp_path, location, message):
+    server.location = location
+    with pytest.raises(NetworkError, match=message):
+        fetch(download, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_from_https_to_http_is_not_followed():
+    with pytest.raises(NetworkError, match="from https to http"):
+        connections._redirected("https://a/b", "http://a/b")
+
+
+def test_a_drip_is_given_up_and_a_slow_line_is_not():
+    pace = connections.Pace()
+    pace.allow(10**9)
+    for _ in range(100):
+        pace.count(2 * connections.LOWEST_SPEED, 1.0)
+    pace = connections.Pace()
+    with pytest.raises(NetworkError, match="sends 1 bytes a second"):
+        for _ in range(connections.WINDOW):
+            pace.count(1, 1.0)
+    pace = connections.Pace()
+    pace.allow(10)
+    with pytest.raises(NetworkError, match="more than it was asked for"):
+        pace.count(11, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"bytes": 0}, "bytes is 0"),
+        ({"bytes": True}, "bytes is True"),
+        ({"digest": "sha256:"}, "digest is 'sha256:'"),
+        ({"digest": "shake_128:00"}, "digest is 'shake_128:00'"),
+        ({"digest": "sha256:" + "g" * 64}, "digest is"),
+        ({"urls": ("ftp://a/b",)}, "ftp://a/b is not taken"),
+        ({"urls": ("http://a/b\nc",)}, "a url is"),
+        ({"name": "embedded"}, "the network that jnst carries"),
+        ({"file": "../a"}, "no name of a file"),
+        ({"convention": "none"}, "convention is 'none'"),
+    ],
+)
+def test_entries_that_are_not_accepted(download, changed, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(download, **changed)
+
+
+def test_a_digest_in_capitals(server, download, tmp_path):
+    algorithm, _, digits = download.digest.partition(":")
+    capitals = dataclasses.replace(download, digest=f"{algorithm.upper()}:{digits.upper()}")
+    assert fetch(capitals, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_manifest_is_read_when_a_name_needs_it(tmp_path, monkeypatch):
+    for text in ("x = " + "[" * 9000, "x = 1", "\0"):
+        (tmp_path / "manifest.toml").write_text(text)
+        monkeypatch.setenv("JNST_MANIFEST", str(tmp_path / "manifest.toml"))
+        with pytest.raises(NetworkError, match="no manifest of networks"):
+            manifest()
+        assert networks.find_network("embedded").name == "embedded.h5"
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setenv("JNST_MANIFEST", str(tmp_path / "pipe"))
+    with pytest.raises(NetworkError, match="not a regular file"):
+        manifest()
