@@ -2,13 +2,13 @@
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
-UNFINISHED = ".*.[0-9a-f]" + "[0-9a-f]" * 7
-"""The names that temporary files have, which a killed process leaves."""
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}", re.DOTALL)
 
 
 LONGEST_NAME = 200
@@ -38,3 +38,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path, names: Container[str]) -> None:
+    """Remove the temporary files that killed processes left of writing files of these names."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            left = _TEMPORARY.fullmatch(entry.name)
+            if left and left[1] in names and entry.is_file(follow_symlinks=False):
+                os.unlink(entry)

@@ -9,6 +9,7 @@ import math
 import os
 import re
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,7 @@ from jnst.resizing import fit_size, resize_image
 from jnst.sweep_folder import (
     Index,
     Point,
+    has_picture,
     picture_path,
     read_index,
     read_record,
@@ -87,7 +89,7 @@ def page_data(folder: Path, index: Index) -> dict[str, Any]:
             for name, values in index.axes.items()
         ],
         "inputs": {
-            name: _address(folder, _thumbnail_of_input(folder, Path(path)))
+            name: _address(folder, _kept(_input_thumbnail(folder, path)))
             for name, path in index.inputs.items()
         },
         "columns": columns,
@@ -118,7 +120,7 @@ def _page_point(
 ) -> dict[str, Any]:
     picture, thumbnail = picture_path(folder, point.id), None
     shown: dict[str, Any] = {"id": point.id, "at": point.at, "state": "missing"}
-    if record is None or (record["recipe"] is not None and not picture.is_file()):
+    if record is None or (record["recipe"] is not None and not has_picture(folder, record)):
         return shown
     shown |= {
         "state": "failed",
@@ -163,9 +165,25 @@ def _command(index: Index, point: Point, recipe: dict[str, Any]) -> str:
     return shlex.join(["jnst", "stylize", *pictures, *like])
 
 
-def _thumbnail_of_input(folder: Path, picture: Path) -> Path | None:
-    name = hashlib.sha256(os.fsencode(picture)).hexdigest()[:12]
-    return _thumbnail(picture, folder / "thumbnails" / f"input-{name}.jpg")
+def show_inputs(folder: Path, paths: Iterable[str]) -> None:
+    """Make the thumbnails of the pictures that a plan names.
+
+    The sweep does it, which reads them anyway: whoever only makes the page of a folder opens no
+    file that the folder names.
+    """
+    (folder / "thumbnails").mkdir(exist_ok=True)
+    for path in paths:
+        _thumbnail(Path(path), _input_thumbnail(folder, os.path.relpath(path, folder)))
+
+
+def _input_thumbnail(folder: Path, path: str) -> Path:
+    """The thumbnail of a picture at a path from the folder on."""
+    name = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+    return folder / "thumbnails" / f"input-{name}.jpg"
+
+
+def _kept(path: Path) -> Path | None:
+    return path if path.is_file() and not path.is_symlink() else None
 
 
 def _thumbnail(picture: Path, path: Path) -> Path | None:

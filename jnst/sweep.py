@@ -3,16 +3,19 @@
 import contextlib
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import filelock
 import jax
 
-from jnst.atomic import UNFINISHED
+from jnst.atomic import remove_unfinished
 from jnst.batch import (
     BatchSize,
+    Snapshot,
     fit_batch,
     group,
     results_of,
@@ -25,13 +28,14 @@ from jnst.cost import operations_a_second
 from jnst.pace import Clock, Saves
 from jnst.plan import Plan, read_plan
 from jnst.record import Result, network_identity, number_or_none
-from jnst.report import write_report
+from jnst.report import show_inputs, write_report
 from jnst.sweep_folder import (
     FORMAT,
     INDEX,
     TABLE,
     SweepError,
     SweptPoint,
+    has_picture,
     picture_path,
     read_json,
     read_record,
@@ -40,9 +44,13 @@ from jnst.sweep_folder import (
     write_json,
     write_table,
 )
-from jnst.sweep_points import SweepPoint, SweepPoints, prepare_points, task_of
+from jnst.sweep_points import SweepPoint, SweepPoints, file_digest, prepare_points, task_of
 
 CHECKPOINT = "checkpoint.npz"
+
+
+class SweepWarning(UserWarning):
+    """Something that a sweep goes on without."""
 
 
 class Outline(NamedTuple):
@@ -123,9 +131,13 @@ def open_sweep(
             for name in ("points", "pictures"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
             stack.enter_context(filelock.FileLock(folder / ".lock", timeout=0))
-            for left in folder.rglob(UNFINISHED):
-                if not left.name.startswith(".index.html"):  # `write_report` takes no lock
-                    left.unlink(missing_ok=True)
+            ids = [point.id for point in points.points]
+            remove_unfinished(folder, {INDEX, TABLE, CHECKPOINT})
+            for path in (record_path, picture_path):
+                names = {path(folder, id).name for id in ids}
+                remove_unfinished(path(folder, "").parent, names)
+            if (thumbnails := folder / "thumbnails").is_dir():
+                remove_unfinished(thumbnails, {f"{id}.jpg" for id in ids})
         except filelock.Timeout:
             raise SweepError(f"{folder}: another sweep is running in it") from None
         except OSError as error:
@@ -138,7 +150,7 @@ class Sweep:
 
     def __init__(self, plan: Plan, folder: Path, points: SweepPoints, batch_size: BatchSize):
         self._plan, self._folder, self._batch_size = plan, folder, batch_size
-        self._points, self._networks, self._inputs = points
+        self._points, self._networks, self._inputs, self._digests = points
         self._axes = {axis: plan.labelled(axis) for axis in plan.axes}
         self._records = {
             point.id: record
@@ -150,6 +162,7 @@ class Sweep:
                 record_path(folder, point.id).unlink(missing_ok=True)
         self._todo, self._sizes = self._batches_before()
         self._write_index()
+        show_inputs(folder, self._inputs.values())
         write_table(folder, self._ordered_records())
 
     def _batches_before(self) -> tuple[set[str], dict[str, int]]:
@@ -207,7 +220,7 @@ class Sweep:
     def _size(self, group: str, todo: Sequence[SweepPoint]) -> int:
         if group not in self._sizes:
             network = self._networks[todo[0].planned.network]
-            task = task_of(self._plan, todo[0].planned)
+            task = task_of(self._plan, todo[0].planned, self._digests)
             self._sizes[group] = fit_batch(network, task, len(todo), self._batch_size)
             self._write_index()
         return self._sizes[group]
@@ -217,8 +230,9 @@ class Sweep:
     ) -> Iterator[SweepProgress]:
         started, path = time.monotonic(), self._folder / CHECKPOINT
         names = [point.id for point in batch]
+        failure = ""
         try:
-            tasks = [task_of(self._plan, point.planned) for point in batch]
+            tasks = [task_of(self._plan, point.planned, self._digests) for point in batch]
             network = self._networks[batch[0].planned.network]
             identity = network_identity(network, self._plan.weights(batch[0].planned.network))
             before = load_checkpoint(path, tasks, names, size=size)
@@ -226,19 +240,25 @@ class Sweep:
             saves = Saves()
             resume = snapshot = before.snapshot if before else None
             for snapshot in run_tasks(network, tasks, size=size, resume=resume):
+                save = partial(self._save, snapshot, time.monotonic() - started, names)
                 if saves.due():
-                    checkpoint = Checkpoint(snapshot, time.monotonic() - started)
-                    saves.save(lambda: save_checkpoint(path, checkpoint, names))  # noqa: B023
+                    saves.save(save)
                 step = max(len(history.loss) for history in snapshot.histories)
-                yield self._progress(clock, batch, step)
+                try:
+                    yield self._progress(clock, batch, step)
+                except (KeyboardInterrupt, GeneratorExit):
+                    save()
+                    raise
             results = results_of(tasks, snapshot, identity)
         except (ValueError, MemoryError, jax.errors.JaxRuntimeError) as error:
+            failure = " ".join(str(error).split()) or type(error).__name__
+        if failure:  # and what failed is let go of, with its memory
             if len(batch) > 1:
                 for point in batch:
                     if point.id not in self._records:
                         yield from self._run_batch([point], 1, clock)
                 return
-            self._write_record(batch[0], None, 0.0, " ".join(str(error).split()))
+            self._write_record(batch[0], None, 0.0, failure)
         else:
             seconds = (time.monotonic() - started) / len(batch)
             for point, result in zip(batch, results, strict=True):
@@ -264,13 +284,35 @@ class Sweep:
             seconds_left=clock.left(part),
         )
 
+    def _save(self, snapshot: Snapshot, seconds: float, names: Sequence[str]) -> None:
+        """Write a checkpoint; where there is no room for one, results may still find some."""
+        try:
+            save_checkpoint(self._folder / CHECKPOINT, Checkpoint(snapshot, seconds), names)
+        except OSError as error:
+            warnings.warn(
+                f"{self._folder}: no checkpoint can be written ({error.strerror}); an interrupted "
+                "batch begins again",
+                SweepWarning,
+                stacklevel=2,
+            )
+
     def _write_result(self, point: SweepPoint, result: Result, seconds: float) -> None:
-        result.save(picture_path(self._folder, point.id))
+        path = picture_path(self._folder, point.id)
+        try:
+            result.save(path)
+        except (ValueError, OSError) as failure:
+            self._write_record(point, None, seconds, " ".join(str(failure).split()))
+            return
         error = None if result.diverged is None else f"diverged at step {result.diverged}"
-        self._write_record(point, result, seconds, error)
+        self._write_record(point, result, seconds, error, file_digest(path))
 
     def _write_record(
-        self, point: SweepPoint, result: Result | None, seconds: float, error: str | None
+        self,
+        point: SweepPoint,
+        result: Result | None,
+        seconds: float,
+        error: str | None,
+        picture: str | None = None,
     ) -> None:
         values = zip(self._axes.items(), point.planned.at, strict=True)
         record = {
@@ -281,6 +323,7 @@ class Sweep:
             "seconds": seconds,
             "gradient_evaluations": int(result.history.evaluations.sum()) if result else 0,
             "error": error,
+            "picture": picture,
         }
         if result:
             record["history"] = {
@@ -292,7 +335,7 @@ class Sweep:
 
     def _is_whole(self, record: dict[str, Any]) -> bool:
         """A point that failed is not; one that diverged would again, and is."""
-        return record["recipe"] is not None and picture_path(self._folder, record["id"]).is_file()
+        return record["recipe"] is not None and has_picture(self._folder, record)
 
     def _ordered_records(self) -> list[dict[str, Any]]:
         return [self._records[point.id] for point in self._points if point.id in self._records]
@@ -302,7 +345,10 @@ class Sweep:
             "format": FORMAT,
             "title": self._plan.title,
             "axes": self._axes,
-            "inputs": {self._plan.label(name): path for name, path in self._inputs.items()},
+            "inputs": {
+                self._plan.label(name): os.path.relpath(path, self._folder)
+                for name, path in self._inputs.items()
+            },
             "points": [{"id": point.id, "at": point.planned.at} for point in self._points],
             "batch_size": self._batch_size,
             "todo": sorted(self._todo),

@@ -1,6 +1,7 @@
 """The folder of a sweep: its plan, one record and one picture for each point, a table of them."""
 
 import csv
+import hashlib
 import itertools
 import json
 import os
@@ -26,6 +27,9 @@ _FIRST_COLUMNS = (
 )
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+
+
 class SweepError(ValueError):
     """A folder that is not a sweep, or a plan that cannot be swept; the message names it."""
 
@@ -42,7 +46,7 @@ class Index:
     """What sweep.json says.
 
     An axis has a list of values; a zipped one, named "a, b", has a list of values for each place.
-    `inputs` holds the path of each picture that a content or style is.
+    `inputs` holds the path of each picture that a content or style is, from the folder on.
     """
 
     title: str
@@ -82,8 +86,8 @@ class SweptPoint:
 def read_sweep(folder: str | os.PathLike[str]) -> list[SweptPoint]:
     """The points of a sweep that are done, in the order of the plan, the failed ones among them.
 
-    A point is not done as long as its record is missing, damaged or cut off, or the picture that
-    the record speaks of is missing.
+    A point is not done as long as its record is missing, damaged or cut off, or the picture is not
+    the one that the record speaks of.
 
     Raises:
         SweepError: the folder is not a sweep.
@@ -92,7 +96,7 @@ def read_sweep(folder: str | os.PathLike[str]) -> list[SweptPoint]:
     for point in index.points:
         path = picture_path(folder, point.id)
         record = read_record(folder, point.id)
-        if record is not None and (record["recipe"] is None or path.is_file()):
+        if record is not None and (record["recipe"] is None or has_picture(folder, record)):
             points.append(SweptPoint(point.id, index.settings(point), row_of(record), record, path))
     return points
 
@@ -124,6 +128,15 @@ def record_path(folder: str | os.PathLike[str], id: str) -> Path:
 def picture_path(folder: str | os.PathLike[str], id: str) -> Path:
     """Where the picture of a point is."""
     return Path(folder) / "pictures" / f"{id}.png"
+
+
+def has_picture(folder: str | os.PathLike[str], record: dict[str, Any]) -> bool:
+    """Whether the picture of a record is there, in the folder itself and as it was written."""
+    path = picture_path(folder, record["id"])
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == record.get("picture")
 
 
 def separate(settings: dict[str, Any]) -> dict[str, Any]:
@@ -164,16 +177,26 @@ def row_of(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_table(folder: str | os.PathLike[str], records: Iterable[dict[str, Any]]) -> None:
-    """Write results.csv, a line for each record in the columns of `table_columns`."""
+    """Write results.csv, a line for each record in the columns of `table_columns`, `quoted`."""
     records = list(records)
     with (
         atomic_path(Path(folder) / TABLE) as temporary,
         # A file's name need not be text; the table is.
         temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
-        writer = csv.DictWriter(file, table_columns(records))
-        writer.writeheader()
-        writer.writerows(map(row_of, records))
+        writer = csv.writer(file)
+        columns = table_columns(records)
+        writer.writerow(map(quoted, columns))
+        for row in map(row_of, records):
+            writer.writerow(quoted(row.get(name, "")) for name in columns)
+
+
+def quoted(cell: Any) -> Any:
+    """A cell of the table that no spreadsheet takes for a formula; a number stays as it is.
+
+    Text that begins with = + - @, a tab, a line's end or an apostrophe gets one before it.
+    """
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def table_columns(records: Iterable[dict[str, Any]]) -> list[str]:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,11 +39,15 @@ class SweepPoint:
 
 
 class SweepPoints(NamedTuple):
-    """All points, the networks by name, and the paths of the pictures by name."""
+    """All points, the networks by name, the pictures' paths by name, and their digests."""
 
     points: list[SweepPoint]
     networks: dict[str, Network]
     inputs: dict[str, str]
+    digests: dict[str, str]
+
+
+_DEFAULTS = dataclasses.asdict(Config())
 
 
 def prepare_points(plan: Plan) -> SweepPoints:
@@ -54,7 +58,6 @@ def prepare_points(plan: Plan) -> SweepPoints:
     """
     networks: dict[str, Network] = {}
     digests: dict[str, str] = {}
-    starts: dict[str, str] = {}
     ids: set[str] = set()
     programs: dict[Hashable, tuple[Hashable, int, float, int]] = {}
     checked: set[Hashable] = set()
@@ -65,22 +68,26 @@ def prepare_points(plan: Plan) -> SweepPoints:
         network = networks[planned.network]
         for name in (planned.content, *planned.styles):
             if name not in digests:
-                digests[name] = _digest(plan.picture(name))
+                digests[name] = file_digest(plan.picture(name))
         shared = (planned.content, planned.styles, planned.network, _untraced(planned.config))
         if shared not in programs:
-            task = task_of(plan, planned)
+            task = task_of(plan, planned, digests)
             key = network.digest, program(task)
             if key not in checked:
                 check_levels(network, task.item, task.levels)
                 checked.add(key)
             pixels = math.prod(task.original.shape[:2])
             programs[shared] = key, len(task.levels), _work(task), pixels
-        settings = dataclasses.asdict(planned.config)
-        settings["init"] = start = planned.config.init or "content"
-        if start not in INITS:
-            if start not in starts:
-                starts[start] = _digest(start)
-            settings["init"] = starts[start]
+        settings = {
+            name: value
+            for name, value in dataclasses.asdict(planned.config).items()
+            if value != _DEFAULTS[name]  # so that a setting of a later release changes no id
+        }
+        start = planned.config.init
+        if start and start not in INITS:
+            if start not in digests:
+                digests[start] = file_digest(start)
+            settings["init"] = digests[start]
         identity = [
             [digests[name] for name in (planned.content, *planned.styles)],
             network.digest,
@@ -93,14 +100,23 @@ def prepare_points(plan: Plan) -> SweepPoints:
             )
         ids.add(id)
         points.append(SweepPoint(id, planned, *programs[shared]))
-    inputs = {name: os.path.abspath(plan.picture(name)) for name in digests}
-    return SweepPoints(points, networks, inputs)
+    pictures = [name for point in points for name in (point.planned.content, *point.planned.styles)]
+    inputs = {name: os.path.abspath(plan.picture(name)) for name in dict.fromkeys(pictures)}
+    return SweepPoints(points, networks, inputs, digests)
 
 
-def task_of(plan: Plan, planned: PlannedPoint) -> Task:
-    """What a point runs."""
+def task_of(plan: Plan, planned: PlannedPoint, digests: Mapping[str, str]) -> Task:
+    """What a point runs.
+
+    Raises:
+        ValueError: as `prepare`; a picture has another digest than when the plan was looked at.
+    """
     styles = [plan.picture(style) for style in planned.styles]
-    return prepare(plan.picture(planned.content), styles, planned.config)
+    task = prepare(plan.picture(planned.content), styles, planned.config)
+    for name in (planned.content, *planned.styles, planned.config.init):
+        if name and name in digests and file_digest(plan.picture(name)) != digests[name]:
+            raise SweepError(f"{name}: has been replaced since the sweep began")
+    return task
 
 
 def _untraced(config: Config) -> Config:
@@ -131,7 +147,12 @@ def _work(task: Task) -> float:
     )
 
 
-def _digest(path: str) -> str:
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file, hexadecimal.
+
+    Raises:
+        SweepError: it cannot be read.
+    """
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,12 +4,15 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import os
 
 import numpy as np
 
 from jnst.config import Config
 from jnst.encoding import save_image
+from jnst.report import show_inputs
 from jnst.sweep_folder import picture_path, record_path, separate
+from jnst.sweep_points import file_digest
 
 AXES = {
     "content": ["photo.jpg"],
@@ -37,7 +40,9 @@ def write_sweep(folder, axes=AXES, *, inputs=None, missing=(), failed=(), title=
         (folder / name).mkdir(exist_ok=True)
     places = list(itertools.product(*(range(len(values)) for values in axes.values())))
     points = [{"id": hashlib.sha256(str(at).encode()).hexdigest()[:12], "at": at} for at in places]
-    index = {"format": 1, "title": title, "axes": axes, "inputs": inputs or {}, "points": points}
+    named = {name: os.path.relpath(path, folder) for name, path in (inputs or {}).items()}
+    show_inputs(folder, (inputs or {}).values())
+    index = {"format": 1, "title": title, "axes": axes, "inputs": named, "points": points}
     (folder / "sweep.json").write_text(json.dumps(index))
     for number, (point, at) in enumerate(zip(points, places, strict=True)):
         if number in missing:
@@ -45,15 +50,17 @@ def write_sweep(folder, axes=AXES, *, inputs=None, missing=(), failed=(), title=
         pairs = zip(axes.items(), at, strict=True)
         settings = {name: values[place] for (name, values), place in pairs}
         record = make_record(point["id"], settings, number, failed=number in failed, **options)
-        record_path(folder, point["id"]).write_text(json.dumps(record))
         if record["recipe"]:
             save_picture(folder, record, number)
+        record_path(folder, point["id"]).write_text(json.dumps(record))
     return [point["id"] for point in points]
 
 
 def save_picture(folder, record, seed, shape=(24, 32)):
     image = np.random.default_rng(seed).random((*shape, 3), np.float32)
-    save_image(picture_path(folder, record["id"]), image, recipe=json.dumps(record["recipe"]))
+    path = picture_path(folder, record["id"])
+    save_image(path, image, recipe=json.dumps(record["recipe"]))
+    record["picture"] = file_digest(path)
 
 
 def make_record(id, settings, number=0, *, failed=False, steps=60):

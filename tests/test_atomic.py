@@ -1,6 +1,8 @@
+import os
+
 import pytest
 
-from jnst.atomic import atomic_path
+from jnst.atomic import atomic_path, remove_unfinished
 
 
 def test_success_replaces_the_file(tmp_path):
@@ -40,3 +42,26 @@ def test_two_at_once_do_not_meet(tmp_path):
         first.write_text("first")
         second.write_text("second")
     assert [file.read_text() for file in tmp_path.iterdir()] == ["first"]
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
+    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        os.link(temporary, tmp_path / temporary.name.replace("a.txt", "b.txt"))
+        kept = temporary.rename(tmp_path / "left")
+        raise KeyboardInterrupt
+    kept.rename(temporary)
+    (tmp_path / ".notes.20261126").write_text("of the user")
+    (tmp_path / ".a.txt.0123456").write_text("of the user")
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / temporary.name).write_text("of the user")
+    before = {path.name for path in tmp_path.iterdir()}
+    remove_unfinished(tmp_path, {"a.txt"})
+    assert before - {path.name for path in tmp_path.iterdir()} == {temporary.name}
+    assert (tmp_path / "deeper" / temporary.name).exists()
+
+
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path):
+    with pytest.raises(OSError) as raised, atomic_path(tmp_path / "none" / "a.txt") as temporary:
+        temporary.write_text("x")
+    assert raised.value.filename == str(tmp_path / "none" / "a.txt")

@@ -19,7 +19,8 @@ from sweep_files import write_inputs, write_sweep
 
 from jnst.encoding import save_image
 from jnst.report import write_report
-from jnst.sweep_folder import picture_path
+from jnst.sweep_folder import picture_path, record_path
+from jnst.sweep_points import file_digest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CHROMEDRIVER = shutil.which("chromedriver")
@@ -417,7 +418,7 @@ def test_a_point_has_settings_curve_recipe_and_command(page, sweep):
     id = page.run("return points[2].id")
     recipe = json.loads(page.text("#details details pre"))
     assert recipe["config"]["style_layers"] == ["relu1_1", "relu2_1"]
-    inputs = [str(sweep / "in" / name) for name in ("photo.jpg", "a.jpg")]
+    inputs = [f"in/{name}" for name in ("photo.jpg", "a.jpg")]  # from the folder of the sweep on
     command = ["jnst", "stylize", *inputs, "--like", f"pictures/{id}.png", "-o", "again.png"]
     assert shlex.split(page.text("#command")) == command
     image = page.one("#point-picture img")
@@ -527,7 +528,10 @@ def colours(tmp_path_factory):
     folder = tmp_path_factory.mktemp("colours")
     ids = write_sweep(folder, {"content": ["x"], "style": ["y"], "seed": [1, 2, 3]})
     for id, colour in zip(ids, np.eye(3, dtype=np.float32), strict=True):
-        save_image(picture_path(folder, id), np.broadcast_to(colour, (60, 80, 3)))
+        path = picture_path(folder, id)
+        save_image(path, np.broadcast_to(colour, (60, 80, 3)))
+        record = json.loads(record_path(folder, id).read_text()) | {"picture": file_digest(path)}
+        record_path(folder, id).write_text(json.dumps(record))
     write_report(folder)
     return folder
 

@@ -11,7 +11,7 @@ from sweep_files import write_inputs, write_sweep
 
 from jnst import report
 from jnst.report import render_page, write_report
-from jnst.sweep_folder import SweepError, picture_path, read_index, record_path
+from jnst.sweep_folder import SweepError, picture_path, read_index, read_sweep, record_path
 
 HOSTILE = [
     "</script><script>alert(1)</script>.png",
@@ -186,14 +186,32 @@ def test_failed_and_missing_points(tmp_path):
     assert not (tmp_path / "thumbnails" / f"{ids[2]}.jpg").exists()
 
 
-def test_a_picture_that_cannot_be_read_is_a_failed_point(tmp_path):
+def test_a_picture_that_is_not_the_one_that_was_made_is_missing(tmp_path):
     ids = write_sweep(tmp_path)
-    path = picture_path(tmp_path, ids[1])
-    path.write_bytes(path.read_bytes()[:200])
-    data = read_page(tmp_path)
-    point = by_id(data)[ids[1]]
-    assert point["state"] == "failed" and point["error"] == f"{ids[1]}.png: cannot be read"
-    assert point["row"][data["columns"].index("error")] == point["error"]
+    cut, empty, foreign, led_away = (picture_path(tmp_path, id) for id in ids[:4])
+    cut.write_bytes(cut.read_bytes()[:200])
+    empty.write_bytes(b"")
+    foreign.write_bytes(picture_path(tmp_path, ids[5]).read_bytes())
+    led_away.rename(tmp_path / "elsewhere.png")
+    led_away.symlink_to(tmp_path / "elsewhere.png")
+    points = by_id(read_page(tmp_path))
+    assert [points[id]["state"] for id in ids[:5]] == ["missing"] * 4 + ["done"]
+    assert len(read_sweep(tmp_path)) == len(ids) - 4
+
+
+def test_the_page_opens_nothing_that_only_the_folder_names(tmp_path):
+    """A stranger's sweep.json names a picture of ours, and what never ends."""
+    secret = write_inputs(tmp_path / "private", ["secret.png"])["secret.png"]
+    folder = tmp_path / "sweep"
+    write_sweep(folder, inputs={"secret.png": secret})
+    (thumbnail,) = (folder / "thumbnails").glob("input-*.jpg")
+    thumbnail.unlink()
+    os.mkfifo(tmp_path / "pipe")
+    index = json.loads((folder / "sweep.json").read_text())
+    index["inputs"] |= {"b.jpg": str(tmp_path / "pipe"), "c.jpg": "/proc/kmsg"}
+    (folder / "sweep.json").write_text(json.dumps(index))
+    assert read_page(folder)["inputs"] == {"secret.png": None, "b.jpg": None, "c.jpg": None}
+    assert not list((folder / "thumbnails").glob("input-*"))
 
 
 def test_a_sweep_of_which_nothing_is_done_yet(tmp_path):
@@ -205,11 +223,15 @@ def test_the_command_is_quoted_for_the_shell(tmp_path):
     inputs = {name: f"/a folder/{name}" for name in HOSTILE}
     axes = {"content": [HOSTILE[0]], "style": [HOSTILE[1], HOSTILE[1:]]}
     ids = write_sweep(tmp_path, axes, inputs=inputs)
+
+    def from_folder(name):
+        return os.path.relpath(inputs[name], tmp_path)
+
     for id, point, styles in zip(
         ids, read_page(tmp_path)["points"], ([HOSTILE[1]], HOSTILE[1:]), strict=True
     ):
         assert shlex.split(point["command"]) == [
-            *("jnst", "stylize", inputs[HOSTILE[0]], *(inputs[style] for style in styles)),
+            *("jnst", "stylize", *(from_folder(name) for name in (HOSTILE[0], *styles))),
             *("--like", f"pictures/{id}.png", "-o", "again.png"),
         ]
 
@@ -273,6 +295,6 @@ def test_inputs_of_one_name_in_other_folders_are_told_apart(tmp_path):
 
 def test_the_data_is_made_of_plain_values(tmp_path):
     write_sweep(tmp_path, failed=(1,), missing=(2,))
-    (tmp_path / "thumbnails").mkdir()
+    (tmp_path / "thumbnails").mkdir(exist_ok=True)
     data = report.page_data(tmp_path, read_index(tmp_path))
     assert json.loads(json.dumps(data, allow_nan=False))["points"] == read_page(tmp_path)["points"]

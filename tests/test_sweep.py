@@ -298,10 +298,10 @@ def test_a_point_that_fails_does_not_stop_the_others(tmp_path, plan, call, monke
     prepare = sweep_module.task_of
     broken = []
 
-    def task_of(plan, planned):
+    def task_of(plan, planned, digests):
         if broken and planned.config.style_weight == 30 and len(planned.config.style_layers) == 1:
             raise ValueError("the disk has a hole")
-        return prepare(plan, planned)
+        return prepare(plan, planned, digests)
 
     monkeypatch.setattr(sweep_module, "task_of", task_of)
     file = tmp_path / "plan.toml"
@@ -328,6 +328,52 @@ def test_a_point_that_diverges_says_so(tmp_path, plan):
     assert record["recipe"]["diverged"] == 0 and len(record["history"]["loss"]) == 5
     with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
         assert (opened.outline.finished, opened.failed) == (2, 1)
+
+
+def test_a_place_that_cannot_be_written_fails_its_point_alone(tmp_path, plan):
+    ids = [point.id for point in jnst.sweep(plan, tmp_path / "first")]
+    (tmp_path / "second" / "pictures" / f"{ids[1]}.png").mkdir(parents=True)
+    (tmp_path / "second" / "points").mkdir()
+    points = jnst.sweep(plan, tmp_path / "second")
+    assert [point.id for point in points] == ids
+    assert ["is a folder" in (point.row["error"] or "") for point in points] == [
+        False, True, False, False,
+    ]  # fmt: skip
+
+
+def test_a_picture_that_is_replaced_fails_its_points(tmp_path, plan):
+    with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
+        shutil.copy(plan["styles"], plan["contents"])
+        list(opened.run())
+    for point in jnst.read_sweep(tmp_path / "sweep"):
+        assert "has been replaced since the sweep began" in point.row["error"]
+
+
+def test_results_find_room_where_checkpoints_do_not(tmp_path, plan, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pace.Saves, "due", lambda self: True)
+    monkeypatch.setattr(sweep_module, "save_checkpoint", full)
+    with pytest.warns(sweep_module.SweepWarning, match="No space left on device"):
+        points = jnst.sweep(plan, tmp_path / "sweep")
+    assert [point.row["error"] for point in points] == [None] * 4
+
+
+def test_an_interrupted_batch_leaves_a_checkpoint(tmp_path, plan):
+    plan["settings"] |= {"steps": 12}
+    with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
+        running = opened.run()
+        next(running)
+        running.close()  # as when what it yields to is interrupted
+        assert (tmp_path / "sweep" / "checkpoint.npz").is_file()
+
+
+def test_ids_are_of_what_differs_from_the_defaults(tmp_path, plan):
+    """A release that adds a setting finds the points of before."""
+    ids = [point.id for point in jnst.sweep(plan, tmp_path / "first")]
+    plan["settings"] |= {"tv_weight": 0.05, "color": "style", "init_content": 0}
+    assert [point.id for point in jnst.sweep(plan, tmp_path / "second")] == ids
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path, plan, call, monkeypatch):

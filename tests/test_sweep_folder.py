@@ -11,6 +11,7 @@ from jnst.image_files import ImageError
 from jnst.sweep_folder import (
     SweepError,
     picture_path,
+    quoted,
     read_index,
     read_sweep,
     record_path,
@@ -250,3 +251,19 @@ def test_a_table_is_whole_or_as_it_was(tmp_path):
 def test_no_records_make_a_table_of_headings(tmp_path):
     write_table(tmp_path, [])
     assert (tmp_path / "results.csv").read_text().startswith("id,error,content,styles,network")
+
+
+def test_cells_that_a_spreadsheet_would_run(tmp_path):
+    for text in ("=1+1", "+x", "-x", "@x", "\tx", "\r=x", "'x"):
+        assert quoted(text) == "'" + text
+    for plain in (-1.5, 3, "a=b", "1e-3", "", None, "5 -3"):
+        assert quoted(plain) == plain
+    axes = {"content": ["=cmd.png"], "style": ["-a.jpg", "b.jpg"]}
+    write_sweep(tmp_path, axes)
+    records = [point.record for point in read_sweep(tmp_path)]
+    write_table(tmp_path, records)
+    with (tmp_path / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["content"] for row in rows] == ["'=cmd.png"] * 2
+    assert [row["styles"] for row in rows] == ["'-a.jpg", "b.jpg"]
+    assert float(rows[0]["loss"]) == records[0]["recipe"]["losses"]["total"]
