@@ -27,7 +27,7 @@ from jnst.cli_options import add_run_options, config_of, inputs_of, network_of, 
 from jnst.encoding import save_image
 from jnst.image_files import check_writable
 from jnst.networks import load_network
-from jnst.outputs import check_no_input
+from jnst.outputs import check_no_input, check_no_numbered_input
 from jnst.record import Result
 from jnst.video import frame_durations, load_frames, save_gif, stylize_frames
 
@@ -69,9 +69,8 @@ def add_many_commands(commands: Any) -> None:
     command.add_argument(
         "--frame-steps",
         type=int,
-        default=60,
         metavar="N",
-        help="steps of every frame after the first (%(default)s)",
+        help="steps of every frame after the first (unset: 0.3 times --steps)",
     )
     add_run_options(command, output="a .gif file, or a folder", saves=False)
 
@@ -197,11 +196,16 @@ def video_command(options: argparse.Namespace) -> int:
         raise ValueError(f"{out}: there is no folder {out.parent}")
     if not gif and out.exists() and not out.is_dir():
         raise ValueError(f"{out}: is not a folder")
+    check_no_input(out, [options.frames])
+    for picture in inputs_of(options, *options.style) if not gif else ():
+        if picture and Path(str(picture)).parent.absolute() == out.absolute():
+            check_no_numbered_input(out / "frame.png", [picture])
+    check_writable(out.with_suffix(".png") if gif else _nearest_folder(out) / "any.png")
     results = stylize_frames(
         frames,
         list(map(str, options.style)),
         flows=options.flow,
-        frame_steps=whole_number("--frame-steps", options.frame_steps, minimum=1),
+        frame_steps=_frame_steps(options),
         network=load_network(network_of(options, options.style)),
         config=config_of(options, {}),
     )
@@ -221,3 +225,14 @@ def video_command(options: argparse.Namespace) -> int:
             raise
         interrupted = True
     return _report(f"wrote {len(done)} of {len(frames)} frames to {out}", interrupted, failed=False)
+
+
+def _frame_steps(options: argparse.Namespace) -> int | None:
+    if options.frame_steps is None:
+        return None
+    return whole_number("--frame-steps", options.frame_steps, minimum=1)
+
+
+def _nearest_folder(path: Path) -> Path:
+    """The folder that is there, in which the others would be made."""
+    return next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.is_dir())

@@ -15,11 +15,12 @@ from PIL import ImageSequence
 from jnst import color
 from jnst.atomic import atomic_path
 from jnst.config import Config
-from jnst.flow import consistency, load_flow, resize_flow, warp
+from jnst.flow import FlowError, consistency, load_flow, resize_flow, warp
 from jnst.image_files import ImageError
 from jnst.images import load_image
 from jnst.record import Result
 from jnst.resizing import fit_size, resize_image
+from jnst.sources import open_picture
 from jnst.stylize import Source, stylize
 
 Image = Float[np.ndarray, "h w 3"]
@@ -29,11 +30,20 @@ TEMPORAL_WEIGHT = 30.0
 
 FRAME_MILLISECONDS = 100
 
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+PICTURES = (
+    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"),
+    *(".bmp", ".ppm", ".pgm", ".pbm", ".pnm", ".avif"),
+)
+"""Files of a folder that are frames; hidden ones, as other systems leave them, are not."""
+
+FRAME_SHARE = 0.3
+"""Of a run's steps, that every frame after the first takes: it starts from the one before."""
 
 
 def load_frames(path: str | os.PathLike[str]) -> list[Image]:
     """The frames of a GIF, or the pictures in a folder, in the order of the numbers in their names.
+
+    Over white where they are transparent, as `load_image` has them.
 
     Raises:
         ImageError: there is no picture, one cannot be read, or they differ in size.
@@ -42,13 +52,17 @@ def load_frames(path: str | os.PathLike[str]) -> list[Image]:
     if not path.exists():
         raise ImageError(f"{path}: there is no such folder or GIF")
     if path.is_dir():
-        files = [file for file in path.iterdir() if file.suffix.lower() in PICTURES]
+        files = [
+            file
+            for file in path.iterdir()
+            if file.suffix.lower() in PICTURES and not file.name.startswith(".")
+        ]
         frames = [load_image(file) for file in sorted(files, key=_number)]
     else:
         try:
             with PillowImage.open(path) as file:
                 frames = [
-                    np.asarray(frame.convert("RGB"), np.float32) / 255
+                    open_picture("frame", frame.convert("RGBA")).image
                     for frame in ImageSequence.Iterator(file)
                 ]
         except (OSError, ValueError, SyntaxError, EOFError) as error:
@@ -108,7 +122,7 @@ def stylize_frames(
     style: Source | Sequence[Source],
     *,
     flows: str | os.PathLike[str] | None = None,
-    frame_steps: int = 60,
+    frame_steps: int | None = None,
     config: Config | None = None,
     **options: Any,
 ) -> Iterator[Result]:
@@ -116,11 +130,15 @@ def stylize_frames(
 
     With `flows`, a folder of .flo files (`load_flows`), it starts from the last result moved to the
     frame, and `temporal_weight` (30 if it is 0) holds it to that where the flows agree. The later
-    frames take `frame_steps` steps at full size. (Ruder, Dosovitskiy, Brox 2016, "Artistic style
-    transfer for videos".) Options are those of `stylize_steps`.
+    frames take `frame_steps` steps at full size, without it 0.3 times the steps of the first.
+    (Ruder, Dosovitskiy, Brox 2016, "Artistic style transfer for videos".) Options are those of
+    `stylize_steps`.
+
+    Flows are checked before this returns.
 
     Raises:
-        ValueError, DivergedError: as `stylize`. FlowError: a flow is missing or damaged.
+        ValueError, DivergedError: as `stylize`. FlowError: a flow is missing, damaged, or of
+            another size than its frames.
     """
     names = Config.__dataclass_fields__.keys() & options.keys()
     config = (config or Config()).replace(**{name: options.pop(name) for name in names})
@@ -132,6 +150,10 @@ def stylize_frames(
         raise ValueError("temporal_weight is given without flows")
     recombine = config.color == "recombine"
     weight = config.temporal_weight
+    if flows is not None:
+        _check_flows(flows, frames)
+    if frame_steps is None:
+        frame_steps = max(min(1, config.steps), round(FRAME_SHARE * config.steps))
     config = config.replace(temporal_weight=0, color="style" if recombine else config.color)
 
     def shown(result: Result, frame: Image) -> Result:
@@ -141,22 +163,37 @@ def stylize_frames(
         image = color.with_luminance(content, color.luminance(result.image))
         return dataclasses.replace(result, image=image)
 
-    last = stylize(frames[0], style, config=config, **options)
-    yield shown(last, frames[0])
     later = config.replace(
         steps=frame_steps, levels=1, level_sizes=None, level_steps=None, init="content"
     )
-    for number, frame in enumerate(frames[1:], 1):
-        shape = fit_size(frame.shape[:2], config.size)
-        start, previous = resize_image(last.image, shape), None
-        if flows is not None:
-            backward, forward = (resize_flow(each, shape) for each in load_flows(flows, number))
-            mask = consistency(backward, forward)
-            start = warp(start, backward)
-            previous = start, mask
-        settings = later.replace(temporal_weight=(weight or TEMPORAL_WEIGHT) if previous else 0)
-        last = stylize(frame, style, config=settings, start=start, previous=previous, **options)
-        yield shown(last, frame)
+
+    def results() -> Iterator[Result]:
+        last = stylize(frames[0], style, config=config, **options)
+        yield shown(last, frames[0])
+        for number, frame in enumerate(frames[1:], 1):
+            shape = fit_size(frame.shape[:2], config.size)
+            start, previous = resize_image(last.image, shape).clip(0, 1), None
+            if flows is not None:
+                backward, forward = (resize_flow(each, shape) for each in load_flows(flows, number))
+                mask = consistency(backward, forward)
+                start = warp(start, backward)
+                previous = start, mask
+            settings = later.replace(temporal_weight=(weight or TEMPORAL_WEIGHT) if previous else 0)
+            last = stylize(frame, style, config=settings, start=start, previous=previous, **options)
+            yield shown(last, frame)
+
+    return results()
+
+
+def _check_flows(flows: str | os.PathLike[str], frames: Sequence[Image]) -> None:
+    for number in range(1, len(frames)):
+        for name, flow in zip(("backward", "forward"), load_flows(flows, number), strict=True):
+            if flow.shape[:2] != frames[number].shape[:2]:
+                raise FlowError(
+                    f"{Path(flows)}: the {name} flow between frames {number} and {number + 1} has "
+                    f"{flow.shape[0]} x {flow.shape[1]} pixels; the frames have "
+                    f"{frames[number].shape[0]} x {frames[number].shape[1]}"
+                )
 
 
 def _number(path: Path) -> list[Any]:

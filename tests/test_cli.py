@@ -703,6 +703,26 @@ def test_an_output_that_is_read_is_refused(call, pictures, small, network_file, 
     assert snapshot(tmp_path) == before
 
 
+def test_a_video_into_its_own_frames_or_nowhere_is_refused(call, pictures, small, network_file):
+    content, style = pictures
+    os.mkdir("frames")
+    for number in (1, 2):
+        shutil.copy(content, f"frames/frame-{number:04}.png")
+    os.symlink("frames", "linked")
+    options = [*flags(small | {"steps": 1}), "--network", network_file]
+    before = snapshot(Path("frames"))
+    for out, message in (
+        ("frames", "frames: is read too"),
+        ("linked", "linked: is read too"),
+        ("/proc/o.gif", "cannot be written"),
+        ("/proc/frames", "cannot be written"),
+    ):
+        status, _, err = call("video", "frames", style, *options, "-o", out)
+        assert (status, len(err)) == (2, 1)
+        assert message in err[0]
+    assert snapshot(Path("frames")) == before
+
+
 def test_a_demo_leaves_pictures_that_are_not_its_own(call, pictures, tmp_path):
     os.mkdir("mine")
     for name in ("content.png", "style.png", "result.png"):

@@ -7,6 +7,7 @@ from test_flow import write
 
 from jnst.flow import FlowError
 from jnst.image_files import ImageError
+from jnst.images import load_image
 from jnst.video import frame_durations, load_frames, save_gif, stylize_frames
 
 
@@ -82,12 +83,37 @@ def test_every_frame_starts_from_the_last(network, frames, flows, small, arrays)
     assert plain[1].history.terms.temporal is None
 
 
-def test_a_missing_flow_is_named(network, frames, flows, small, arrays):
+def test_flows_are_checked_before_the_first_frame(network, frames, flows, small, arrays):
+    write(flows / "forward_1_2.flo", np.zeros((30, 40, 2), np.float32))
+    with pytest.raises(FlowError, match="forward flow between frames 1 and 2 has 30 x 40 pixels"):
+        stylize_frames(frames, arrays[1], flows=flows, **options(small, network))
     (flows / "forward_1_2.flo").unlink()
-    results = stylize_frames(frames, arrays[1], flows=flows, **options(small, network))
-    next(results)
     with pytest.raises(FlowError, match=r"forward_1_2.flo: cannot be read"):
-        next(results)
+        stylize_frames(frames, arrays[1], flows=flows, **options(small, network))
+
+
+def test_later_frames_take_a_share_of_the_steps(network, frames, small, arrays):
+    given = options(small, network) | {"frame_steps": None}
+    assert [result.steps for result in stylize_frames(frames, arrays[1], **given)] == [10, 3, 3]
+
+
+def test_frames_of_every_format_and_no_others(tmp_path):
+    for number, suffix in enumerate((".bmp", ".ppm", ".png"), 1):
+        Image.new("RGB", (4, 3), (number, 0, 0)).save(tmp_path / f"f{number}{suffix}")
+    (tmp_path / "._f1.png").write_bytes(b"of another system")
+    assert [round(float(frame[0, 0, 0]) * 255) for frame in load_frames(tmp_path)] == [1, 2, 3]
+
+
+def test_a_transparent_gif_is_as_a_picture(tmp_path):
+    drawn = np.zeros((64, 80, 4), np.uint8)
+    drawn[10:40, 10:40] = (200, 30, 30, 255)
+    later = Image.fromarray(np.roll(drawn, 5, 1))
+    path = tmp_path / "t.gif"
+    Image.fromarray(drawn).save(path, save_all=True, append_images=[later], disposal=2)
+    first, second = load_frames(path)
+    np.testing.assert_array_equal(first, load_image(path))
+    assert (second[0, 0] == 1).all() and (second[20, 12] == 1).all()
+    np.testing.assert_allclose(second[20, 42] * 255, (200, 30, 30), atol=1)
 
 
 def test_frames_compile_once(network, frames, small, arrays, programs):
