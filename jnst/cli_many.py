@@ -25,7 +25,7 @@ from jnst.cli_common import (
 )
 from jnst.cli_options import add_run_options, config_of, inputs_of, network_of, output_of
 from jnst.encoding import save_image
-from jnst.image_files import check_writable
+from jnst.image_files import check_place, check_writable
 from jnst.networks import load_network
 from jnst.outputs import check_no_input, check_no_numbered_input
 from jnst.record import Result
@@ -200,7 +200,7 @@ def video_command(options: argparse.Namespace) -> int:
     for picture in inputs_of(options, *options.style) if not gif else ():
         if picture and Path(str(picture)).parent.absolute() == out.absolute():
             check_no_numbered_input(out / "frame.png", [picture])
-    check_writable(out.with_suffix(".png") if gif else _nearest_folder(out) / "any.png")
+    check_place(out if gif else _nearest_folder(out) / "any.png")
     results = stylize_frames(
         frames,
         list(map(str, options.style)),

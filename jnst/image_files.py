@@ -52,16 +52,25 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     """Find out, before any work starts, whether `save_image` could write to `path`.
 
     Raises:
-        ImageError: the suffix is of no format that is written, the folder does not exist or cannot
-            be written to, or `path` is a folder, a device or a pipe.
+        ImageError: the suffix is of no format that is written, or as `check_place`.
     """
     path = Path(path)
+    if path.suffix.lower() not in WRITTEN_FORMATS and not path.is_dir():
+        accepted = ", ".join(WRITTEN_FORMATS)
+        raise ImageError(f"{path}: the suffix is {path.suffix!r}; accepted: {accepted}")
+    check_place(path)
+
+
+def check_place(path: Path) -> None:
+    """Find out whether a file could be written at `path`, whatever it is.
+
+    Raises:
+        ImageError: its folder does not exist or cannot be written to, or it is a folder, a device
+            or a pipe.
+    """
     try:
         if path.is_dir():
             raise ImageError(f"{path}: is a folder; a file in it is accepted, such as {path}/a.png")
-        if path.suffix.lower() not in WRITTEN_FORMATS:
-            accepted = ", ".join(WRITTEN_FORMATS)
-            raise ImageError(f"{path}: the suffix is {path.suffix!r}; accepted: {accepted}")
         if path.exists() and not path.is_file():
             raise ImageError(f"{path}: is not a regular file")
         if not path.parent.is_dir():
