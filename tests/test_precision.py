@@ -101,7 +101,7 @@ def test_a_kernel_that_is_no_number_makes_a_run_diverge(network, arrays, pooling
         jnst.stylize(
             *arrays,
             network=network.replace(params=params),
-            config=small_config(size=32, levels=1, steps=2, pooling=pooling),
+            config=small_config(size=40, levels=1, steps=2, pooling=pooling),
         )
 
 
