@@ -1,5 +1,6 @@
 """A batch in the middle of its way, as one file: what it takes to go on to the same result."""
 
+import importlib.metadata
 import json
 import os
 import struct
@@ -15,10 +16,12 @@ import numpy as np
 
 from jnst.atomic import atomic_path
 from jnst.batch import Snapshot
+from jnst.optimize import State
 from jnst.pyramid import Position, begin_level, level_optimizer
 from jnst.record import History
 from jnst.run import stack
 from jnst.task import Task
+from jnst.version import __version__
 
 DAMAGED = (
     *(OSError, EOFError, ValueError, LookupError, TypeError, OverflowError, MemoryError),
@@ -45,6 +48,8 @@ def save_checkpoint(
         "level": position.level,
         "steps": position.steps,
         "diverged": position.diverged,
+        "versions": _versions(),
+        "state": _places(position.state),
     }
     arrays: dict[str, Any] = {
         f"{kind}-{number}": np.asarray(leaf)
@@ -74,6 +79,8 @@ def _read(arrays: Any, tasks: Sequence[Task], names: Sequence[str], size: int) -
     label = json.loads(bytes(arrays["label"]))
     if label["names"] != list(names) or len(label["diverged"]) != size:
         return None
+    if label["versions"] != _versions():
+        return None
     item, levels = tasks[0].item, tasks[0].levels
     shape, optimizer = levels[label["level"]].shape, level_optimizer(item.config, label["level"])
 
@@ -84,11 +91,9 @@ def _read(arrays: Any, tasks: Sequence[Task], names: Sequence[str], size: int) -
         )
 
     state = jax.eval_shape(lambda: stack([begin_level(item, item.start, shape, optimizer)] * size))
-    restored = jax.tree.map(jnp.asarray, restore("state", state))
-    if [leaf.shape for leaf in jax.tree.leaves(restored)] != [
-        leaf.shape for leaf in jax.tree.leaves(state)
-    ]:  # Not the trees: no two `Partial` are equal.
+    if label["state"] != _places(state):
         return None
+    restored = jax.tree.map(jnp.asarray, restore("state", state))
     position = Position(
         label["level"],
         label["steps"],
@@ -98,3 +103,17 @@ def _read(arrays: Any, tasks: Sequence[Task], names: Sequence[str], size: int) -
     )
     histories = restore("history", tuple(History.empty(task.item.config) for task in tasks))
     return Checkpoint(Snapshot(position, histories), label["seconds"])
+
+
+def _versions() -> dict[str, str]:
+    """Those of what decides how a state is laid out, and how it goes on."""
+    packages = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "optax")}
+    return {"jnst": __version__} | packages
+
+
+def _places(state: State) -> list[list]:
+    """Each array of a state: where it is in it, its shape and its type."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return [
+        [jax.tree_util.keystr(path), list(leaf.shape), str(leaf.dtype)] for path, leaf in leaves
+    ]

@@ -5,7 +5,6 @@ import itertools
 import math
 import os
 import sys
-import tomllib
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,14 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import numpy as np
 
 from jnst.config import Config
+from jnst.documents import parse_toml, read_document
 from jnst.presets import NETWORKS, preset
 from jnst.settings import INITS
 from jnst.sweep_folder import SweepError, separate
 
 PICTURES = ("content", "style", "network")
 MOST_POINTS = 1_000_000
+MOST_BYTES = 2**24
 KEYS = ("title", "contents", "styles", "networks", "preset", "settings", "grid", "zip")
 RANGES: Mapping[str, Callable[..., np.ndarray]] = {"linspace": np.linspace, "logspace": np.logspace}
 
@@ -124,9 +125,12 @@ def read_plan(plan: str | os.PathLike[str] | Mapping[str, Any]) -> Plan:
         return _plan("plan", _plain(plan), Path())
     path = Path(plan)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SweepError(f"{path}: cannot be read ({error.strerror})") from None
+        text = read_document(path, most_bytes=MOST_BYTES)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise SweepError(f"{path}: cannot be read ({said})") from None
+    try:
+        content = parse_toml(text)
     except ValueError as error:
         raise SweepError(f"{path}: is not TOML ({error})") from None
     return _plan(path.stem, content, path.parent)

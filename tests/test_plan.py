@@ -125,11 +125,14 @@ def test_settings_stay_where_an_axis_varies_what_they_hang_on():
 
 
 def test_files_that_are_not_plans(tmp_path):
-    with pytest.raises(jnst.SweepError, match=r"none.toml: cannot be read \(No such file"):
+    with pytest.raises(jnst.SweepError, match=r"none.toml: cannot be read \(there is no such file"):
         read_plan(tmp_path / "none.toml")
     (tmp_path / "a.toml").write_text("contents = [")
     with pytest.raises(jnst.SweepError, match=r"a.toml: is not TOML \("):
         read_plan(tmp_path / "a.toml")
     (tmp_path / "b.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(jnst.SweepError, match=r"b.toml: is not TOML \("):
+    with pytest.raises(jnst.SweepError, match=r"b.toml: cannot be read \(not text"):
         read_plan(tmp_path / "b.toml")
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 9000)
+    with pytest.raises(jnst.SweepError, match=r"deep.toml: is not TOML \(nested"):
+        read_plan(tmp_path / "deep.toml")

@@ -231,6 +231,24 @@ def test_a_checkpoint_that_is_cut_off_is_none(tmp_path, plan, monkeypatch, cut):
     assert untimed(tmp_path / "again") == untimed(tmp_path / "whole")
 
 
+def test_a_checkpoint_of_another_release_is_none(tmp_path, plan, monkeypatch):
+    monkeypatch.setattr(pace, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
+        next(opened.run())
+    checkpoint = sys.modules["jnst.checkpoint"]
+    task = next(iter(jnst.read_plan(plan).points()))
+    tasks = [sweep_module.task_of(jnst.read_plan(plan), task, {})]
+    path = tmp_path / "sweep" / "checkpoint.npz"
+    with np.load(path) as arrays:
+        label = json.loads(bytes(arrays["label"]))
+    names, size = label["names"], len(label["diverged"])
+    tasks *= len(names)
+    assert checkpoint.load_checkpoint(path, tasks, names, size=size) is not None
+    assert label["state"][0][0].startswith(".")  # the name of a field
+    monkeypatch.setattr(checkpoint, "__version__", "another")
+    assert checkpoint.load_checkpoint(path, tasks, names, size=size) is None
+
+
 KILLED = """
 import os, signal, sys
 from jnst import cli
