@@ -79,10 +79,15 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 def fail(message: str, status: int) -> int:
     """Print one line on standard error, if anybody listens; returns the status."""
-    with contextlib.suppress(OSError, ValueError):  # a terminal that was closed
+    say(message)
+    return status
+
+
+def say(message: str) -> None:
+    """Print one line on standard error, if anybody listens."""
+    with contextlib.suppress(OSError, ValueError):  # a terminal that was closed, a full disk
         if sys.stderr is not None:
             print(f"jnst: {printable(message)}", file=sys.stderr, flush=True)
-    return status
 
 
 def reason(error: Exception) -> str:

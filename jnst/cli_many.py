@@ -92,7 +92,8 @@ def batch_command(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    check_writable(folder / "any.png")
+    for name in names:
+        check_writable(folder / name)
 
     def save(results: dict[int, Result]) -> None:
         for number, result in results.items():
@@ -126,7 +127,8 @@ def _follow(
                     status=f"step {last.steps}/{last.config.steps}",
                 )
                 if progress.finished:
-                    save(progress.results)
+                    with uninterrupted():
+                        save(progress.results)
         except KeyboardInterrupt:
             if not results:
                 raise

@@ -21,6 +21,7 @@ from jnst.cli_common import (
     noticing,
     picture_path,
     progress_bar,
+    say,
     terminal,
     uninterrupted,
 )
@@ -168,7 +169,10 @@ def _write_last(results: Iterator[Result], out: Path, save_every: int | None) ->
                 advance(result)
                 if save_every and result.steps // save_every > saved:
                     saved = result.steps // save_every
-                    result.save(out.with_stem(f"{out.stem}-{result.steps:04}"))
+                    try:
+                        result.save(out.with_stem(f"{out.stem}-{result.steps:04}"))
+                    except ImageError as error:  # the last one may find its place
+                        say(str(error))
     except KeyboardInterrupt:
         if not result.steps:
             raise

@@ -1,7 +1,6 @@
 """`jnst sweep`, `report` and `grid`: many settings, and what came of them."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from jnst.cli_common import (
     noticing,
     picture_path,
     progress_bar,
+    say,
     terminal,
 )
 from jnst.encoding import save_image
@@ -64,7 +64,7 @@ def sweep_command(options: argparse.Namespace) -> int:
     progress: SweepProgress | None = None
     with open_sweep(options.plan, options.output, batch_size=options.batch_size) as opened:
         outline = opened.outline
-        print(_tell(outline), file=sys.stderr)
+        say(_tell(outline))
         try:
             with progress_bar() as bar:
                 task = bar.add_task("", total=outline.points, status="compiling")
@@ -122,7 +122,7 @@ def _tell(outline: Outline) -> str:
     if left:
         parts.append(f"{_count(outline.programs, 'program')} to compile")
         parts.append(f"about {_duration(outline.seconds)} and {decimal(outline.bytes)}")
-    return f"jnst: {', '.join(parts)}"
+    return ", ".join(parts)
 
 
 def _count(number: int, name: str) -> str:

@@ -55,10 +55,16 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         ImageError: the suffix is of no format that is written, or as `check_place`.
     """
     path = Path(path)
+    _check_name(path)
     if path.suffix.lower() not in WRITTEN_FORMATS and not path.is_dir():
         accepted = ", ".join(WRITTEN_FORMATS)
         raise ImageError(f"{path}: the suffix is {path.suffix!r}; accepted: {accepted}")
     check_place(path)
+
+
+def _check_name(path: Path) -> None:
+    if "\0" in str(path):
+        raise ImageError(f"{shown(str(path))}: no file has such a name")
 
 
 def check_place(path: Path) -> None:
@@ -68,6 +74,7 @@ def check_place(path: Path) -> None:
         ImageError: its folder does not exist or cannot be written to, or it is a folder, a device
             or a pipe.
     """
+    _check_name(path)
     try:
         if path.is_dir():
             raise ImageError(f"{path}: is a folder; a file in it is accepted, such as {path}/a.png")
@@ -85,6 +92,7 @@ def check_place(path: Path) -> None:
 
 
 def read_bytes(path: Path) -> bytes:
+    _check_name(path)
     try:
         if path.exists() and not path.is_file():
             raise ImageError(f"{path}: is {'a folder' if path.is_dir() else 'not a regular file'}")

@@ -19,11 +19,11 @@ def check_no_input(path: str | os.PathLike[str], inputs: Iterable[object]) -> No
 
 def check_no_numbered_input(path: str | os.PathLike[str], inputs: Iterable[object]) -> None:
     """ValueError if a file that is read is one of `path`'s series: NAME-0050.png and so on."""
-    path = Path(path)
+    path, inputs = Path(path), list(inputs)
     series = re.compile(rf"{re.escape(path.stem)}-\d{{4,}}{re.escape(path.suffix)}")
-    for each in _files(inputs):
-        if series.fullmatch(each.name) and _same(path.parent, each.absolute().parent):
-            raise ValueError(f"{each}: would be written over; give another name to write to")
+    for each in path.parent.iterdir():
+        if series.fullmatch(each.name):
+            check_no_input(each, inputs)
 
 
 def _files(inputs: Iterable[object]) -> Iterable[Path]:

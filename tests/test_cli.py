@@ -24,6 +24,8 @@ from PIL import Image
 import jnst
 from jnst import cli, cli_common, cli_many, cli_options, cli_run, demo
 from jnst.cli_common import interruptible, noticing
+from jnst.image_files import check_writable
+from jnst.outputs import check_no_numbered_input
 from jnst.stylize import stylize_steps
 
 
@@ -721,6 +723,29 @@ def test_a_video_into_its_own_frames_or_nowhere_is_refused(call, pictures, small
         assert (status, len(err)) == (2, 1)
         assert message in err[0]
     assert snapshot(Path("frames")) == before
+
+
+def test_a_series_that_leads_to_an_input_is_refused(tmp_path):
+    for name, there in (("a-0050.png", "b.png"), ("c.png", "d-0050.png")):
+        (tmp_path / there).write_bytes(b"")
+        (tmp_path / name).symlink_to(tmp_path / there)
+    for out, read in (("a.png", "b.png"), ("d.png", "c.png")):
+        with pytest.raises(ValueError, match="is read too"):
+            check_no_numbered_input(tmp_path / out, [tmp_path / read])
+
+
+def test_a_picture_between_that_has_no_place_loses_nothing(stylize):
+    os.mkdir("out-0005.png")
+    status, _, err = stylize("-o", "out.png", "--save-every", 5)
+    assert (status, len(err)) == (0, 1)
+    assert "out-0005.png: is a folder" in err[0]
+    assert jnst.load_recipe("out.png")["steps"] == 6
+
+
+def test_names_that_no_file_has():
+    for function in (jnst.load_image, check_writable):
+        with pytest.raises(jnst.ImageError, match="no file has such a name"):
+            function("a\0b.png")
 
 
 def test_a_demo_leaves_pictures_that_are_not_its_own(call, pictures, tmp_path):
