@@ -58,8 +58,6 @@ def open_url(url: str, headers: Mapping[str, str], *, most_bytes: int) -> http.c
     for _ in range(MOST_REDIRECTIONS + 1):
         request = urllib.request.Request(url, headers=dict(headers))
         response = opener.open(request, timeout=TIMEOUT)
-        if response is None:
-            raise NetworkError("the proxy of the environment is of no kind that is known")
         location = response.headers.get("Location")
         if response.status not in _REDIRECTIONS or location is None:
             response.pace.allow(MOST_HEADERS + 8 * most_bytes)  # chunks of one byte take six
@@ -79,8 +77,8 @@ def reason(error: Exception) -> str:
 
 
 def _redirected(url: str, location: str) -> str:
-    new = urllib.parse.urljoin(url, location)
     try:
+        new = urllib.parse.urljoin(url, location)
         check_url(new)
     except ValueError as error:
         raise NetworkError(f"redirects: {error}") from None

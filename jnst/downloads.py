@@ -82,6 +82,8 @@ def fetch(download: Download, folder: Path, *, progress: Progress | None = None)
             return target
     if kept := _size(part):
         failures.append(f"{kept} of {download.bytes} bytes are kept, to go on from")
+    else:
+        part.unlink(missing_ok=True)
     raise NetworkError("; ".join(failures))
 
 
