@@ -5,6 +5,8 @@ from jnst.batch import interpolate, interpolate_steps, stylize_batch, stylize_ba
 from jnst.canonical import network_digest, write_network
 from jnst.config import Config, Terms
 from jnst.encoding import save_image
+from jnst.frames import open_frames
+from jnst.gif_files import save_gif
 from jnst.image_files import ImageError
 from jnst.images import load_image
 from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
@@ -39,7 +41,7 @@ from jnst.sweep import Outline, Sweep, SweepProgress, open_sweep, sweep
 from jnst.sweep_folder import SweepError, SweptPoint, read_sweep
 from jnst.version import __version__
 from jnst.vgg import VGG19, Network, NetworkError, extract_features, prepare_network
-from jnst.video import load_frames, save_gif, stylize_frames
+from jnst.video import stylize_frames
 
 __all__ = [
     "PRESETS",
@@ -77,7 +79,6 @@ __all__ = [
     "init",
     "interpolate",
     "interpolate_steps",
-    "load_frames",
     "load_image",
     "load_network",
     "load_recipe",
@@ -87,6 +88,7 @@ __all__ = [
     "named_optimizer",
     "network_digest",
     "normalize_network",
+    "open_frames",
     "open_sweep",
     "plan_levels",
     "port_network",

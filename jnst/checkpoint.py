@@ -1,33 +1,20 @@
 """A batch in the middle of its way, as one file: what it takes to go on to the same result."""
 
-import importlib.metadata
-import json
 import os
-import struct
-import zipfile
-import zlib
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jnst.atomic import atomic_path
+from jnst.array_files import DAMAGED, load_arrays, save_arrays, state_versions
 from jnst.batch import Snapshot
 from jnst.optimize import State
 from jnst.pyramid import Position, begin_level, level_optimizer
 from jnst.record import History
 from jnst.run import stack
 from jnst.task import Task
-from jnst.version import __version__
-
-DAMAGED = (
-    *(OSError, EOFError, ValueError, LookupError, TypeError, OverflowError, MemoryError),
-    *(NotImplementedError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error),
-)
-"""What a file that is cut off or changed makes numpy and zipfile raise."""
 
 
 class Checkpoint(NamedTuple):
@@ -48,7 +35,7 @@ def save_checkpoint(
         "level": position.level,
         "steps": position.steps,
         "diverged": position.diverged,
-        "versions": _versions(),
+        "versions": state_versions(),
         "state": _places(position.state),
     }
     arrays: dict[str, Any] = {
@@ -60,8 +47,7 @@ def save_checkpoint(
         )
         for number, leaf in enumerate(jax.tree.leaves(tree))
     }
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, label=np.frombuffer(json.dumps(label).encode(), np.uint8), **arrays)
+    save_arrays(path, label, arrays)
 
 
 def load_checkpoint(
@@ -69,17 +55,21 @@ def load_checkpoint(
 ) -> Checkpoint | None:
     """The checkpoint of these tasks, run as a batch of `size`; None if the file holds none."""
     try:
-        with np.load(Path(path), allow_pickle=False) as arrays:
-            return _read(arrays, tasks, names, size)
+        return _read(*load_arrays(path), tasks, names, size)
     except DAMAGED:
         return None
 
 
-def _read(arrays: Any, tasks: Sequence[Task], names: Sequence[str], size: int) -> Checkpoint | None:
-    label = json.loads(bytes(arrays["label"]))
+def _read(
+    label: Any,
+    arrays: Mapping[str, np.ndarray],
+    tasks: Sequence[Task],
+    names: Sequence[str],
+    size: int,
+) -> Checkpoint | None:
     if label["names"] != list(names) or len(label["diverged"]) != size:
         return None
-    if label["versions"] != _versions():
+    if label["versions"] != state_versions():
         return None
     item, levels = tasks[0].item, tasks[0].levels
     shape, optimizer = levels[label["level"]].shape, level_optimizer(item.config, label["level"])
@@ -103,12 +93,6 @@ def _read(arrays: Any, tasks: Sequence[Task], names: Sequence[str], size: int) -
     )
     histories = restore("history", tuple(History.empty(task.item.config) for task in tasks))
     return Checkpoint(Snapshot(position, histories), label["seconds"])
-
-
-def _versions() -> dict[str, str]:
-    """Those of what decides how a state is laid out, and how it goes on."""
-    packages = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "optax")}
-    return {"jnst": __version__} | packages
 
 
 def _places(state: State) -> list[list]:

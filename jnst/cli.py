@@ -32,6 +32,7 @@ from jnst.cli_many import add_many_commands
 from jnst.cli_network import add_network_commands
 from jnst.cli_run import add_run_commands
 from jnst.cli_sweep import add_sweep_commands
+from jnst.cli_video import add_video_commands
 from jnst.config import Config
 from jnst.downloads import cache_folder
 from jnst.networks import NetworkWarning
@@ -158,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_run_commands(commands)
     add_many_commands(commands)
+    add_video_commands(commands)
     add_sweep_commands(commands)
     add_command(commands, "presets", presets_command)
     command = add_command(commands, "show", show_command)

@@ -1,4 +1,4 @@
-"""`jnst batch`, `interpolate` and `video`: many pictures."""
+"""`jnst batch` and `interpolate`: many pictures."""
 
 import argparse
 import itertools
@@ -25,11 +25,9 @@ from jnst.cli_common import (
 )
 from jnst.cli_options import add_run_options, config_of, inputs_of, network_of, output_of
 from jnst.encoding import save_image
-from jnst.image_files import check_place, check_writable
-from jnst.networks import load_network
-from jnst.outputs import check_no_input, check_no_numbered_input
+from jnst.image_files import check_writable
+from jnst.outputs import check_no_input
 from jnst.record import Result
-from jnst.video import frame_durations, load_frames, save_gif, stylize_frames
 
 
 def add_many_commands(commands: Any) -> None:
@@ -54,25 +52,6 @@ def add_many_commands(commands: Any) -> None:
     command.add_argument("style", type=picture_path, nargs=2)
     command.add_argument("--count", type=int, default=5, help="pictures in the strip (%(default)s)")
     add_run_options(command, saves=False)
-
-    command = add_command(commands, "video", video_command)
-    command.add_argument("frames", type=Path, help="a GIF, or a folder of pictures")
-    command.add_argument(
-        "style", type=picture_path, nargs="+", help="the pictures whose manner is taken"
-    )
-    command.add_argument(
-        "--flow",
-        type=Path,
-        metavar="FOLDER",
-        help="optical flow: backward_2_1.flo, forward_1_2.flo, and so on",
-    )
-    command.add_argument(
-        "--frame-steps",
-        type=int,
-        metavar="N",
-        help="steps of every frame after the first (unset: 0.3 times --steps)",
-    )
-    add_run_options(command, output="a .gif file, or a folder", saves=False)
 
 
 def batch_command(options: argparse.Namespace) -> int:
@@ -185,56 +164,3 @@ def interpolate_command(options: argparse.Namespace) -> int:
     diverged = [str(number) for number, each in enumerate(made, 1) if each.diverged is not None]
     wrote = f"wrote {out}" + (f", diverged: picture {', '.join(diverged)}" if diverged else "")
     return _report(wrote, interrupted, bool(diverged))
-
-
-def video_command(options: argparse.Namespace) -> int:
-    """`jnst video`: a GIF or a folder of frames, each started from the last."""
-    frames, durations = load_frames(options.frames), frame_durations(options.frames)
-    out = options.output
-    gif = out.suffix.lower() == ".gif"
-    if not gif and out.suffix:
-        raise ValueError(f"{out}: a .gif file or a folder is accepted")
-    if gif and not out.parent.is_dir():
-        raise ValueError(f"{out}: there is no folder {out.parent}")
-    if not gif and out.exists() and not out.is_dir():
-        raise ValueError(f"{out}: is not a folder")
-    check_no_input(out, [options.frames])
-    for picture in inputs_of(options, *options.style) if not gif else ():
-        if picture and Path(str(picture)).parent.absolute() == out.absolute():
-            check_no_numbered_input(out / "frame.png", [picture])
-    check_place(out if gif else _nearest_folder(out) / "any.png")
-    results = stylize_frames(
-        frames,
-        list(map(str, options.style)),
-        flows=options.flow,
-        frame_steps=_frame_steps(options),
-        network=load_network(network_of(options, options.style)),
-        config=config_of(options, {}),
-    )
-    done: list[np.ndarray] = []
-    interrupted = False
-    try:
-        for result in noticing(results):
-            done.append(result.image)
-            if gif:  # what there is, is never lost
-                save_gif(out, done, milliseconds=durations)
-            else:
-                out.mkdir(parents=True, exist_ok=True)
-                result.save(out / f"frame-{len(done):04}.png")
-            terminal().print(f"{len(done)} of {len(frames)}")
-    except KeyboardInterrupt:
-        if not done:
-            raise
-        interrupted = True
-    return _report(f"wrote {len(done)} of {len(frames)} frames to {out}", interrupted, failed=False)
-
-
-def _frame_steps(options: argparse.Namespace) -> int | None:
-    if options.frame_steps is None:
-        return None
-    return whole_number("--frame-steps", options.frame_steps, minimum=1)
-
-
-def _nearest_folder(path: Path) -> Path:
-    """The folder that is there, in which the others would be made."""
-    return next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.is_dir())

@@ -27,6 +27,8 @@ def load_flow(path: str | os.PathLike[str]) -> Flow:
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():
+            raise FlowError(f"{path}: is no regular file")
         data = path.read_bytes()
     except OSError as error:
         raise FlowError(f"{path}: cannot be read ({error.strerror})") from None
@@ -44,8 +46,8 @@ def load_flow(path: str | os.PathLike[str]) -> Flow:
 def resize_flow(flow: Flow, shape: tuple[int, int]) -> Flow:
     """A flow between frames of another size: bilinear, its vectors scaled as the frames are."""
     height, width = flow.shape[:2]
-    rows = (np.arange(shape[0]) + 0.5) * height / shape[0] - 0.5
-    columns = (np.arange(shape[1]) + 0.5) * width / shape[1] - 0.5
+    rows = ((np.arange(shape[0]) + 0.5) * height / shape[0] - 0.5).clip(0, height - 1)
+    columns = ((np.arange(shape[1]) + 0.5) * width / shape[1] - 0.5).clip(0, width - 1)
     grid = np.stack(np.meshgrid(columns, rows), -1)
     return _sample(flow, grid) * np.array([shape[1] / width, shape[0] / height], np.float32)
 
@@ -53,7 +55,8 @@ def resize_flow(flow: Flow, shape: tuple[int, int]) -> Flow:
 def warp(image: Image, flow: Flow) -> Image:
     """The image that has at each pixel p the colour of `image` at p + flow(p), bilinear.
 
-    With the flow back from this frame to the last, what the last frame is in this one.
+    With the flow back from this frame to the last, what the last frame is in this one; beyond its
+    border, the reflection.
     """
     height, width = flow.shape[:2]
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1)
@@ -80,10 +83,16 @@ def consistency(backward: Flow, forward: Flow) -> Mask:
     return (~(hidden | edge | outside)).astype(np.float32)
 
 
+def _mirrored(places: Mask, count: int) -> Mask:
+    """Places on a side of so many pixels; those beyond its ends are reflected there."""
+    last = max(count - 1, 1)
+    return (last - np.abs(places % (2 * last) - last)).clip(0, count - 1)
+
+
 def _sample(image: Image, grid: Flow) -> Image:
-    """The image at places (x, y), bilinear; beyond the border its nearest pixel."""
+    """The image at places (x, y), bilinear; beyond the border its reflection."""
     height, width = image.shape[:2]
-    x, y = grid[..., 0].clip(0, width - 1), grid[..., 1].clip(0, height - 1)
+    x, y = _mirrored(grid[..., 0], width), _mirrored(grid[..., 1], height)
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)
     right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
     across, down = (x - left)[..., None], (y - top)[..., None]

@@ -66,9 +66,10 @@ class StyleTarget(struct.PyTreeNode):
 class Targets(struct.PyTreeNode):
     """What the image is compared with, and how.
 
-    `content` holds feature maps (H, W, C) by layer, `style` the targets of each style term. Where
-    `keep` (H, W) is 1 the image is `original`, the content, which the Laplacian is compared with
-    too. `previous` is the image that the temporal term is compared with, and where (H, W). The
+    `content` holds feature maps (H, W, C) by layer, `style` the targets of each style term.
+    `original` is the content, which the Laplacian is compared with. `fixed` is an image and where
+    (H, W) it stands whatever is optimised, `previous` one that the temporal term is compared with,
+    and where. The
     total variation is taken in units of `total_variation`, the styles' own under the relative
     convention and else 1. The image that all this is for has `layout.margin` pixels on each side
     that are no part of the picture.
@@ -77,7 +78,7 @@ class Targets(struct.PyTreeNode):
     content: Mapping[str, Float[Array, "_h _w _c"]]
     style: Mapping[str, tuple[StyleTarget, ...]]
     original: Image
-    keep: Mask | None
+    fixed: tuple[Image, Mask] | None
     previous: tuple[Image, Mask] | None
     total_variation: Float[Array, ""]
     layout: Config = struct.field(pytree_node=False)
@@ -100,7 +101,8 @@ def make_targets(
     the content's type. `regions` are the content's masks in [0, 1];
     without them there is one region, everything. The share of a region is its area's. What is in no
     region that has a style keeps its content. `previous` is what the last frame of a video
-    became, moved to this one, and a mask (H, W) of where that is reliable.
+    became, moved to this one, and a mask (H, W) of where that is reliable: there the image is held
+    to it by `temporal_weight`, or is it, if that is 0.
 
     Raises:
         ValueError: an image that is too small for the layers; a style for a region that is not
@@ -129,16 +131,18 @@ def make_targets(
         )
         for term in config.style_terms()
     }
-    keep = _kept(parts) if regions is not None and parts else None
-    if bool(config.temporal_weight) != (previous is not None):
-        raise ValueError("temporal_weight and a previous frame are given together or not at all")
+    fixed = (original, _without_style(parts)) if regions is not None and parts else None
+    if config.temporal_weight and previous is None:
+        raise ValueError("temporal_weight is given without a previous frame")
     if previous is not None:
         image, mask = previous
         padded = add_margin(mask[..., None], config.margin)[..., 0]
         previous = add_margin(image, config.margin), padded
+    if not config.temporal_weight and previous is not None:
+        fixed, previous = _both_fixed(fixed, previous), None
     variation = _variation(styles, config, content.dtype)
     return Targets(
-        content_maps, style_targets, original, keep, previous, variation, config.layout()
+        content_maps, style_targets, original, fixed, previous, variation, config.layout()
     )
 
 
@@ -156,7 +160,7 @@ def total_loss(
         ValueError: an image whose features differ in shape from the targets.
     """
     layout = targets.layout
-    image = keep_content(image, targets)
+    image = hold_fixed(image, targets)
     terms = {term.name: term for term in layout.style_terms()}
     features = extract_features(
         network, image, layout.layers(), pooling=layout.pooling, precision=layout.precision
@@ -195,11 +199,12 @@ def total_loss(
     return jax.tree.reduce(jnp.add, products), values
 
 
-def keep_content(image: Image, targets: Targets) -> Image:
-    """The image, and the content where there is no style."""
-    if targets.keep is None:
+def hold_fixed(image: Image, targets: Targets) -> Image:
+    """The image, and what is fixed where it is: the content where there is no style."""
+    if targets.fixed is None:
         return image
-    return image + targets.keep[..., None] * (targets.original - image)
+    fixed, where = targets.fixed
+    return image + where[..., None] * (fixed - image)
 
 
 @jax.custom_vjp
@@ -276,9 +281,19 @@ def _regions(
     ]
 
 
-def _kept(parts: Sequence[_Part]) -> Mask:
+def _without_style(parts: Sequence[_Part]) -> Mask:
     masks = [part.mask for part in parts if part.mask is not None]
     return 1 - jnp.clip(jnp.stack(masks).sum(0), 0, 1)
+
+
+def _both_fixed(first: tuple[Image, Mask] | None, second: tuple[Image, Mask]) -> tuple[Image, Mask]:
+    """One image of two, the first of which stands before the second."""
+    if first is None:
+        return second
+    share = (1 - first[1]) * second[1]
+    where = first[1] + share
+    part = share / jnp.maximum(where, jnp.finfo(where.dtype).tiny)
+    return first[0] + part[..., None] * (second[0] - first[0]), where
 
 
 def _style_maps(

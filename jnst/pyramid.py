@@ -15,7 +15,7 @@ from jnst.objective import (
     Style,
     Targets,
     add_margin,
-    keep_content,
+    hold_fixed,
     make_targets,
     remove_margin,
     total_loss,
@@ -50,7 +50,7 @@ _make_targets = jax.jit(make_targets, static_argnums=3)
 @jax.jit
 def _cut_out(canvases: jax.Array, targets: Targets) -> jax.Array:
     def cut_out(canvas: jax.Array, targets: Targets) -> jax.Array:
-        return remove_margin(keep_content(canvas, targets), targets.layout.margin)
+        return remove_margin(hold_fixed(canvas, targets), targets.layout.margin)
 
     return jax.vmap(cut_out)(canvases, targets)
 

@@ -21,8 +21,8 @@ class SupportsArray(Protocol):
     def __array__(self) -> np.ndarray: ...
 
 
-Source: TypeAlias = str | os.PathLike[str] | PillowImage.Image | SupportsArray
-"""A picture: a path, a PIL image, or an array of uint8, uint16 or floats in [0, 1]."""
+Source: TypeAlias = str | os.PathLike[str] | PillowImage.Image | SupportsArray | Picture
+"""A picture: a path, a PIL image, an array of uint8, uint16 or floats in [0, 1], or one opened."""
 
 
 def open_picture(name: str, source: Source, *, size: int | None = None) -> Picture:
@@ -36,6 +36,8 @@ def open_picture(name: str, source: Source, *, size: int | None = None) -> Pictu
         ImageError: a file that cannot be read.
         ValueError: anything else; the message says what came.
     """
+    if isinstance(source, Picture):
+        return source
     if isinstance(source, str | os.PathLike):
         return load_picture(source, size=size)
     if isinstance(source, PillowImage.Image):
@@ -59,7 +61,7 @@ def listed(name: str, given: Any, *, axes: int = 3) -> list[Any]:
     Raises:
         ValueError: it is None, or no kind of list.
     """
-    if isinstance(given, str | os.PathLike | PillowImage.Image):
+    if isinstance(given, str | os.PathLike | PillowImage.Image | Picture):
         return [given]
     if hasattr(given, "__array__") or hasattr(given, "__array_interface__"):
         array = as_array(name, given)

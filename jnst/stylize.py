@@ -15,7 +15,7 @@ from jnst.pyramid import check_levels, run_levels
 from jnst.record import History, Result, network_identity
 from jnst.settings import LARGEST_SIDE
 from jnst.sources import Source, listed, open_picture
-from jnst.task import prepare
+from jnst.task import Task, prepare
 from jnst.vgg import Network, prepare_network
 
 GREY = 0.5
@@ -31,7 +31,7 @@ def stylize(content: Source, style: Source | Sequence[Source], **options: Any) -
             `NetworkError` are ValueErrors).
         DivergedError: the loss stopped being finite; its `result` has the best image before.
     """
-    return _last(stylize_steps(content, style, **options))
+    return last_of(stylize_steps(content, style, **options))
 
 
 def texture(style: Source | Sequence[Source], **options: Any) -> Result:
@@ -44,7 +44,7 @@ def texture(style: Source | Sequence[Source], **options: Any) -> Result:
     Raises:
         ValueError, DivergedError: as `stylize`.
     """
-    return _last(texture_steps(style, **options))
+    return last_of(texture_steps(style, **options))
 
 
 def reconstruct(content: Source, **options: Any) -> Result:
@@ -58,7 +58,7 @@ def reconstruct(content: Source, **options: Any) -> Result:
     Raises:
         ValueError, DivergedError: as `stylize`.
     """
-    return _last(reconstruct_steps(content, **options))
+    return last_of(reconstruct_steps(content, **options))
 
 
 def texture_steps(
@@ -113,8 +113,9 @@ def stylize_steps(
     that counts. A mask is a grey picture of the aspect of its own, white for 1; one colour drawn on
     transparency is 1 where it is drawn. `start` is the first image in the place of the one that
     `init` names. `previous` is the last frame of a video, moved to this one, and a mask of where
-    that is reliable: `temporal_weight` holds the image to it. `network` is what `load_network`
-    takes, or a `Network`. `settings` are fields of `Config`, over those of `config`.
+    that is reliable: there `temporal_weight` holds the image to it, or, if that is 0, it stays.
+    `network` is what `load_network` takes, or a `Network`. `settings` are fields of `Config`, over
+    those of `config`.
 
     Everything is checked before this returns. The images are of full size, however far the run is.
 
@@ -136,19 +137,24 @@ def stylize_steps(
     identity = network_identity(loaded, "" if isinstance(network, Network) else str(network))
     # One that was loaded here is held by nothing else, and need not be in memory twice.
     prepared = prepare_network(loaded, config.layers(), precision=config.precision)
+    return run_task(prepared, task, identity)
 
-    def results() -> Iterator[Result]:
-        history = History.empty(config)
-        yield task.result(task.item.start, history, identity)
-        for position, info in run_levels(prepared, [task.item], levels=task.levels):
-            [image], [diverged] = position.images, position.diverged
-            history = history.extend(max(task.levels[position.level].shape), info, 0)
-            if diverged is not None:
-                result = task.result(image, history, identity, diverged)
-                raise DivergedError(diverged, result.image, result)
-            yield task.result(image, history, identity)
 
-    return results()
+def run_task(network: Network, task: Task, identity: dict[str, str]) -> Iterator[Result]:
+    """The Result so far of one picture, from before the first step on.
+
+    Raises:
+        DivergedError: its `result` has the best image before.
+    """
+    history = History.empty(task.item.config)
+    yield task.result(task.item.start, history, identity)
+    for position, info in run_levels(network, [task.item], levels=task.levels):
+        [image], [diverged] = position.images, position.diverged
+        history = history.extend(max(task.levels[position.level].shape), info, 0)
+        if diverged is not None:
+            result = task.result(image, history, identity, diverged)
+            raise DivergedError(diverged, result.image, result)
+        yield task.result(image, history, identity)
 
 
 def _config(options: dict[str, Any], *, init: str, **always: Any) -> Config:
@@ -175,6 +181,7 @@ def _no_color(name: str, config: Config) -> None:
         raise ValueError(f"{name} has no two pictures whose colours could differ; color is 'style'")
 
 
-def _last(results: Iterator[Result]) -> Result:
+def last_of(results: Iterator[Result]) -> Result:
+    """The last of some results, of which no other is kept."""
     [result] = collections.deque(results, maxlen=1)
     return result

@@ -116,11 +116,16 @@ def prepare(
     )
 
 
+def opened_size(config: Config) -> int:
+    """The longer side, in pixels, at which a style is opened if it has more."""
+    return round(config.size * max(config.style_scale, 1))
+
+
 def _open_styles(
     sources: Sequence[Source], config: Config
 ) -> tuple[list[Image], list[Mask | None], list[Seen | None]]:
     """The styles' colours, their alphas, and where they are seen."""
-    needed = round(config.size * max(config.style_scale, 1))
+    needed = opened_size(config)
     images, opacities, seen = [], [], []
     for name, source in numbered("style", sources):
         picture = open_picture(name, source, size=needed)

@@ -1,201 +1,249 @@
-"""Sequences: frames from a folder or a GIF, each started from the last."""
+"""Sequences: every frame is started from the one before it, and held to it where it can be."""
 
 import dataclasses
+import itertools
+import math
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from PIL import Image as PillowImage
-from PIL import ImageSequence
+from PIL import ImageFilter
 
 from jnst import color
-from jnst.atomic import atomic_path
-from jnst.config import Config
+from jnst.checks import whole_number
+from jnst.config import Config, config_or_default
 from jnst.flow import FlowError, consistency, load_flow, resize_flow, warp
-from jnst.image_files import ImageError
-from jnst.images import load_image
-from jnst.record import Result
+from jnst.frames import check_frames, frame_numbers
+from jnst.networks import load_network
+from jnst.record import Result, network_identity
 from jnst.resizing import fit_size, resize_image
-from jnst.sources import open_picture
-from jnst.stylize import Source, stylize
+from jnst.sources import Source, listed, name_of, numbered, open_picture
+from jnst.stylize import last_of, run_task
+from jnst.task import opened_size, prepare
+from jnst.vgg import Network, prepare_network
 
 Image = Float[np.ndarray, "h w 3"]
+Mask = Float[np.ndarray, "h w"]
 
-TEMPORAL_WEIGHT = 30.0
-"""Of the temporal term where flows are given. At 200 what comes into view stayed a photograph."""
-
-FRAME_MILLISECONDS = 100
-
-PICTURES = (
-    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"),
-    *(".bmp", ".ppm", ".pgm", ".pbm", ".pnm", ".avif"),
-)
-"""Files of a folder that are frames; hidden ones, as other systems leave them, are not."""
+TEMPORAL_WEIGHT = 300.0
+"""Of the temporal term, if none is given."""
 
 FRAME_SHARE = 0.3
 """Of a run's steps, that every frame after the first takes: it starts from the one before."""
 
+_OLD = 0.5
+"""Of what is new in a frame, the share of its start that is the last result: its strokes without
+what was there before."""
 
-def load_frames(path: str | os.PathLike[str]) -> list[Image]:
-    """The frames of a GIF, or the pictures in a folder, in the order of the numbers in their names.
+_BLOCK, _NOISE = 4, 0.02
+"""A block of pixels has changed if its mean colour has by more than this."""
 
-    Over white where they are transparent, as `load_image` has them.
+_REACH = 24
+"""Parts of the longer side: as far around what changed its strokes may change too."""
 
-    Raises:
-        ImageError: there is no picture, one cannot be read, or they differ in size.
+
+class VideoState(NamedTuple):
+    """What it takes to go on with the next frame.
+
+    `image` is the last frame as it was optimised, before it got other colours; `painted` has for
+    each pixel of it the content that it was made from.
     """
-    path = Path(path)
-    if not path.exists():
-        raise ImageError(f"{path}: there is no such folder or GIF")
-    if path.is_dir():
-        files = [
-            file
-            for file in path.iterdir()
-            if file.suffix.lower() in PICTURES and not file.name.startswith(".")
-        ]
-        frames = [load_image(file) for file in sorted(files, key=_number)]
-    else:
-        try:
-            with PillowImage.open(path) as file:
-                frames = [
-                    open_picture("frame", frame.convert("RGBA")).image
-                    for frame in ImageSequence.Iterator(file)
-                ]
-        except (OSError, ValueError, SyntaxError, EOFError) as error:
-            raise ImageError(f"{path}: cannot be read as a GIF ({error})") from None
-    if not frames:
-        raise ImageError(f"{path}: holds no pictures; {', '.join(PICTURES)} are read")
-    if len({frame.shape for frame in frames}) > 1:
-        raise ImageError(f"{path}: its frames differ in size")
-    return frames
 
-
-def frame_durations(path: str | os.PathLike[str]) -> list[int]:
-    """How long a GIF shows each of its frames, in milliseconds; none for a folder."""
-    if Path(path).is_dir():
-        return []
-    with PillowImage.open(path) as file:
-        return [
-            int(frame.info.get("duration") or FRAME_MILLISECONDS)
-            for frame in ImageSequence.Iterator(file)
-        ]
-
-
-def save_gif(
-    path: str | os.PathLike[str], frames: Sequence[Image], *, milliseconds: Sequence[int] = ()
-) -> None:
-    """Write frames as a GIF that repeats, atomically; each is shown 100 ms if nothing is said."""
-    shown = [*milliseconds, *[FRAME_MILLISECONDS] * len(frames)][: len(frames)]
-    pictures = [PillowImage.fromarray(np.rint(frame * 255).astype(np.uint8)) for frame in frames]
-    with atomic_path(path) as temporary:
-        pictures[0].save(
-            temporary,
-            "GIF",
-            save_all=True,
-            append_images=pictures[1:],
-            duration=shown,
-            loop=0,
-        )
-
-
-def load_flows(folder: str | os.PathLike[str], number: int) -> tuple[np.ndarray, np.ndarray]:
-    """The flows between frames `number` and `number` + 1, counted from 1: backward, then forward.
-
-    The files are named as those of artistic-videos: backward_2_1.flo, forward_1_2.flo.
-
-    Raises:
-        FlowError: one is missing or damaged.
-    """
-    folder = Path(folder)
-    return (
-        load_flow(folder / f"backward_{number + 1}_{number}.flo"),
-        load_flow(folder / f"forward_{number}_{number + 1}.flo"),
-    )
+    done: int
+    image: Image
+    painted: Image
 
 
 def stylize_frames(
-    frames: Sequence[Image],
+    frames: Sequence[Source],
     style: Source | Sequence[Source],
     *,
     flows: str | os.PathLike[str] | None = None,
     frame_steps: int | None = None,
-    config: Config | None = None,
     **options: Any,
 ) -> Iterator[Result]:
     """One Result a frame; the first is a whole run, every other starts from the one before it.
 
-    With `flows`, a folder of .flo files (`load_flows`), it starts from the last result moved to the
-    frame, and `temporal_weight` (30 if it is 0) holds it to that where the flows agree. The later
-    frames take `frame_steps` steps at full size, without it 0.3 times the steps of the first.
-    (Ruder, Dosovitskiy, Brox 2016, "Artistic style transfer for videos".) Options are those of
-    `stylize_steps`.
+    `frames` are pictures of one size, each of which is opened when it is its turn: `open_frames`.
+    What does not change between frames stays as it is. With `flows`, a folder of .flo files
+    (`load_flows`), a frame starts from the last result moved to it and is held to that where the
+    flows agree, by `temporal_weight` (300 if it is 0). The later frames take `frame_steps` steps
+    at full size, without it 0.3 times the steps of the first. (Ruder, Dosovitskiy, Brox 2016,
+    "Artistic style transfer for videos".) Options are those of `stylize_steps` but `start` and
+    `previous`.
 
-    Flows are checked before this returns.
+    Frames and flows are checked before this returns.
 
     Raises:
-        ValueError, DivergedError: as `stylize`. FlowError: a flow is missing, damaged, or of
-            another size than its frames.
+        ValueError, DivergedError: as `stylize`. ImageError: the frames differ in size. FlowError: a
+            flow is missing, damaged, or of another size than its frames.
     """
-    names = Config.__dataclass_fields__.keys() & options.keys()
-    config = (config or Config()).replace(**{name: options.pop(name) for name in names})
+    results = stylize_frames_steps(frames, style, flows=flows, frame_steps=frame_steps, **options)
+    return (result for result, _ in results)
+
+
+def stylize_frames_steps(
+    frames: Sequence[Source],
+    style: Source | Sequence[Source],
+    *,
+    flows: str | os.PathLike[str] | None = None,
+    frame_steps: int | None = None,
+    resume: VideoState | None = None,
+    network: Network | str | os.PathLike[str] = "embedded",
+    config: Config | None = None,
+    content_masks: Any = (),
+    style_masks: Any = (),
+    **settings: Any,
+) -> Iterator[tuple[Result, VideoState]]:
+    """As `stylize_frames`, with what it takes to go on behind each frame, as `resume`."""
+    config = config_or_default(config).replace(**settings)
     if config.color == "luminance":
         raise ValueError(
             "color is 'luminance'; a video takes 'recombine', or colours matched before"
         )
-    if flows is None and config.temporal_weight:
-        raise ValueError("temporal_weight is given without flows")
-    recombine = config.color == "recombine"
-    weight = config.temporal_weight
-    if flows is not None:
-        _check_flows(flows, frames)
+    first, paint, sharpen = _settings(config, frame_steps, flows is not None)
+    still = paint.replace(steps=0)
+    shape = check_frames(frames)
+    paths = None if flows is None else flow_paths(flows, frame_numbers(frames))
+    _check_flows(paths or (), shape)
+    make = _maker(style, network, config, content_masks=content_masks, style_masks=style_masks)
+
+    def results(state: VideoState | None) -> Iterator[tuple[Result, VideoState]]:
+        for number in range(state.done if state else 0, len(frames)):
+            frame = open_picture(f"frame {number + 1}", frames[number], size=config.size)
+            content = resize_image(frame.image, fit_size(frame.image.shape[:2], config.size))
+            if state is None:
+                result, painted = make(frame, first), content
+            else:
+                pair = paths[number - 1] if paths else None
+                held, painted = _held(state, content, pair)
+                new = held.mask.min() < 1
+                start = _blend(_OLD + (1 - _OLD) * held.mask, held.image, content)
+                result = make(frame, paint if new else still, start=start, previous=held)
+                if paths is not None and (new or (start != state.image).any()):
+                    begun = result.image.clip(0, 1)
+                    result = make(frame, sharpen, start=begun, previous=held)
+            state = VideoState(number + 1, result.image.clip(0, 1), painted)
+            result = dataclasses.replace(result, content=name_of(frames[number]))
+            if config.color == "recombine":
+                image = color.with_luminance(content, color.luminance(result.image))
+                result = dataclasses.replace(result, image=image)
+            yield result, state
+
+    return results(resume)
+
+
+def unchanged(frame: Image, earlier: Image) -> Mask:
+    """Where a frame is as an earlier one, 1; where it is not, and around it, 0; soft between.
+
+    The mean colours of blocks of 4 x 4 pixels are compared, which leaves out the noise of cameras.
+    """
+    height, width = frame.shape[:2]
+    blocks = max(1, height // _BLOCK), max(1, width // _BLOCK)
+    difference = np.abs(resize_image(frame, blocks) - resize_image(earlier, blocks)).max(-1)
+    changed = PillowImage.fromarray(np.uint8(255) * (difference > _NOISE))
+    reach = math.ceil(max(height, width) / _REACH / _BLOCK)
+    around = changed.filter(ImageFilter.MaxFilter(2 * reach + 3))
+    soft = np.asarray(around.filter(ImageFilter.BoxBlur(reach / 2)), np.float32) / 255
+    return 1 - resize_image(soft, (height, width)).clip(0, 1)
+
+
+def flow_paths(folder: str | os.PathLike[str], numbers: Sequence[int]) -> list[tuple[Path, Path]]:
+    """The files of the flows between frames of these numbers, backward and forward.
+
+    They are named as those of artistic-videos: backward_2_1.flo, forward_1_2.flo.
+
+    Raises:
+        FlowError: the numbers do not follow one another.
+    """
+    pairs = list(itertools.pairwise(numbers))
+    for earlier, later in pairs:
+        if later != earlier + 1:
+            raise FlowError(
+                f"frame {later} is behind frame {earlier}; with flows their numbers follow one "
+                "another"
+            )
+    return [
+        (Path(folder, f"backward_{b}_{a}.flo"), Path(folder, f"forward_{a}_{b}.flo"))
+        for a, b in pairs
+    ]
+
+
+class _Held(NamedTuple):
+    """The last result as it is in this frame, and where it can be relied on."""
+
+    image: Image
+    mask: Mask
+
+
+def _held(
+    state: VideoState, content: Image, flows: tuple[Path, Path] | None
+) -> tuple[_Held, Image]:
+    """What is held in the next frame, and what its pixels will have been made from."""
+    if flows is None:
+        mask = unchanged(content, state.painted)
+        return _Held(state.image, mask), _blend(mask, state.painted, content)
+    backward, forward = (resize_flow(load_flow(path), content.shape[:2]) for path in flows)
+    return _Held(warp(state.image, backward), consistency(backward, forward)), content
+
+
+def _settings(
+    config: Config, frame_steps: int | None, flows: bool
+) -> tuple[Config, Config, Config]:
+    """Those of the first frame; of what is new in a later one; and of one that was moved.
+
+    What is moved again and again gets blurred, so that with flows half of the steps go over all of
+    a frame, held to it softly. What is new is painted by itself, with the rest fixed: beside the
+    temporal term its own losses are so flat that L-BFGS would leave it a photograph.
+    """
     if frame_steps is None:
         frame_steps = max(min(1, config.steps), round(FRAME_SHARE * config.steps))
-    config = config.replace(temporal_weight=0, color="style" if recombine else config.color)
-
-    def shown(result: Result, frame: Image) -> Result:
-        if not recombine:
-            return result
-        content = resize_image(frame, result.image.shape[:2])
-        image = color.with_luminance(content, color.luminance(result.image))
-        return dataclasses.replace(result, image=image)
-
-    later = config.replace(
-        steps=frame_steps, levels=1, level_sizes=None, level_steps=None, init="content"
+    else:
+        whole_number("frame_steps", frame_steps, minimum=1)
+    first = config.replace(
+        temporal_weight=0, color="style" if config.color == "recombine" else config.color
     )
-
-    def results() -> Iterator[Result]:
-        last = stylize(frames[0], style, config=config, **options)
-        yield shown(last, frames[0])
-        for number, frame in enumerate(frames[1:], 1):
-            shape = fit_size(frame.shape[:2], config.size)
-            start, previous = resize_image(last.image, shape).clip(0, 1), None
-            if flows is not None:
-                backward, forward = (resize_flow(each, shape) for each in load_flows(flows, number))
-                mask = consistency(backward, forward)
-                start = warp(start, backward)
-                previous = start, mask
-            settings = later.replace(temporal_weight=(weight or TEMPORAL_WEIGHT) if previous else 0)
-            last = stylize(frame, style, config=settings, start=start, previous=previous, **options)
-            yield shown(last, frame)
-
-    return results()
+    moved = frame_steps // 2 if flows else 0
+    paint = first.replace(
+        steps=frame_steps - moved, levels=1, level_sizes=None, level_steps=None, init="content"
+    )
+    sharpen = paint.replace(steps=moved, temporal_weight=config.temporal_weight or TEMPORAL_WEIGHT)
+    return first, paint, sharpen
 
 
-def _check_flows(flows: str | os.PathLike[str], frames: Sequence[Image]) -> None:
-    for number in range(1, len(frames)):
-        for name, flow in zip(("backward", "forward"), load_flows(flows, number), strict=True):
-            if flow.shape[:2] != frames[number].shape[:2]:
-                raise FlowError(
-                    f"{Path(flows)}: the {name} flow between frames {number} and {number + 1} has "
-                    f"{flow.shape[0]} x {flow.shape[1]} pixels; the frames have "
-                    f"{frames[number].shape[0]} x {frames[number].shape[1]}"
-                )
+def _maker(
+    style: Source | Sequence[Source],
+    network: Network | str | os.PathLike[str],
+    config: Config,
+    **masks: Any,
+) -> Callable[..., Result]:
+    """What makes a frame: the styles are opened once, and the network is prepared once."""
+    sources = listed("style", style)
+    names, size = [name_of(source) for source in sources], opened_size(config)
+    styles = [open_picture(*each, size=size) for each in numbered("style", sources)]
+    loaded = network if isinstance(network, Network) else load_network(network)
+    identity = network_identity(loaded, "" if isinstance(network, Network) else str(network))
+    prepared = prepare_network(loaded, config.layers(), precision=config.precision)
+
+    def make(frame: Source, config: Config, **start: Any) -> Result:
+        task = prepare(frame, styles, config, **masks, **start)
+        return last_of(run_task(prepared, dataclasses.replace(task, styles=names), identity))
+
+    return make
 
 
-def _number(path: Path) -> list[Any]:
-    parts = re.split(r"(\d+)", path.name)
-    return [int(part) if part.isdigit() else part for part in parts]
+def _check_flows(paths: Iterable[tuple[Path, Path]], shape: tuple[int, int]) -> None:
+    for path in itertools.chain.from_iterable(paths):
+        height, width = load_flow(path).shape[:2]
+        if (height, width) != shape:
+            raise FlowError(
+                f"{path}: has {height} x {width} pixels; the frames have {shape[0]} x {shape[1]}"
+            )
+
+
+def _blend(mask: Mask, inside: Image, outside: Image) -> Image:
+    return outside + mask[..., None] * (inside - outside)

@@ -9,10 +9,13 @@ PACKAGE = Path(__file__).parent.parent / "jnst"
 
 LEVELS = (
     ("cli",),
-    ("cli_run", "cli_many", "cli_sweep"),
+    ("cli_run", "cli_many", "cli_sweep", "cli_video"),
     ("cli_options",),
     ("cli_network", "demo"),
+    ("video_files",),
     ("video",),
+    ("gif_files",),
+    ("frames",),
     ("sweep",),
     ("sweep_points", "checkpoint", "report", "pace"),
     ("batch", "plan"),
@@ -49,6 +52,7 @@ LEVELS = (
     ("image_files", "jpeg_files", "png_files", "profiles"),
     ("samples", "quiet"),
     ("pixels", "resizing"),
+    ("array_files",),
     ("atomic", "checks", "data", "documents", "flow", "memory", "outputs"),
     ("programs", "spectrum", "version"),
 )

@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 import jnst
-from jnst import cli, cli_common, cli_many, cli_options, cli_run, demo
+from jnst import cli, cli_common, cli_many, cli_options, cli_run, cli_video, demo
 from jnst.cli_common import interruptible, noticing
 from jnst.image_files import check_writable
 from jnst.outputs import check_no_numbered_input
@@ -634,8 +634,10 @@ def test_a_signal_writes_what_there_is_of_many(call, pictures, small, network_fi
 
         return call
 
-    for name in ("stylize_batch_steps", "interpolate_steps", "stylize_frames"):
+    for name in ("stylize_batch_steps", "interpolate_steps"):
         monkeypatch.setattr(cli_many, name, interrupted(getattr(cli_many, name)))
+    steps = cli_video.stylize_frames_steps
+    monkeypatch.setattr(cli_video, "stylize_frames_steps", interrupted(steps))
     content, style = pictures
     common = [*options_of(small), "--network", network_file]
     assert call("batch", content, "--styles", style, style, *common, "-o", "out") == (
@@ -650,9 +652,15 @@ def test_a_signal_writes_what_there_is_of_many(call, pictures, small, network_fi
     for number in (1, 2):
         shutil.copy(content, f"frames/{number}.png")
     assert call("video", "frames", style, *common, "-o", "a.gif") == (
-        130, [], ["jnst: interrupted: wrote 1 of 2 frames to a.gif"],
+        130, [], ["jnst: interrupted: wrote 1 of 2 frames to a.gif; the same command goes on"],
     )  # fmt: skip
-    assert len(jnst.load_frames("a.gif")) == 1
+    assert len(jnst.open_frames("a.gif")) == 1
+    monkeypatch.setattr(cli_video, "stylize_frames_steps", steps)
+    before = Path("a.gif").read_bytes()
+    assert call("video", "frames", style, *common, "-o", "a.gif") == (0, [], [])
+    assert Path("a.gif").read_bytes().startswith(before[:-1])
+    assert len(jnst.open_frames("a.gif")) == 2
+    assert not list(Path().glob(".*"))
 
 
 def test_a_signal_that_python_drops_is_noticed():

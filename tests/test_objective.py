@@ -5,7 +5,13 @@ import pytest
 from golden import FILES, reference, reference_network
 
 from jnst.config import Config, Terms
-from jnst.objective import make_targets, total_loss
+from jnst.objective import (
+    add_margin,
+    hold_fixed,
+    make_targets,
+    remove_margin,
+    total_loss,
+)
 from jnst.vgg import CONVOLUTIONS, extract_features, prepare_network
 
 CASES = [
@@ -205,3 +211,35 @@ def test_total_variation_is_in_units_of_the_style_or_plain(network):
         targets = make_targets(network, content, target, config)
         _, terms = total_loss(network, image, targets, config.weights())
         np.testing.assert_allclose(terms.total_variation, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("margin", [0, 4])
+def test_without_a_weight_the_previous_frame_is_fixed(network, masked, margin):
+    random = np.random.default_rng(0)
+    content, style, image, previous = random.random((4, 32, 40, 3)).astype(np.float32)
+    config = Config(content_layers=("relu2_1",), style_layers=("relu1_1",), margin=margin)
+    where = np.zeros((32, 40), np.float32)
+    where[:, :12], where[:, 12:16] = 1, 0.25
+    regions = np.ones((1, 32, 40), np.float32)
+    regions[:, :8] = 0  # where there is no style the content stands, before the previous frame
+    given = {"regions": regions} if masked else {}
+    targets = jax.jit(make_targets, static_argnums=3)(
+        network, content, style, config, previous=(previous, where), **given
+    )
+    canvas = add_margin(jnp.asarray(image), margin)
+
+    def loss(canvas):
+        return total_loss(network, canvas, targets, config.weights())[0]
+
+    gradient = remove_margin(jax.jit(jax.grad(loss))(canvas), margin)
+    expected = where[..., None] * previous + (1 - where[..., None]) * image
+    if masked:
+        expected[:8] = content[:8]
+    np.testing.assert_allclose(
+        remove_margin(hold_fixed(canvas, targets), margin), expected, atol=1e-6
+    )
+    free = where < 1
+    free[:8] &= not masked
+    assert (gradient[~free] == 0).all()
+    assert (gradient[free] != 0).any(-1).all()

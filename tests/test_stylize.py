@@ -395,7 +395,7 @@ def test_every_setting_runs(network, arrays, small):
             "contextual takes no masks",
         ),
         ({"laplacian_weight": 1, "laplacian_pool": 40}, "3 x 3 squares of 40 are needed"),
-        ({"temporal_weight": 1}, "temporal_weight and a previous frame are given together"),
+        ({"temporal_weight": 1}, "temporal_weight is given without a previous frame"),
     ],
 )
 def test_refused_combinations(network, arrays, small, options, message):

@@ -245,7 +245,7 @@ def test_a_checkpoint_of_another_release_is_none(tmp_path, plan, monkeypatch):
     tasks *= len(names)
     assert checkpoint.load_checkpoint(path, tasks, names, size=size) is not None
     assert label["state"][0][0].startswith(".")  # the name of a field
-    monkeypatch.setattr(checkpoint, "__version__", "another")
+    monkeypatch.setattr("jnst.array_files.__version__", "another")
     assert checkpoint.load_checkpoint(path, tasks, names, size=size) is None
 
 

@@ -1,0 +1,128 @@
+"""A video as it is written, a folder of pictures or a GIF, and what it takes to go on with it."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from jnst.array_files import DAMAGED, load_arrays, save_arrays, state_versions
+from jnst.atomic import atomic_path
+from jnst.config import Config
+from jnst.gif_files import TRAILER, gif_frame
+from jnst.image_files import read_bytes
+from jnst.record import Result
+from jnst.video import VideoState
+
+
+def video_key(
+    config: Config, frame_steps: int | None, network: str, files: Iterable[str | os.PathLike[str]]
+) -> str:
+    """What a video is made from: another setting, network or byte of a file is another key."""
+    settings = [dataclasses.asdict(config), frame_steps, network, state_versions()]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for file in files:
+        digest.update(hashlib.sha256(read_bytes(Path(file))).digest())
+    return digest.hexdigest()
+
+
+class VideoFolder:
+    """A folder of frame-0001.png and so on.
+
+    `written` says what is there: the checksum of each file.
+    """
+
+    def __init__(self, path: Path):
+        self.path, self.written = path, list[int]()
+
+    def write(self, result: Result) -> None:
+        """Write the next frame."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        path = self._frame(len(self.written))
+        result.save(path)
+        self.written = [*self.written, zlib.crc32(path.read_bytes())]
+
+    def goes_on(self, written: list[int]) -> bool:
+        """Take up what an earlier run has written; False if that is not there any more."""
+        for number, checksum in enumerate(written):
+            frame = self._frame(number)
+            if not frame.is_file() or zlib.crc32(frame.read_bytes()) != checksum:
+                return False
+        self.written = written
+        return True
+
+    def _frame(self, number: int) -> Path:
+        return self.path / f"frame-{number + 1:04}.png"
+
+
+class VideoGif:
+    """A GIF to which each frame is appended.
+
+    `written` says what is there: the frames, their bytes, and the checksum of these.
+    """
+
+    def __init__(self, path: Path, durations: Sequence[int]):
+        self.path, self.written, self._durations = path, [0, 0, 0], durations
+
+    def write(self, result: Result) -> None:
+        """Append the next frame; a file that fails on the way keeps those before."""
+        count, end, checksum = self.written
+        blocks = gif_frame(result.image, milliseconds=self._durations[count], first=not count)
+        if count:
+            self._append(end, blocks)
+        else:
+            with atomic_path(self.path) as temporary:
+                temporary.write_bytes(blocks + TRAILER)
+        self.written = [count + 1, end + len(blocks), zlib.crc32(blocks, checksum)]
+
+    def _append(self, end: int, blocks: bytes) -> None:
+        with self.path.open("rb+") as file:
+            try:
+                file.seek(end)
+                file.write(blocks + TRAILER)
+                file.truncate()
+                file.flush()
+            except OSError as error:
+                with contextlib.suppress(OSError):
+                    os.pwrite(file.fileno(), TRAILER, end)
+                    os.truncate(self.path, end + len(TRAILER))
+                error.filename = os.fspath(self.path)
+                raise
+
+    def goes_on(self, written: list[int]) -> bool:
+        """Take up what an earlier run has written; False if that is not there any more."""
+        _, end, checksum = written
+        if not self.path.is_file() or zlib.crc32(self.path.read_bytes()[:end]) != checksum:
+            return False
+        self.written = written
+        return True
+
+
+class UnfinishedVideo:
+    """The file beside a video that is there until it is whole: `.NAME.unfinished`."""
+
+    def __init__(self, video: VideoFolder | VideoGif, key: str):
+        self._video, self._key = video, key
+        self.path = video.path.absolute().with_name(f".{video.path.name}.unfinished")
+
+    def load(self) -> VideoState | None:
+        """Where an earlier run of the same key ended; None if there is none to go on with."""
+        try:
+            label, arrays = load_arrays(self.path)
+            if label["key"] == self._key and self._video.goes_on(label["written"]):
+                return VideoState(label["done"], arrays["image"], arrays["painted"])
+        except DAMAGED:
+            pass
+        return None
+
+    def save(self, state: VideoState) -> None:
+        """Write where the run is."""
+        label = {"key": self._key, "written": self._video.written, "done": state.done}
+        save_arrays(self.path, label, {"image": state.image, "painted": state.painted})
+
+    def remove(self) -> None:
+        """The video is whole."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,18 @@
+import numpy as np
+from PIL import Image
+
+from jnst.gif_files import save_gif
+
+
+def test_gif(tmp_path):
+    random = np.random.default_rng(0)
+    frames = [np.kron(random.random((4, 5, 3)), np.ones((8, 8, 1))) for _ in range(3)]
+    frames += frames[-1:]
+    save_gif(tmp_path / "a.gif", frames, milliseconds=[40, 60])
+    with Image.open(tmp_path / "a.gif") as file:
+        assert (file.n_frames, file.info["loop"]) == (4, 0)
+        for number, (frame, shown) in enumerate(zip(frames, (40, 60, 100, 100), strict=True)):
+            file.seek(number)
+            assert file.info["duration"] == shown
+            read = np.asarray(file.convert("RGB")) / 255
+            assert np.abs(read - frame).max() < 0.01  # few enough colours to keep them all
