@@ -25,8 +25,8 @@ from jnst.cli_common import (
     is_out_of_memory,
     is_terminal,
     picture_path,
-    printable,
     reason,
+    say,
 )
 from jnst.cli_many import add_many_commands
 from jnst.cli_network import add_network_commands
@@ -64,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with interruptible(), _warnings_in_one_line():
             options = _parser().parse_args(arguments)
-            if "compilation_cache" in vars(options):
-                _check_device()
+            if "compilation_cache" in vars(options) and (missing := _missing_device()):
+                return fail(missing, status=2)
             with _programs(options):
                 status = options.run(options)
             if sys.stdout is not None:
@@ -84,6 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not is_out_of_memory(error):
             raise
         return fail("not enough memory, smaller pictures need less", status=1)
+    except (RuntimeError, AssertionError):
+        if (missing := _missing_device()) is None:
+            raise
+        return fail(missing, status=2)
     except KeyboardInterrupt as interrupt:
         return fail(str(interrupt) or "interrupted before there was anything", interrupted_status())
 
@@ -95,13 +99,14 @@ def _programs(options: argparse.Namespace) -> contextlib.AbstractContextManager[
     return contextlib.nullcontext()
 
 
-def _check_device() -> None:
-    """ValueError unless JAX finds what it computes on."""
+def _missing_device() -> str | None:
+    """What to say if JAX does not find what it computes on."""
     try:
         jax.local_devices()
     except (RuntimeError, AssertionError) as error:
         asked, why = os.environ.get("JAX_PLATFORMS", ""), f" ({error})" if str(error) else ""
-        raise ValueError(f"JAX has no device here; JAX_PLATFORMS is {asked!r}{why}") from None
+        return f"JAX has no device here; JAX_PLATFORMS is {asked!r}{why}"
+    return None
 
 
 def _drop_output() -> None:
@@ -138,7 +143,7 @@ def _warnings_in_one_line() -> Iterator[None]:
             message: Warning | str, category: type[Warning], *place: Any, **more: Any
         ) -> None:
             if issubclass(category, NetworkWarning):
-                print(f"jnst: {printable(str(message))}", file=sys.stderr)
+                say(str(message))
             else:
                 show(message, category, *place, **more)
 

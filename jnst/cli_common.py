@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, TypeVar, cast
+from typing import Any, TextIO, TypeVar, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn
@@ -113,15 +113,20 @@ def interrupted_status() -> int:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Within it the `SIGNALS` are KeyboardInterrupt, and none is lost: see `noticing`.
+    """Within it the first of the `SIGNALS` is KeyboardInterrupt, and is not lost: see `noticing`.
 
-    Those that are ignored stay so, as under nohup. Outside of the main thread, to which Python
-    gives all signals, nothing changes.
+    Later ones do not cut short what is written because of the first. Those that are ignored stay
+    so, as under nohup. Outside of the main thread, to which Python gives all signals, nothing
+    changes.
     """
+    raised = False
 
-    def interrupt(number: int, _: Any) -> NoReturn:
+    def interrupt(number: int, _: Any) -> None:
+        nonlocal raised
         _interrupts.append(number)
-        raise KeyboardInterrupt
+        if not raised:
+            raised = True
+            raise KeyboardInterrupt
 
     _interrupts.clear()
     if threading.current_thread() is not threading.main_thread():
@@ -130,7 +135,10 @@ def interruptible() -> Iterator[None]:
     before = sys.unraisablehook
 
     def quiet(unraisable: Any) -> None:
-        if unraisable.exc_type is not KeyboardInterrupt:
+        nonlocal raised
+        if unraisable.exc_type is KeyboardInterrupt:
+            raised = False
+        else:
             before(unraisable)
 
     sys.unraisablehook = quiet

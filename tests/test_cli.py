@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 import jnst
-from jnst import cli, cli_common, cli_many, cli_options, cli_run, cli_video, demo
+from jnst import cli, cli_common, cli_many, cli_network, cli_options, cli_run, cli_video, demo
 from jnst.cli_common import interruptible, noticing
 from jnst.image_files import check_writable
 from jnst.outputs import check_no_numbered_input
@@ -839,6 +839,19 @@ def test_a_device_that_is_not_there(stylize, monkeypatch, error):
     assert err[0].startswith("jnst: JAX has no device here; JAX_PLATFORMS is 'cuda'")
 
 
+def test_a_device_that_a_command_asks_for_in_vain(call, monkeypatch):
+    def none(*_, **__):
+        raise RuntimeError("Unable to initialize backend 'cuda'")
+
+    monkeypatch.setattr(cli_network, "load_network", none)
+    with pytest.raises(RuntimeError, match="Unable to initialize"):  # not for want of a device
+        call("network", "verify", "embedded")
+    monkeypatch.setattr(jax, "local_devices", none)
+    status, out, err = call("network", "verify", "embedded")
+    assert (status, out, len(err)) == (2, [], 1)
+    assert err[0].startswith("jnst: JAX has no device here")
+
+
 def test_the_command_in_a_thread_and_the_callers_hooks(call, monkeypatch):
     def hook(_):
         pass
@@ -853,6 +866,18 @@ def test_the_command_in_a_thread_and_the_callers_hooks(call, monkeypatch):
     assert statuses == [0, 0]
     assert sys.unraisablehook is hook
     assert [signal.getsignal(number) for number in cli_common.SIGNALS] == handlers
+
+
+def test_a_second_signal_does_not_cut_short_what_the_first_has_written():
+    written = []
+    with interruptible():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            signal.raise_signal(signal.SIGTERM)
+            written.append("all")
+    assert written == ["all"]
+    assert cli_common.interrupted_status() == 128 + signal.SIGTERM
 
 
 def test_a_signal_that_is_ignored_stays_so():
