@@ -1,121 +1,38 @@
 """Neural style transfer as it should be in JAX."""
 
-from jnst import losses
-from jnst.batch import interpolate, interpolate_steps, stylize_batch, stylize_batch_steps
-from jnst.canonical import network_digest, write_network
-from jnst.config import Config, Terms
-from jnst.encoding import save_image
-from jnst.frames import open_frames
-from jnst.gif_files import save_gif
-from jnst.image_files import ImageError
-from jnst.images import load_image
-from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
-from jnst.networks import fetch_network, load_network, port_network
-from jnst.normalize import normalize_network
-from jnst.objective import (
-    Style,
-    StyleTarget,
-    Targets,
-    add_margin,
-    make_targets,
-    remove_margin,
-    total_loss,
-)
-from jnst.optimize import DivergedError, Info, State, init, make_step, named_optimizer
-from jnst.plan import Plan, read_plan
-from jnst.presets import PRESETS, preset
-from jnst.pyramid import Item, Level, Position, Scene, plan_levels, run_levels
-from jnst.record import History, Result, load_recipe
-from jnst.report import write_report
-from jnst.run import run, run_batch, stack
-from jnst.sheet import contact_sheet
-from jnst.stylize import (
-    reconstruct,
-    reconstruct_steps,
-    stylize,
-    stylize_steps,
-    texture,
-    texture_steps,
-)
-from jnst.sweep import Outline, Sweep, SweepProgress, open_sweep, sweep
-from jnst.sweep_folder import SweepError, SweptPoint, read_sweep
-from jnst.version import __version__
-from jnst.vgg import VGG19, Network, NetworkError, extract_features, prepare_network
-from jnst.video import stylize_frames
+import ast
+import importlib
+from pathlib import Path
+from typing import Any
 
-__all__ = [
-    "PRESETS",
-    "VGG19",
-    "Config",
-    "DivergedError",
-    "History",
-    "ImageError",
-    "Info",
-    "Item",
-    "Level",
-    "Network",
-    "NetworkError",
-    "Outline",
-    "Plan",
-    "Position",
-    "Result",
-    "Scene",
-    "State",
-    "Style",
-    "StyleTarget",
-    "Sweep",
-    "SweepError",
-    "SweepProgress",
-    "SweptPoint",
-    "Targets",
-    "Terms",
-    "__version__",
-    "add_margin",
-    "contact_sheet",
-    "content_loss",
-    "extract_features",
-    "fetch_network",
-    "gram_matrix",
-    "init",
-    "interpolate",
-    "interpolate_steps",
-    "load_image",
-    "load_network",
-    "load_recipe",
-    "losses",
-    "make_step",
-    "make_targets",
-    "named_optimizer",
-    "network_digest",
-    "normalize_network",
-    "open_frames",
-    "open_sweep",
-    "plan_levels",
-    "port_network",
-    "prepare_network",
-    "preset",
-    "read_plan",
-    "read_sweep",
-    "reconstruct",
-    "reconstruct_steps",
-    "remove_margin",
-    "run",
-    "run_batch",
-    "run_levels",
-    "save_gif",
-    "save_image",
-    "stack",
-    "style_loss",
-    "stylize",
-    "stylize_batch",
-    "stylize_batch_steps",
-    "stylize_frames",
-    "stylize_steps",
-    "sweep",
-    "texture",
-    "texture_steps",
-    "total_loss",
-    "total_variation_loss",
-    "write_network",
-    "write_report",
-]
+_PUBLIC = Path(__file__).with_suffix(".pyi")
+
+
+def _modules() -> dict[str, str]:
+    """Of each public name, the module that it is in: as the stub imports it, for type checkers."""
+    imports = ast.parse(_PUBLIC.read_text(encoding="utf-8")).body
+    return {
+        alias.name: f"{node.module}.{alias.name}" if node.module == "jnst" else str(node.module)
+        for node in imports
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+_MODULES = _modules()
+
+__all__ = sorted(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, whose module is imported when it is first asked for: JAX takes a second."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(_MODULES[name])
+    value = module if _MODULES[name] == f"{__name__}.{name}" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,6 +1,26 @@
-"""`python -m jnst`: the command."""
+"""The command, as `jnst` and as `python -m jnst`: what is there before the rest is imported."""
 
-from jnst.cli import script
+import os
+import signal
+from typing import Any, NoReturn
+
+
+def script() -> NoReturn:
+    """The command; one that is interrupted while it is imported ends in one line too."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.default_int_handler:  # it is ignored under nohup
+        signal.signal(signal.SIGINT, _leave)
+    from jnst.cli import script
+
+    signal.signal(signal.SIGINT, before)
+    script()
+
+
+def _leave(*_: Any) -> NoReturn:
+    """At once: modules of C that are being imported make other errors of an exception."""
+    os.write(2, b"jnst: interrupted before the first step\n")
+    os._exit(130)
+
 
 if __name__ == "__main__":
     script()

@@ -11,6 +11,7 @@ from jnst.checks import whole_number
 from jnst.config import Config, config_or_default
 from jnst.footprint import free_memory
 from jnst.image_files import ImageError
+from jnst.loop import memory_of_batch
 from jnst.networks import load_network
 from jnst.pyramid import (
     Position,
@@ -21,7 +22,6 @@ from jnst.pyramid import (
     run_levels,
 )
 from jnst.record import History, Result, network_identity
-from jnst.run import memory_of_batch
 from jnst.sources import Source, listed
 from jnst.style_losses import STYLE_LOSSES
 from jnst.task import Task, prepare

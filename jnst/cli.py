@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return fail(missing, status=2)
     except KeyboardInterrupt as interrupt:
-        return fail(str(interrupt) or "interrupted before there was anything", interrupted_status())
+        return fail(str(interrupt) or "interrupted before the first step", interrupted_status())
 
 
 def _programs(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:

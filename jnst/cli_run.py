@@ -32,7 +32,7 @@ from jnst.images import load_image
 from jnst.optimize import DivergedError
 from jnst.pyramid import Level, plan_levels
 from jnst.record import Result, load_recipe
-from jnst.stylize import reconstruct_steps, stylize_steps, texture_steps
+from jnst.stylization import reconstruct_steps, stylize_steps, texture_steps
 
 
 def add_run_commands(commands: Any) -> None:

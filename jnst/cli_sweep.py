@@ -25,7 +25,7 @@ from jnst.images import load_image
 from jnst.outputs import check_no_input
 from jnst.report import write_report
 from jnst.sheet import contact_sheet
-from jnst.sweep import Outline, SweepProgress, open_sweep
+from jnst.sweep_runner import Outline, SweepProgress, open_sweep
 
 
 def add_sweep_commands(commands: Any) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jnst.config import Config
+from jnst.loop import run_batch, stack
 from jnst.objective import (
     Style,
     Targets,
@@ -29,7 +30,6 @@ from jnst.optimize import (
     resize_moments,
 )
 from jnst.resizing import fit_size, resize_image
-from jnst.run import run_batch, stack
 from jnst.vgg import Network, prepare_network, smallest_side
 
 Image = Float[np.ndarray, "h w 3"]

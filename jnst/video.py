@@ -22,7 +22,7 @@ from jnst.networks import load_network
 from jnst.record import Result, network_identity
 from jnst.resizing import fit_size, resize_image
 from jnst.sources import Source, listed, name_of, numbered, open_picture
-from jnst.stylize import last_of, run_task
+from jnst.stylization import last_of, run_task
 from jnst.task import opened_size, prepare
 from jnst.vgg import Network, prepare_network
 

@@ -12,7 +12,7 @@ from tiny import SHAPES
 
 from jnst import cli, formats
 from jnst.canonical import write_network
-from jnst.run import _run_chunk
+from jnst.loop import _run_chunk
 from jnst.vgg import CONVOLUTIONS, Network
 
 

@@ -1,9 +1,13 @@
 """The house as DESIGN draws it: every import of jnst points down one list."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+import jnst
 
 PACKAGE = Path(__file__).parent.parent / "jnst"
 
@@ -16,14 +20,14 @@ LEVELS = (
     ("video",),
     ("gif_files",),
     ("frames",),
-    ("sweep",),
+    ("sweep_runner",),
     ("sweep_points", "checkpoint", "report", "pace"),
     ("batch", "plan"),
-    ("stylize",),
+    ("stylization",),
     ("task",),
     ("footprint",),
     ("pyramid", "start", "record"),
-    ("run",),
+    ("loop",),
     ("optimize",),
     ("lbfgs",),
     ("objective",),
@@ -94,4 +98,40 @@ def test_losses_import_nothing_else_of_jnst():
 
 def test_only_the_optimisation_knows_optax():
     users = {path.stem for path in PACKAGE.glob("*.py") if "optax" in set(imports(path))}
-    assert users == {"optimize", "run", "lbfgs"}
+    assert users == {"optimize", "loop", "lbfgs"}
+
+
+def test_no_module_has_the_name_of_what_jnst_exports():
+    """It would stand in its place as soon as it is imported."""
+    exported = set(jnst.__all__) - {"losses"}
+    assert not exported & set(DEPTH)
+    for name in jnst.__all__:
+        assert getattr(jnst, name) is not None
+    assert set(jnst.__all__) <= set(dir(jnst))
+    with pytest.raises(AttributeError, match="module 'jnst' has no attribute 'stylise'"):
+        jnst.stylise  # noqa: B018
+
+
+def run_python(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_importing_jnst_does_not_import_jax():
+    assert run_python("import jnst, sys; sys.exit('jax' in sys.modules)").returncode == 0
+
+
+def test_an_interrupt_while_it_is_imported_is_one_line():
+    interrupt = """
+import runpy, signal, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "jax":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+runpy.run_module("jnst", run_name="__main__")
+"""
+    done = run_python(interrupt)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "jnst: interrupted before the first step\n"

@@ -10,8 +10,8 @@ import jnst
 from jnst import batch
 from jnst.batch import fit_batch, group, program, split, stylize_batch_steps
 from jnst.config import Config
+from jnst.loop import stack
 from jnst.objective import Style, make_targets, total_loss
-from jnst.run import stack
 from jnst.task import prepare
 
 

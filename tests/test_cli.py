@@ -26,7 +26,7 @@ from jnst import cli, cli_common, cli_many, cli_network, cli_options, cli_run, c
 from jnst.cli_common import interruptible, noticing
 from jnst.image_files import check_writable
 from jnst.outputs import check_no_numbered_input
-from jnst.stylize import stylize_steps
+from jnst.stylization import stylize_steps
 
 
 def flags(settings):
@@ -399,7 +399,7 @@ def test_a_signal_before_the_first_step_writes_nothing(stylize, monkeypatch, tmp
     before = snapshot(tmp_path)
     status, out, err = stylize("-o", "out.png")
     assert (status, out) == (130, [])
-    assert err == ["jnst: interrupted before there was anything"]
+    assert err == ["jnst: interrupted before the first step"]
     assert snapshot(tmp_path) == before
 
 

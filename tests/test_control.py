@@ -7,9 +7,9 @@ import pytest
 
 from jnst import losses
 from jnst.config import Config
-from jnst.objective import Style, keep_content, make_targets, total_loss, unit_gradient
+from jnst.loop import _run_chunk, run
+from jnst.objective import Style, hold_fixed, make_targets, total_loss, unit_gradient
 from jnst.optimize import init, named_optimizer
-from jnst.run import _run_chunk, run
 from jnst.style_losses import STYLE_LOSSES
 from jnst.task import prepare
 from jnst.vgg import extract_features
@@ -125,7 +125,7 @@ def test_a_region_without_style_keeps_its_content(network, images):
     assert (inside[20:] == 0).all()
     assert (inside[:20] != 0).any()
     canvas = jnp.pad(image, ((4, 4), (4, 4), (0, 0)), "symmetric")
-    kept = keep_content(canvas, targets)[4:-4, 4:-4]
+    kept = hold_fixed(canvas, targets)[4:-4, 4:-4]
     np.testing.assert_array_equal(kept[20:], content[20:])
     np.testing.assert_array_equal(kept[:20], image[:20])
 

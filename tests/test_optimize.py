@@ -8,6 +8,7 @@ import optax
 import pytest
 
 from jnst.config import Config
+from jnst.loop import _run_chunk, run, run_batch, stack
 from jnst.objective import make_targets, total_loss
 from jnst.optimize import (
     DivergedError,
@@ -16,7 +17,6 @@ from jnst.optimize import (
     named_optimizer,
     resize_moments,
 )
-from jnst.run import _run_chunk, run, run_batch, stack
 
 CONFIG = Config(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"), margin=0)
 
@@ -161,7 +161,7 @@ def test_a_step_is_traced_once(problem, monkeypatch, items):
 
         return counted
 
-    monkeypatch.setattr(sys.modules["jnst.run"], "make_step", make_counted)
+    monkeypatch.setattr(sys.modules["jnst.loop"], "make_step", make_counted)
     optimizer = optax.sgd(0.1)  # of its own, for which nothing has been traced
     image, network, targets, weights = problem
     state, targets, weights = (
@@ -172,7 +172,7 @@ def test_a_step_is_traced_once(problem, monkeypatch, items):
 
 
 def test_no_steps_yield_nothing_and_compile_nothing(problem, monkeypatch):
-    monkeypatch.setattr(sys.modules["jnst.run"], "_run_chunk", None)
+    monkeypatch.setattr(sys.modules["jnst.loop"], "_run_chunk", None)
     state = init(named_optimizer("adam"), problem[0])
     assert list(run(named_optimizer("adam"), state, *problem[1:], steps=0)) == []
 

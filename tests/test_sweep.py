@@ -13,10 +13,10 @@ import pytest
 
 import jnst
 from jnst.record import load_recipe
-from jnst.sweep import Outline
 from jnst.sweep_folder import record_path
+from jnst.sweep_runner import Outline
 
-sweep_module = sys.modules["jnst.sweep"]
+sweep_module = sys.modules["jnst.sweep_runner"]
 pace = sys.modules["jnst.pace"]
 
 

@@ -1,0 +1,121 @@
+"""Neural style transfer as it should be in JAX."""
+
+from jnst import losses
+from jnst.batch import interpolate, interpolate_steps, stylize_batch, stylize_batch_steps
+from jnst.canonical import network_digest, write_network
+from jnst.config import Config, Terms
+from jnst.encoding import save_image
+from jnst.frames import open_frames
+from jnst.gif_files import save_gif
+from jnst.image_files import ImageError
+from jnst.images import load_image
+from jnst.loop import run, run_batch, stack
+from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
+from jnst.networks import fetch_network, load_network, port_network
+from jnst.normalize import normalize_network
+from jnst.objective import (
+    Style,
+    StyleTarget,
+    Targets,
+    add_margin,
+    make_targets,
+    remove_margin,
+    total_loss,
+)
+from jnst.optimize import DivergedError, Info, State, init, make_step, named_optimizer
+from jnst.plan import Plan, read_plan
+from jnst.presets import PRESETS, preset
+from jnst.pyramid import Item, Level, Position, Scene, plan_levels, run_levels
+from jnst.record import History, Result, load_recipe
+from jnst.report import write_report
+from jnst.sheet import contact_sheet
+from jnst.stylization import (
+    reconstruct,
+    reconstruct_steps,
+    stylize,
+    stylize_steps,
+    texture,
+    texture_steps,
+)
+from jnst.sweep_folder import SweepError, SweptPoint, read_sweep
+from jnst.sweep_runner import Outline, Sweep, SweepProgress, open_sweep, sweep
+from jnst.version import __version__
+from jnst.vgg import VGG19, Network, NetworkError, extract_features, prepare_network
+from jnst.video import stylize_frames
+
+__all__ = [
+    "PRESETS",
+    "VGG19",
+    "Config",
+    "DivergedError",
+    "History",
+    "ImageError",
+    "Info",
+    "Item",
+    "Level",
+    "Network",
+    "NetworkError",
+    "Outline",
+    "Plan",
+    "Position",
+    "Result",
+    "Scene",
+    "State",
+    "Style",
+    "StyleTarget",
+    "Sweep",
+    "SweepError",
+    "SweepProgress",
+    "SweptPoint",
+    "Targets",
+    "Terms",
+    "__version__",
+    "add_margin",
+    "contact_sheet",
+    "content_loss",
+    "extract_features",
+    "fetch_network",
+    "gram_matrix",
+    "init",
+    "interpolate",
+    "interpolate_steps",
+    "load_image",
+    "load_network",
+    "load_recipe",
+    "losses",
+    "make_step",
+    "make_targets",
+    "named_optimizer",
+    "network_digest",
+    "normalize_network",
+    "open_frames",
+    "open_sweep",
+    "plan_levels",
+    "port_network",
+    "prepare_network",
+    "preset",
+    "read_plan",
+    "read_sweep",
+    "reconstruct",
+    "reconstruct_steps",
+    "remove_margin",
+    "run",
+    "run_batch",
+    "run_levels",
+    "save_gif",
+    "save_image",
+    "stack",
+    "style_loss",
+    "stylize",
+    "stylize_batch",
+    "stylize_batch_steps",
+    "stylize_frames",
+    "stylize_steps",
+    "sweep",
+    "texture",
+    "texture_steps",
+    "total_loss",
+    "total_variation_loss",
+    "write_network",
+    "write_report",
+]
