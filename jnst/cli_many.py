@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from rich.progress import TimeRemainingColumn
 
@@ -17,6 +18,7 @@ from jnst.cli_common import (
     add_command,
     fail,
     interrupted_status,
+    is_out_of_memory,
     noticing,
     picture_path,
     progress_bar,
@@ -78,7 +80,8 @@ def batch_command(options: argparse.Namespace) -> int:
         for number, result in results.items():
             result.save(folder / names[number])
 
-    results, interrupted = _follow(batches, len(names), save)
+    results: dict[int, Result] = {}
+    interrupted = _follow(batches, len(names), save, results)
     wrote = f"wrote {len(results)} of {len(names)} pictures to {folder}"
     diverged = [names[number] for number, result in results.items() if result.diverged is not None]
     if diverged:
@@ -87,16 +90,21 @@ def batch_command(options: argparse.Namespace) -> int:
 
 
 def _follow(
-    batches: Iterator[BatchProgress], count: int, save: Callable[[dict[int, Result]], None]
-) -> tuple[dict[int, Result], bool]:
-    """Show progress and save every batch at its end, or as far as it is when interrupted."""
-    results: dict[int, Result] = {}
+    batches: Iterator[BatchProgress],
+    count: int,
+    save: Callable[[dict[int, Result]], None],
+    results: dict[int, Result],
+) -> bool:
+    """Show progress, put what there is into `results`, and save every batch at its end.
+
+    True if it was interrupted; the last batch is then saved as far as it is.
+    """
     with progress_bar(TimeRemainingColumn()) as bar:
         task = bar.add_task("", total=None, status="compiling")
         progress = BatchProgress({}, finished=True)
         try:
             for progress in noticing(batches):
-                results |= progress.results
+                results.update(progress.results)
                 last = progress.results[max(progress.results)]
                 bar.update(
                     task,
@@ -114,8 +122,8 @@ def _follow(
             if not progress.finished:
                 with uninterrupted():
                     save(progress.results)
-            return results, True
-    return results, False
+            return True
+    return False
 
 
 def _report(wrote: str, interrupted: bool, failed: bool) -> int:
@@ -154,7 +162,14 @@ def interpolate_command(options: argparse.Namespace) -> int:
         network=network,
         config=config_of(options, {}),
     )
-    results, interrupted = _follow(batches, count, lambda _: None)
+    results: dict[int, Result] = {}
+    interrupted, short = False, ""
+    try:
+        interrupted = _follow(batches, count, lambda _: None, results)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not (is_out_of_memory(error) and results):
+            raise
+        short = "; memory ran out before it was whole"
     made = [results[number] for number in sorted(results)]
     recipe = made[0].recipe() | {"style_blends": [result.config.style_blend for result in made]}
     with uninterrupted():
@@ -163,4 +178,4 @@ def interpolate_command(options: argparse.Namespace) -> int:
         )
     diverged = [str(number) for number, each in enumerate(made, 1) if each.diverged is not None]
     wrote = f"wrote {out}" + (f", diverged: picture {', '.join(diverged)}" if diverged else "")
-    return _report(wrote, interrupted, bool(diverged))
+    return _report(wrote + short, interrupted, bool(diverged or short))

@@ -92,6 +92,12 @@ def check_place(path: Path) -> None:
 
 
 def read_bytes(path: Path) -> bytes:
+    """All bytes of a regular file.
+
+    Raises:
+        ImageError: there is none, it is empty or larger than the memory that is free, or it cannot
+            be read.
+    """
     _check_name(path)
     try:
         if path.exists() and not path.is_file():

@@ -46,10 +46,14 @@ def load_network(name: str | os.PathLike[str], *, convention: str | None = None)
 
 
 def find_network(name: str | os.PathLike[str]) -> Path:
-    """The file of a network: see `load_network`. One of the manifest is fetched if need be."""
+    """The file of a network: see `load_network`. One of the manifest is fetched if need be.
+
+    A file of the name of a network, without a suffix, is found by its path: `./imagenet`.
+    """
     if name == EMBEDDED:
         return data_file("embedded.h5")
-    if Path(name).is_file():
+    bare = isinstance(name, str) and os.path.basename(name) == name and not Path(name).suffix
+    if Path(name).is_file() and not (bare and name in known_networks()):
         return Path(name)
     if name in (cached := cached_networks()):
         return cached[str(name)]

@@ -9,6 +9,10 @@ _COLOUR_SPACES = {1: "gray", 3: "rgb", 4: "cmyk"}
 
 
 def to_srgb(colours: np.ndarray, profile: bytes | None) -> np.ndarray:
+    """Samples (H, W, C) of 1, 3 or, in CMYK, 4 channels as sRGB (H, W, 3), float32 in [0, 1].
+
+    By the ICC profile; without one, or where it does not fit, they are sRGB already.
+    """
     if colours.shape[-1] == 1 and profile and profile[16:20] == b"RGB ":
         # A grey picture with the profile of the colour picture that it was.
         colours = np.repeat(colours, 3, axis=-1)

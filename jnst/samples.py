@@ -85,6 +85,7 @@ def _mean(values: np.ndarray, factor: int) -> np.ndarray:
 
 
 def to_unit(samples: np.ndarray) -> np.ndarray:
+    """Samples of any shape as float32 in [0, 1]: whole numbers by their range, floats cut off."""
     if samples.dtype.kind == "f":
         return samples.clip(0, 1).astype(np.float32)
     return samples.astype(np.float32) / np.float32(np.iinfo(samples.dtype).max)

@@ -101,7 +101,9 @@ def prepare(
     photograph = resize_image(original.image, shape)
     matched, styles = _colored_before(config, photograph, styles, seen, masks)
     begun = (
-        first_image(config, matched, styles, seen) if start is None else open_image("start", start)
+        first_image(config, matched, styles, seen)
+        if start is None
+        else open_picture("start", start, size=config.size).image
     )
     # A batch may hold hundreds of styles: none is kept larger than it is looked at.
     styles = [resize_image(image, style_shape(image.shape[:2], shape, config)) for image in styles]

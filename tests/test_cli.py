@@ -888,3 +888,33 @@ def test_a_signal_that_is_ignored_stays_so():
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_strip_keeps_what_there_is_when_memory_runs_out(
+    call, pictures, small, network_file, monkeypatch
+):
+    def short(*arguments, **options):
+        yield next(iter(steps(*arguments, **options)))
+        raise MemoryError
+
+    steps = cli_many.interpolate_steps
+    monkeypatch.setattr(cli_many, "interpolate_steps", short)
+    content, style = pictures
+    options = [*options_of(small), "--network", network_file, "-o", "strip.png"]
+    status, out, err = call("interpolate", content, style, style, "--count", 2, *options)
+    assert (status, out) == (1, [])
+    assert err == ["jnst: wrote strip.png; memory ran out before it was whole"]
+    assert jnst.load_image("strip.png").shape == (32, 2 * 24, 3)
+
+
+def test_a_signal_during_a_save_waits_for_it(call, pictures, small, network_file, monkeypatch):
+    def save(result, path):
+        signal.raise_signal(signal.SIGTERM)
+        write(result, path)
+
+    write = jnst.Result.save
+    monkeypatch.setattr(jnst.Result, "save", save)
+    content, style = pictures
+    options = [*options_of(small), "--network", network_file, "-o", "out"]
+    call("batch", content, "--styles", style, style, *options)
+    assert jnst.load_recipe("out/content-style-2.png")["steps"] == 3

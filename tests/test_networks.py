@@ -1,5 +1,6 @@
 """Networks by name: found, fetched from a server on loopback, ported, loaded."""
 
+import pathlib
 import subprocess
 import sys
 import warnings
@@ -178,3 +179,16 @@ class TestFetch:
             file["conv3_1/bias"][1] += 1
         with pytest.raises(NetworkError, match=r"imagenet.h5: its digest is .*damaged"):
             jnst.load_network("imagenet")
+
+
+def test_a_file_of_the_name_of_a_network_is_found_by_its_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    embedded = find_network("embedded").read_bytes()
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setenv("JNST_CACHE", "cache")
+    (tmp_path / "cache" / "mine.h5").write_bytes(embedded)
+    for name in ("mine", "other"):
+        (tmp_path / name).write_bytes(embedded)
+    assert find_network("mine") == pathlib.Path("cache/mine.h5")
+    assert find_network("./mine") == pathlib.Path("./mine")
+    assert find_network("other") == pathlib.Path("other")
