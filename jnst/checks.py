@@ -1,6 +1,7 @@
 """Checks of arguments, with messages that say what came and what is accepted."""
 
 import contextlib
+import difflib
 import math
 import numbers
 from collections.abc import Iterable, Mapping, Set
@@ -25,6 +26,12 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
+def did_you_mean(value: Any, known: Iterable[str]) -> str:
+    """ "did you mean 'size'? " of the nearest name, for a message; "" if none is near."""
+    nearest = difflib.get_close_matches(value, list(known), n=1) if isinstance(value, str) else ()
+    return f"did you mean {nearest[0]!r}? " if nearest else ""
+
+
 def check_choice(name: str, value: Any, literal: Any) -> str:
     """`value` as text; ValueError unless it is one of the strings of a `Literal` type."""
     return check_name(name, value, get_args(literal))
@@ -34,7 +41,8 @@ def check_name(name: str, value: Any, known: Iterable[str]) -> str:
     """`value` as text; ValueError unless it is one of the names."""
     value, names = plain(value), list(known)
     if not isinstance(value, str) or value not in names:
-        raise ValueError(f"{name} is {shown(value)}; accepted: {', '.join(names)}")
+        accepted = f"accepted: {', '.join(names)}"
+        raise ValueError(f"{name} is {shown(value)}; {did_you_mean(value, names)}{accepted}")
     return str(value)
 
 

@@ -30,6 +30,7 @@ from jnst.cli_common import (
 )
 from jnst.cli_many import add_many_commands
 from jnst.cli_network import add_network_commands
+from jnst.cli_parser import Parser
 from jnst.cli_run import add_run_commands
 from jnst.cli_sweep import add_sweep_commands
 from jnst.cli_video import add_video_commands
@@ -152,13 +153,8 @@ def _warnings_in_one_line() -> Iterator[None]:
         yield
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        sys.exit(fail(f"{message} (see {self.prog} --help)", status=2))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="jnst", description="Neural style transfer in JAX.", allow_abbrev=False)
+def _parser() -> Parser:
+    parser = Parser(prog="jnst", description="Neural style transfer in JAX.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"jnst {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

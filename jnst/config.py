@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from jnst.checks import whole_number
+from jnst.checks import did_you_mean, whole_number
 from jnst.color import Color
 from jnst.losses import Convention
 from jnst.regions import Propagation
@@ -322,7 +322,8 @@ class Config:
         known = [field.name for field in dataclasses.fields(self)]
         for name in settings:
             if name not in known:
-                raise ValueError(f"unknown setting {name!r}; known: {', '.join(known)}")
+                nearest = did_you_mean(name, known)
+                raise ValueError(f"unknown setting {name!r}; {nearest}known: {', '.join(known)}")
         freed: dict[str, Any] = {}
         if settings.get("optimizer", self.optimizer) != self.optimizer:
             freed |= {"learning_rate": None, "learning_rate_decay": 1.0, "pixels": "free"}

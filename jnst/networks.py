@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnst.canonical import check_output, network_digest, write_tensors
+from jnst.checks import did_you_mean
 from jnst.data import data_file
 from jnst.downloads import LEFTOVERS, Progress, cache_folder, fetch, matches
 from jnst.formats import WeightFile, open_weights
@@ -59,8 +60,11 @@ def find_network(name: str | os.PathLike[str]) -> Path:
         return cached[str(name)]
     if name in manifest():
         return fetch_network(str(name))
-    names = ", ".join(known_networks())
-    raise NetworkError(f"{name}: no such file, and no such network; networks are {names}")
+    known = known_networks()
+    raise NetworkError(
+        f"{name}: no such file, and no such network; {did_you_mean(name, known)}"
+        f"networks are {', '.join(known)}"
+    )
 
 
 def known_networks() -> list[str]:

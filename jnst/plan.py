@@ -1,6 +1,5 @@
 """The plan of a sweep: which pictures, which settings, and the points that they span."""
 
-import difflib
 import itertools
 import math
 import os
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 import numpy as np
 
+from jnst.checks import did_you_mean
 from jnst.config import Config
 from jnst.documents import parse_toml, read_document
 from jnst.presets import NETWORKS, preset
@@ -286,5 +286,5 @@ def _check_field(title: str, field: str, taken: Sequence[str] | set[str]) -> Non
 
 def _check_known(title: str, what: str, name: str, known: Any) -> None:
     if name not in known:
-        nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0)[0]
-        raise SweepError(f"{title}: unknown {what} {name!r}; did you mean {nearest!r}?")
+        nearest = did_you_mean(name, known)
+        raise SweepError(f"{title}: unknown {what} {name!r}; {nearest}known: {', '.join(known)}")

@@ -1,6 +1,5 @@
 """VGG-19 (Simonyan and Zisserman 2015): its layer table, the Flax module, `extract_features`."""
 
-import difflib
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
@@ -12,7 +11,7 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from jnst import winograd
-from jnst.checks import check_choice
+from jnst.checks import check_choice, did_you_mean
 from jnst.convolution import convolve
 
 Pooling = Literal["average", "max"]
@@ -281,9 +280,8 @@ def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
     layers = (layers,) if isinstance(layers, str) else tuple(layers)
     for name in layers:
         if name not in LAYERS:
-            nearest = difflib.get_close_matches(str(name), LAYERS, n=1, cutoff=0)[0]
             raise ValueError(
-                f"unknown layer {name!r}; did you mean {nearest!r}? Known: {', '.join(LAYERS)}"
+                f"unknown layer {name!r}; {did_you_mean(name, LAYERS)}known: {', '.join(LAYERS)}"
             )
     if len(set(layers)) < len(layers):
         raise ValueError(f"layers name one twice: {', '.join(layers)}")

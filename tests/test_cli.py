@@ -215,8 +215,8 @@ def test_bad_pictures(call, pictures, network_file, tmp_path, place, name, write
 
 
 BAD_OPTIONS = [
-    (["--style-layers", "relu9_9"], "unknown layer 'relu9_9'; did you mean 'relu"),
-    (["--style-layers", "relu9_9"], "Known: conv1_1, relu1_1, "),
+    (["--style-layers", "relu9_9"], "unknown layer 'relu9_9'; "),
+    (["--style-layers", "relu9_9"], "known: conv1_1, relu1_1, "),
     (["--size", "-5"], "size is -5"),
     (["--size", "big"], "argument --size: invalid int value: 'big'"),
     (["--steps", "1.5"], "argument --steps: invalid int value"),
@@ -225,11 +225,14 @@ BAD_OPTIONS = [
     (["--tv-weight=-inf"], "tv_weight is -inf"),
     (["--learning-rate", "nan", "--optimizer", "sgd"], "learning_rate is nan"),
     (["--learning-rate", "0.1"], "lbfgs takes none"),
-    (["--optimizer", "rmsprop"], "argument --optimizer: invalid choice: 'rmsprop'"),
+    (
+        ["--optimizer", "rmsprop"],
+        "argument --optimizer: 'rmsprop' is not accepted; accepted: ",
+    ),
     (["--style-layer-weights", "1", "2"], "style_layer_weights has 2 values; 5 layers"),
     (["--save-every", "0"], "--save-every is 0"),
-    (["--colour"], "unrecognized arguments: --colour"),
-    (["--siz", "64"], "unrecognized arguments: --siz 64"),
+    (["--colour"], "unknown option --colour; did you mean '--color'? (see jnst stylize --help)"),
+    (["--siz", "64"], "unknown option --siz; did you mean '--size'?"),
     (["-o", "out.gif"], "out.gif: the suffix is '.gif'; accepted: .png"),
     (["-o", "out"], "out: the suffix is ''"),
     (["-o", "nowhere/out.png"], "nowhere/out.png: there is no folder nowhere"),
@@ -558,7 +561,10 @@ def test_video(call, pictures, small, network_file, tmp_path):
             ["stylize", "c.png", "s.png", "--normalize-gradients", "on"],
             "argument --normalize-gradients",
         ),
-        (["stylize", "c.png", "s.png", "--preset", "gatys"], "argument --preset: invalid choice"),
+        (
+            ["stylize", "c.png", "s.png", "--preset", "gatys"],
+            "argument --preset: 'gatys' is not",
+        ),
     ],
 )
 def test_refused_commands(call, pictures, tmp_path, arguments, message):

@@ -73,7 +73,7 @@ def test_a_network_is_removed_with_what_its_download_left(call, tiny, offer, cac
         (["verify", "imagenet"], "imagenet: not in the cache; there are embedded"),
         (["port", "missing.pth"], "missing.pth: no such file"),
         (["port", "a.html"], "a.html: is a web page: the download went wrong"),
-        (["port", "a.html", "--convention", "tf"], "argument --convention: invalid choice: 'tf'"),
+        (["port", "a.html", "--convention", "tf"], "argument --convention: 'tf' is not accepted"),
         (["normalize", "embedded", "-o", "a.h5"], "the following arguments are required: images"),
         (["normalize", "embedded", "a.html", "-o", "a.h5"], "a.html: "),
         (["normalize", "embedded", "a.html", "-o", "a.png"], "a.png: a canonical file is an .h5"),

@@ -28,7 +28,7 @@ def test_every_recipe_has_its_network():
 
 
 def test_unknown():
-    with pytest.raises(ValueError, match="preset is 'gatys'; accepted: fast, gatys2016, "):
+    with pytest.raises(ValueError, match=r"'gatys'; did you mean 'gatys2016'\? accepted: fast, "):
         preset("gatys")
 
 

@@ -234,7 +234,7 @@ GREY = np.full((32, 32, 3), 0.5)
         ({"size": 12}, "size 12 makes .* small: 12 x 12 pixels; the layers need at least 16 x 16"),
         ({"size": -1}, "size is -1"),
         ({"config": {"size": 64}}, "config is of type dict; a jnst.Config is accepted"),
-        ({"sise": 64}, "unknown setting 'sise'; known: size, "),
+        ({"sise": 64}, "unknown setting 'sise'; did you mean 'size'. known: size, "),
         ({"learning_rate": 1.0}, "lbfgs takes none, adam and sgd do"),
     ],
 )
@@ -250,7 +250,7 @@ def test_refused_files(network, tmp_path):
     with pytest.raises(ImageError, match="no\\.png: there is no such file"):
         stylize_steps(GREY, GREY, network=network, init=tmp_path / "no.png")
     with pytest.raises(
-        NetworkError, match="imagnet: no such file, and no such network; networks are embedded"
+        NetworkError, match=r"no such network; did you mean 'imagenet'\? networks are embedded, "
     ):
         stylize_steps(GREY, GREY, network="imagnet")
 

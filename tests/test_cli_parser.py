@@ -1,0 +1,20 @@
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["stylize", "a", "b", "--stepz", "3"], "unknown option --stepz; did you mean '--steps'?"),
+        (["stylize", "a", "b", "--sise=4"], "unknown option --sise; did you mean '--size'?"),
+        (["stylize", "a", "b", "--qqq"], "unknown option --qqq (see jnst stylize --help)"),
+        (["stilize", "a", "b"], "argument COMMAND: 'stilize' is not accepted; did you mean 'styl"),
+        (["photo.jpg", "b.jpg"], "photo.jpg is no command; did you mean 'jnst stylize photo.jpg"),
+        (["network", "prot"], "argument ACTION: 'prot' is not accepted; did you mean 'port'?"),
+        (["network", "list", "--zz"], "unknown option --zz (see jnst network list --help)"),
+        (["presets", "more"], "'more' is one argument too many (see jnst presets --help)"),
+    ],
+)
+def test_what_may_have_been_meant(call, arguments, message):
+    status, out, err = call(*arguments)
+    assert (status, out, len(err)) == (2, [], 1)
+    assert err[0].startswith(f"jnst: {message}")
