@@ -1,11 +1,10 @@
 """Neural style transfer as it should be in JAX."""
 
 import ast
-import importlib
-from pathlib import Path
+import importlib.resources
 from typing import Any
 
-_PUBLIC = Path(__file__).with_suffix(".pyi")
+_PUBLIC = importlib.resources.files(__name__) / "__init__.pyi"
 
 
 def _modules() -> dict[str, str]:

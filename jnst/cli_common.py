@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn
 
 from jnst.checks import whole_number
 
@@ -115,17 +114,14 @@ def interrupted_status() -> int:
 def interruptible() -> Iterator[None]:
     """Within it the first of the `SIGNALS` is KeyboardInterrupt, and is not lost: see `noticing`.
 
-    Later ones do not cut short what is written because of the first. Those that are ignored stay
+    The second does not cut short what is written because of the first. Those that are ignored stay
     so, as under nohup. Outside of the main thread, to which Python gives all signals, nothing
     changes.
     """
-    raised = False
 
     def interrupt(number: int, _: Any) -> None:
-        nonlocal raised
         _interrupts.append(number)
-        if not raised:
-            raised = True
+        if len(_interrupts) != 2:
             raise KeyboardInterrupt
 
     _interrupts.clear()
@@ -135,10 +131,7 @@ def interruptible() -> Iterator[None]:
     before = sys.unraisablehook
 
     def quiet(unraisable: Any) -> None:
-        nonlocal raised
-        if unraisable.exc_type is KeyboardInterrupt:
-            raised = False
-        else:
+        if unraisable.exc_type is not KeyboardInterrupt:
             before(unraisable)
 
     sys.unraisablehook = quiet
@@ -178,18 +171,12 @@ def noticing(values: Iterable[Value]) -> Iterator[Value]:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Who presses Ctrl-C twice wants the picture all the same."""
+    """What is written within it is not cut short; `noticing` acts on a signal after it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    with _handling(signal.SIG_IGN):
+    with _handling(lambda number, _: _interrupts.append(number)):
         yield
-
-
-def progress_bar(*columns: str | ProgressColumn) -> Progress:
-    """What a terminal shows of a run, between a description and a status; else nothing."""
-    shown = ("{task.description}", BarColumn(), "{task.fields[status]}", *columns)
-    return Progress(*shown, console=terminal(), disable=not is_terminal(sys.stderr))
 
 
 def add_compilation_cache(command: argparse.ArgumentParser) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from rich.progress import TimeRemainingColumn
 
 from jnst.batch import BatchProgress, interpolate_steps, stylize_batch_steps
 from jnst.checks import whole_number
@@ -21,11 +20,10 @@ from jnst.cli_common import (
     is_out_of_memory,
     noticing,
     picture_path,
-    progress_bar,
-    terminal,
     uninterrupted,
 )
 from jnst.cli_options import add_run_options, config_of, inputs_of, network_of, output_of
+from jnst.cli_progress import following, tell
 from jnst.encoding import save_image
 from jnst.image_files import check_writable
 from jnst.outputs import check_no_input
@@ -81,38 +79,37 @@ def batch_command(options: argparse.Namespace) -> int:
             result.save(folder / names[number])
 
     results: dict[int, Result] = {}
-    interrupted = _follow(batches, len(names), save, results)
+    interrupted = _follow(batches, folder, len(names), save, results, quiet=options.quiet)
     wrote = f"wrote {len(results)} of {len(names)} pictures to {folder}"
     diverged = [names[number] for number, result in results.items() if result.diverged is not None]
     if diverged:
         wrote += f", diverged: {', '.join(diverged)}"
-    return _report(wrote, interrupted, bool(diverged))
+    return _report(wrote, interrupted, bool(diverged), quiet=options.quiet)
 
 
 def _follow(
     batches: Iterator[BatchProgress],
+    name: Path,
     count: int,
     save: Callable[[dict[int, Result]], None],
     results: dict[int, Result],
+    *,
+    quiet: bool,
 ) -> bool:
     """Show progress, put what there is into `results`, and save every batch at its end.
 
     True if it was interrupted; the last batch is then saved as far as it is.
     """
-    with progress_bar(TimeRemainingColumn()) as bar:
-        task = bar.add_task("", total=None, status="compiling")
+    with following(name, quiet=quiet) as advance:
+        advance(0, f"0 of {count} pictures begun", "compiling")
         progress = BatchProgress({}, finished=True)
         try:
             for progress in noticing(batches):
                 results.update(progress.results)
                 last = progress.results[max(progress.results)]
-                bar.update(
-                    task,
-                    total=count,
-                    completed=sum(r.steps / max(r.config.steps, 1) for r in results.values()),
-                    description=f"{len(results)} of {count} pictures begun",
-                    status=f"step {last.steps}/{last.config.steps}",
-                )
+                done = sum(r.steps / max(r.config.steps, 1) for r in results.values())
+                state = f"step {last.steps} of {last.config.steps}" if last.steps else "compiling"
+                advance(done / count, f"{len(results)} of {count} pictures begun", state)
                 if progress.finished:
                     with uninterrupted():
                         save(progress.results)
@@ -126,12 +123,12 @@ def _follow(
     return False
 
 
-def _report(wrote: str, interrupted: bool, failed: bool) -> int:
+def _report(wrote: str, interrupted: bool, failed: bool, *, quiet: bool) -> int:
     if interrupted or failed:
         if interrupted:
             return fail(f"interrupted: {wrote}", interrupted_status())
         return fail(wrote, status=1)
-    terminal().print(wrote, markup=False, soft_wrap=True)
+    tell(wrote, quiet=quiet)
     return 0
 
 
@@ -165,7 +162,7 @@ def interpolate_command(options: argparse.Namespace) -> int:
     results: dict[int, Result] = {}
     interrupted, short = False, ""
     try:
-        interrupted = _follow(batches, count, lambda _: None, results)
+        interrupted = _follow(batches, out, count, lambda _: None, results, quiet=options.quiet)
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if not (is_out_of_memory(error) and results):
             raise
@@ -178,4 +175,4 @@ def interpolate_command(options: argparse.Namespace) -> int:
         )
     diverged = [str(number) for number, each in enumerate(made, 1) if each.diverged is not None]
     wrote = f"wrote {out}" + (f", diverged: picture {', '.join(diverged)}" if diverged else "")
-    return _report(wrote + short, interrupted, bool(diverged or short))
+    return _report(wrote + short, interrupted, bool(diverged or short), quiet=options.quiet)

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from jnst.checks import whole_number
 from jnst.cli_common import add_compilation_cache
 from jnst.cli_network import fetch, is_to_be_fetched
+from jnst.cli_progress import add_quiet
 from jnst.config import Config
 from jnst.image_files import check_writable
 from jnst.images import load_picture
@@ -43,6 +44,7 @@ def add_run_options(
         help="embedded, imagenet, torchvision, or any file of VGG-19 weights; unset: the preset's",
     )
     add_compilation_cache(command)
+    add_quiet(command)
     if saves:
         command.add_argument(
             "--save-every",

@@ -1,15 +1,13 @@
 """`jnst stylize`, `texture`, `reconstruct` and `demo`: one picture, written at the end."""
 
 import argparse
-import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from rich.progress import TimeRemainingColumn
 
 from jnst import demo
 from jnst.cli_common import (
@@ -20,12 +18,11 @@ from jnst.cli_common import (
     is_out_of_memory,
     noticing,
     picture_path,
-    progress_bar,
     say,
-    terminal,
     uninterrupted,
 )
 from jnst.cli_options import add_run_options, config_of, network_of, output_of
+from jnst.cli_progress import add_quiet, following, tell
 from jnst.encoding import read_recipe
 from jnst.image_files import ImageError, check_writable
 from jnst.images import load_image
@@ -86,6 +83,7 @@ def add_run_commands(commands: Any) -> None:
         help="where the three pictures go (%(default)s)",
     )
     add_compilation_cache(command)
+    add_quiet(command)
 
 
 def stylize_command(options: argparse.Namespace) -> int:
@@ -109,7 +107,7 @@ def stylize_command(options: argparse.Namespace) -> int:
         network=network,
         config=config,
     )
-    return _write_last(results, out, options.save_every)
+    return _write_last(results, out, options.save_every, quiet=options.quiet)
 
 
 def texture_command(options: argparse.Namespace) -> int:
@@ -118,7 +116,7 @@ def texture_command(options: argparse.Namespace) -> int:
     network = network_of(options, options.style)
     config = config_of(options, {"content_layers": ()})
     results = texture_steps(list(map(str, options.style)), network=network, config=config)
-    return _write_last(results, out, options.save_every)
+    return _write_last(results, out, options.save_every, quiet=options.quiet)
 
 
 def reconstruct_command(options: argparse.Namespace) -> int:
@@ -127,7 +125,7 @@ def reconstruct_command(options: argparse.Namespace) -> int:
     network = network_of(options, [options.content])
     given = {"content_layers": (options.layer,), "style_layers": ()}
     results = reconstruct_steps(options.content, network=network, config=config_of(options, given))
-    return _write_last(results, out, options.save_every)
+    return _write_last(results, out, options.save_every, quiet=options.quiet)
 
 
 def demo_command(options: argparse.Namespace) -> int:
@@ -137,7 +135,8 @@ def demo_command(options: argparse.Namespace) -> int:
     check_writable(paths[-1])
     _check_own(paths)
     content, style = demo.write_pictures(*paths[:2])
-    return _write_last(stylize_steps(content, style, size=demo.SIZE), paths[-1], save_every=None)
+    results = stylize_steps(content, style, size=demo.SIZE)
+    return _write_last(results, paths[-1], save_every=None, quiet=options.quiet)
 
 
 def _check_own(paths: Sequence[Path]) -> None:
@@ -158,15 +157,19 @@ def _is_drawn(image: np.ndarray, drawn: np.ndarray) -> bool:
     return image.shape == drawn.shape and bool(np.abs(image - drawn).max() < 0.01)
 
 
-def _write_last(results: Iterator[Result], out: Path, save_every: int | None) -> int:
+def _write_last(
+    results: Iterator[Result], out: Path, save_every: int | None, *, quiet: bool
+) -> int:
     started = time.monotonic()
     status, outcome = 0, ""
     result = next(results)
     saved = 0
+    way = _Way(result)
     try:
-        with _progress_bar(result) as advance:
+        with following(out, quiet=quiet) as advance:
+            advance(*way.at(result))
             for result in noticing(results):
-                advance(result)
+                advance(*way.at(result))
                 if save_every and result.steps // save_every > saved:
                     saved = result.steps // save_every
                     try:
@@ -192,33 +195,32 @@ def _write_last(results: Iterator[Result], out: Path, save_every: int | None) ->
     report = f"{outcome}wrote {out}, {result.steps} of {result.config.steps} steps, {seconds:.0f} s"
     if status:
         return fail(report, status)
-    terminal().print(report, markup=False, soft_wrap=True)
+    tell(report, quiet=quiet)
     return 0
 
 
-@contextlib.contextmanager
-def _progress_bar(result: Result) -> Iterator[Callable[[Result], None]]:
-    """Yields a function to call with every later Result; shows nothing unless on a terminal."""
-    shape, config = result.image.shape[:2], result.config
-    levels = plan_levels(shape, config)
-    total = _work(levels, sum(level.steps for level in levels))
-    clock, steps = time.monotonic(), 0
-    with progress_bar(TimeRemainingColumn()) as bar:
-        task = bar.add_task(f"{max(levels[0].shape)} px", total=total, status="compiling")
+class _Way:
+    """How far a run is on its way through the levels."""
 
-        def advance(result: Result) -> None:
-            nonlocal clock, steps
-            rate = (result.steps - steps) / (time.monotonic() - clock)
-            clock, steps = time.monotonic(), result.steps
-            bar.update(
-                task,
-                completed=_work(levels, result.steps),
-                description=f"{result.history.size[-1]} px",
-                status=f"step {result.steps}/{config.steps}, "
-                f"loss {result.history.loss[-1]:.4g}, {rate:.2f} steps/s",
-            )
+    def __init__(self, first: Result):
+        self._levels = plan_levels(first.image.shape[:2], first.config)
+        self._clock, self._steps = time.monotonic(), 0
 
-        yield advance
+    def at(self, result: Result) -> tuple[float, str, str]:
+        """The share of the work that is done, the level that is next, and the state there."""
+        ends = np.cumsum([level.steps for level in self._levels])
+        steps = result.steps
+        number = min(int(np.searchsorted(ends, steps, side="right")), len(ends) - 1)
+        level = self._levels[number]
+        stage = f"level {number + 1} of {len(ends)}, {max(level.shape)} px"
+        rate = (steps - self._steps) / max(time.monotonic() - self._clock, 1e-9)
+        self._clock, self._steps = time.monotonic(), steps
+        if steps in (0, *ends[:-1]):
+            state = "compiling"
+        else:
+            state = f"step {steps} of {ends[-1]}, loss {result.history.loss[-1]:.4g}"
+            state += f", {rate:.2f} steps/s"
+        return _work(self._levels, steps) / max(_work(self._levels, ends[-1]), 1), stage, state
 
 
 def _work(levels: Sequence[Level], steps: int) -> int:

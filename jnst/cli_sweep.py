@@ -15,10 +15,9 @@ from jnst.cli_common import (
     interrupted_status,
     noticing,
     picture_path,
-    progress_bar,
-    say,
     terminal,
 )
+from jnst.cli_progress import add_quiet, following, tell
 from jnst.encoding import save_image
 from jnst.image_files import check_writable
 from jnst.images import load_image
@@ -46,6 +45,7 @@ def add_sweep_commands(commands: Any) -> None:
     )
     add_batch_size(command)
     add_compilation_cache(command)
+    add_quiet(command)
 
     command = add_command(commands, "report", report_command)
     command.add_argument("folder", type=Path, help="the folder of a sweep")
@@ -64,18 +64,13 @@ def sweep_command(options: argparse.Namespace) -> int:
     progress: SweepProgress | None = None
     with open_sweep(options.plan, options.output, batch_size=options.batch_size) as opened:
         outline = opened.outline
-        say(_tell(outline))
+        tell(f"{options.output}: {_tell(outline)}", quiet=options.quiet)
         try:
-            with progress_bar() as bar:
-                task = bar.add_task("", total=outline.points, status="compiling")
+            with following(options.output, quiet=options.quiet) as advance:
+                stage = f"{outline.finished} of {_count(outline.points, 'point')}"
+                advance(outline.finished / outline.points, stage, "compiling")
                 for progress in noticing(opened.run()):
-                    bar.update(
-                        task,
-                        completed=progress.done,
-                        description=f"{progress.done} of {progress.points}",
-                        status=f"{progress.batch} at step {progress.step}/{progress.steps}, "
-                        f"{_duration(progress.seconds_left)} left",
-                    )
+                    advance(*_way(progress))
         except KeyboardInterrupt:
             write_report(options.output)
             done = progress.done if progress else outline.finished
@@ -87,7 +82,7 @@ def sweep_command(options: argparse.Namespace) -> int:
         page = write_report(options.output)
     if opened.failed:
         return fail(f"{opened.failed} of {outline.points} points failed: see {page}", status=1)
-    terminal().print(f"wrote {page}", markup=False, soft_wrap=True)
+    tell(f"wrote {page}", quiet=options.quiet)
     return 0
 
 
@@ -110,6 +105,18 @@ def grid_command(options: argparse.Namespace) -> int:
     save_image(options.output, np.asarray(sheet))
     terminal().print(f"wrote {options.output}", markup=False, soft_wrap=True)
     return 0
+
+
+def _way(progress: SweepProgress) -> tuple[float, str, str]:
+    share = progress.done / progress.points
+    stage = f"{progress.done} of {_count(progress.points, 'point')}"
+    left = f"{_duration(progress.seconds_left)} left"
+    if not progress.batch:
+        return share, stage, left
+    if not progress.step:
+        return share, stage, f"{progress.batch} together, compiling"
+    state = f"{progress.batch} together, step {progress.step} of {progress.steps}, {left}"
+    return share, stage, state
 
 
 def _tell(outline: Outline) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from jnst.cli_common import (
     noticing,
     picture_path,
     say,
-    terminal,
     uninterrupted,
 )
 from jnst.cli_options import add_run_options, config_of, inputs_of, network_of
+from jnst.cli_progress import following, tell
 from jnst.frames import frame_durations, frame_numbers, open_frames
 from jnst.image_files import check_place
 from jnst.networks import load_network
@@ -54,19 +55,18 @@ def video_command(options: argparse.Namespace) -> int:
     frames, out, frame_steps = open_frames(options.frames), options.output, options.frame_steps
     if frame_steps is not None:
         whole_number("--frame-steps", frame_steps, minimum=1)
-    _check_output(out, options)
+    files: list[Any] = [] if options.frames.is_file() else list(frames)
+    _check_output(out, files, options)
     config, name = config_of(options, {}), network_of(options, options.style)
     network = load_network(name)
-    files: list[Any] = [options.frames] if options.frames.is_file() else list(frames)
-    if config.init and config.init not in INITS:
-        files.append(config.init)
-    if options.flow is not None:
-        files += itertools.chain(*flow_paths(options.flow, frame_numbers(frames)))
-    key = video_key(config, frame_steps, network.digest, [*files, *options.style])
+    start = [config.init] if config.init and config.init not in INITS else []
+    flows = [] if options.flow is None else flow_paths(options.flow, frame_numbers(frames))
+    groups = files or [options.frames], options.style, start, list(itertools.chain(*flows))
+    key = video_key(config, frame_steps, network.digest, groups)
     video = VideoGif(out, frame_durations(frames)) if _is_gif(out) else VideoFolder(out)
     unfinished = UnfinishedVideo(video, key)
     state = unfinished.load()
-    done = state.done if state else 0
+    done, warned = state.done if state else 0, False
     steps = stylize_frames_steps(
         frames,
         list(map(str, options.style)),
@@ -76,35 +76,33 @@ def video_command(options: argparse.Namespace) -> int:
         network=network,
         config=config,
     )
-    if done:
-        terminal().print(f"goes on behind frame {done} of {len(frames)}")
     try:
-        for result, state in noticing(steps):
-            with uninterrupted():
-                named = result.network | {"load": str(name)}
-                video.write(dataclasses.replace(result, network=named))
-                done = state.done
-                _save(unfinished, state)
-            terminal().print(f"{done} of {len(frames)}")
+        with following(out, quiet=options.quiet) as advance:
+            begun = "goes on" if done else "compiling"
+            advance(done / len(frames), f"{done} of {len(frames)} frames", begun)
+            for result, state in noticing(steps):
+                with uninterrupted():
+                    named = result.network | {"load": str(name)}
+                    video.write(dataclasses.replace(result, network=named))
+                    done = state.done
+                    kept = unfinished.save(state)
+                if not kept and not warned:
+                    warned = True
+                    say(f"{unfinished.path}: cannot be written; a run that is stopped begins again")
+                stage = f"{done} of {len(frames)} frames"
+                advance(done / len(frames), stage, f"{result.steps} steps")
     except KeyboardInterrupt:
         if not done:
             raise
-        wrote = f"wrote {done} of {len(frames)} frames to {out}; the same command goes on"
-        return fail(f"interrupted: {wrote}", interrupted_status())
+        wrote = f"wrote {done} of {len(frames)} frames to {out}"
+        goes_on = "" if warned else "; the same command goes on"
+        return fail(f"interrupted: {wrote}{goes_on}", interrupted_status())
     unfinished.remove()
-    terminal().print(f"wrote {done} frames to {out}", markup=False, soft_wrap=True)
+    tell(f"wrote {done} frames to {out}", quiet=options.quiet)
     return 0
 
 
-def _save(unfinished: UnfinishedVideo, state: Any) -> None:
-    try:
-        unfinished.save(state)
-    except OSError as error:  # the frames themselves are written
-        say(f"{unfinished.path}: cannot be written ({error.strerror}); a run that is stopped now "
-            "begins again")  # fmt: skip
-
-
-def _check_output(out: Path, options: argparse.Namespace) -> None:
+def _check_output(out: Path, frames: Sequence[Any], options: argparse.Namespace) -> None:
     """ValueError unless the video can be written there, over nothing that is read."""
     if not _is_gif(out):
         if out.suffix:
@@ -113,9 +111,10 @@ def _check_output(out: Path, options: argparse.Namespace) -> None:
             raise ValueError(f"{out}: is not a folder")
     elif not out.parent.is_dir():
         raise ValueError(f"{out}: there is no folder {out.parent}")
-    check_no_input(out, [options.frames])
+    inputs = [options.frames, *frames, *inputs_of(options, *options.style)]
+    check_no_input(out, inputs)
     if not _is_gif(out) and out.is_dir():
-        check_no_numbered_input(out / "frame.png", inputs_of(options, *options.style))
+        check_no_numbered_input(out / "frame.png", inputs)
     check_place(out if _is_gif(out) else _nearest_folder(out) / "any.png")
 
 

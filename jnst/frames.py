@@ -99,8 +99,7 @@ class _Gif(Sequence[Source]):
     def __getitem__(self, number: Any) -> Any:
         if isinstance(number, slice):
             return [self[each] for each in range(*number.indices(len(self)))]
-        if not 0 <= number < len(self):
-            raise IndexError(number)
+        number = range(len(self))[number]
         with reading(self._path):
             self._file.seek(number)
             return self._file.convert("RGBA")
@@ -112,4 +111,4 @@ class _Gif(Sequence[Source]):
 
 def _order(path: Path) -> list[Any]:
     parts = re.split(r"(\d+)", path.name)
-    return [int(part) if part.isdigit() else part for part in parts]
+    return [int(part) if part.isdecimal() else part for part in parts]

@@ -105,12 +105,18 @@ def stylize_frames_steps(
         raise ValueError(
             "color is 'luminance'; a video takes 'recombine', or colours matched before"
         )
+    if flows is None and config.temporal_weight:
+        raise ValueError("temporal_weight is given without flows")
     first, paint, sharpen = _settings(config, frame_steps, flows is not None)
     still = paint.replace(steps=0)
     shape = check_frames(frames)
     paths = None if flows is None else flow_paths(flows, frame_numbers(frames))
     _check_flows(paths or (), shape)
-    make = _maker(style, network, config, content_masks=content_masks, style_masks=style_masks)
+    masks = {
+        "content_masks": listed("content_masks", content_masks, axes=2),
+        "style_masks": listed("style_masks", style_masks, axes=2),
+    }
+    make = _maker(style, network, config, **masks)
 
     def results(state: VideoState | None) -> Iterator[tuple[Result, VideoState]]:
         for number in range(state.done if state else 0, len(frames)):
@@ -147,7 +153,9 @@ def unchanged(frame: Image, earlier: Image) -> Mask:
     difference = np.abs(resize_image(frame, blocks) - resize_image(earlier, blocks)).max(-1)
     changed = PillowImage.fromarray(np.uint8(255) * (difference > _NOISE))
     reach = math.ceil(max(height, width) / _REACH / _BLOCK)
-    around = changed.filter(ImageFilter.MaxFilter(2 * reach + 3))
+    around = changed
+    for _ in range(reach + 1):  # one large filter takes the square of the time
+        around = around.filter(ImageFilter.MaxFilter(3))
     soft = np.asarray(around.filter(ImageFilter.BoxBlur(reach / 2)), np.float32) / 255
     return 1 - resize_image(soft, (height, width)).clip(0, 1)
 

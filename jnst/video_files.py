@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jnst.array_files import DAMAGED, load_arrays, save_arrays, state_versions
-from jnst.atomic import atomic_path
+from jnst.atomic import LONGEST_NAME, atomic_path
 from jnst.config import Config
 from jnst.gif_files import TRAILER, gif_frame
 from jnst.image_files import read_bytes
@@ -19,14 +19,20 @@ from jnst.video import VideoState
 
 
 def video_key(
-    config: Config, frame_steps: int | None, network: str, files: Iterable[str | os.PathLike[str]]
+    config: Config,
+    frame_steps: int | None,
+    network: str,
+    files: Iterable[Iterable[str | os.PathLike[str]]],
 ) -> str:
-    """What a video is made from: another setting, network or byte of a file is another key."""
-    settings = [dataclasses.asdict(config), frame_steps, network, state_versions()]
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for file in files:
-        digest.update(hashlib.sha256(read_bytes(Path(file))).digest())
-    return digest.hexdigest()
+    """What a video is made from: another setting, network or byte of a file is another key.
+
+    `files` are in groups: the frames, the styles, and so on.
+    """
+    digests = [
+        [hashlib.sha256(read_bytes(Path(file))).hexdigest() for file in group] for group in files
+    ]
+    made_from = [dataclasses.asdict(config), frame_steps, network, state_versions(), digests]
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
 class VideoFolder:
@@ -106,7 +112,8 @@ class UnfinishedVideo:
 
     def __init__(self, video: VideoFolder | VideoGif, key: str):
         self._video, self._key = video, key
-        self.path = video.path.absolute().with_name(f".{video.path.name}.unfinished")
+        name = os.fsdecode(os.fsencode(video.path.name)[:LONGEST_NAME])
+        self.path = video.path.absolute().with_name(f".{name}.unfinished")
 
     def load(self) -> VideoState | None:
         """Where an earlier run of the same key ended; None if there is none to go on with."""
@@ -118,11 +125,16 @@ class UnfinishedVideo:
             pass
         return None
 
-    def save(self, state: VideoState) -> None:
-        """Write where the run is."""
+    def save(self, state: VideoState) -> bool:
+        """Write where the run is; False if it cannot be written."""
         label = {"key": self._key, "written": self._video.written, "done": state.done}
-        save_arrays(self.path, label, {"image": state.image, "painted": state.painted})
+        try:
+            save_arrays(self.path, label, {"image": state.image, "painted": state.painted})
+        except OSError:
+            return False
+        return True
 
     def remove(self) -> None:
         """The video is whole."""
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it could not be written either
+            self.path.unlink()

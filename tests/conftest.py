@@ -87,14 +87,25 @@ def pictures(arrays, tmp_path):
     return paths
 
 
+LONG_COMMANDS = (
+    *("stylize", "texture", "reconstruct", "demo", "batch", "interpolate", "video", "sweep"),
+)
+
+
 @pytest.fixture
 def call(tmp_path, monkeypatch, capfd):
-    """Runs the command in tmp_path; returns its status and the lines of stdout and stderr."""
+    """Runs the command in tmp_path; returns its status and the lines of stdout and stderr.
+
+    With `--quiet`, unless `quiet` is False: what it says of its progress has tests of its own.
+    """
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments):
+    def run(*arguments, quiet=True):
+        command, *rest = map(str, arguments)
+        if quiet and command in LONG_COMMANDS:
+            rest.insert(0, "--quiet")
         try:
-            status = cli.main([str(argument) for argument in arguments])
+            status = cli.main([command, *rest])
         except SystemExit as left:
             status = left.code
         out, err = capfd.readouterr()

@@ -48,7 +48,7 @@ LEVELS = (
     ("cost", "sweep_folder"),
     ("vgg",),
     ("convolution", "winograd"),
-    ("sheet", "cli_parser"),
+    ("sheet", "cli_parser", "cli_progress"),
     ("cli_common",),
     ("sources", "transparency"),
     ("images", "color", "encoding"),

@@ -42,6 +42,7 @@ def test_a_gif_is_read_in_any_order(tmp_path):
     frames = open_frames(tmp_path / "a.gif")
     assert reds([frames[2], frames[0], *frames[1:], *frames]) == [153, 51, 102, 153, 51, 102, 153]
     assert frame_durations(frames) == [40, 60, 100]
+    assert reds([frames[-1]]) == [153]
     with pytest.raises(IndexError):
         frames[3]
 

@@ -1,7 +1,17 @@
 import numpy as np
+import pytest
 from PIL import Image
 
 from jnst.gif_files import save_gif
+
+
+def test_gifs_that_cannot_be(tmp_path):
+    with pytest.raises(ValueError, match="there are no frames"):
+        save_gif(tmp_path / "a.gif", [])
+    assert not list(tmp_path.iterdir())
+    save_gif(tmp_path / "a.gif", [np.zeros((2, 3, 3))], milliseconds=[10**9])
+    with Image.open(tmp_path / "a.gif") as file:
+        assert file.info["duration"] == 655_350
 
 
 def test_gif(tmp_path):

@@ -111,6 +111,17 @@ def test_frames_are_any_pictures_and_opened_in_turn(network, frames, small, arra
         paths[number].unlink()
 
 
+def test_masks_may_be_a_generator(network, frames, small, arrays):
+    left = np.zeros((32, 40), np.float32)
+    left[:, :20] = 1
+    masks, styles = [left, 1 - left], [arrays[0], arrays[1]]
+    given = options(small, network)
+    expected = list(stylize_frames(frames[:2], styles, content_masks=masks, **given))
+    results = stylize_frames(frames[:2], styles, content_masks=iter(masks), **given)
+    for result, other in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(result.image, other.image)
+
+
 def test_network_and_styles_are_prepared_once(network, frames, small, arrays, monkeypatch):
     prepared, opened = [], []
 
@@ -133,6 +144,7 @@ def test_refusals(network, frames, small, arrays):
     for given, message in (
         ({"color": "luminance"}, "color is 'luminance'"),
         ({"frame_steps": 0}, "frame_steps is 0"),
+        ({"temporal_weight": 1}, "temporal_weight is given without flows"),
         ({"start": frames[0]}, "unknown setting 'start'"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -91,18 +91,30 @@ def test_a_full_disk_leaves_the_frames_before(tmp_path, monkeypatch):
     assert contents(video) == before
 
 
+def test_a_state_that_finds_no_place(tmp_path):
+    video = VideoGif(tmp_path / f"{'a' * 246}.gif", [40])
+    video.write(Frame(0))
+    unfinished = UnfinishedVideo(video, "key")
+    assert unfinished.save(VideoState(1, *PICTURES[:2]))
+    assert UnfinishedVideo(VideoGif(video.path, [40]), "key").load().done == 1
+    unfinished.path = tmp_path / "missing" / "state"
+    assert not unfinished.save(VideoState(1, *PICTURES[:2]))
+    unfinished.remove()
+
+
 def test_video_key(tmp_path):
     files = [tmp_path / name for name in ("a", "b")]
     for file in files:
         file.write_bytes(b"x")
-    key = video_key(Config(), None, "digest", files)
-    assert video_key(Config(), None, "digest", files) == key
+    key = video_key(Config(), None, "digest", [files])
+    assert video_key(Config(), None, "digest", [files]) == key
     files[1].write_bytes(b"y")
     others = [
-        video_key(Config(), None, "digest", files),
-        video_key(Config(), None, "digest", files[:1]),
-        video_key(Config(steps=3), None, "digest", files),
-        video_key(Config(), 3, "digest", files),
-        video_key(Config(), None, "other", files),
+        video_key(Config(), None, "digest", [files]),
+        video_key(Config(), None, "digest", [files[:1]]),
+        video_key(Config(), None, "digest", [files[:1], files[1:]]),
+        video_key(Config(steps=3), None, "digest", [files]),
+        video_key(Config(), 3, "digest", [files]),
+        video_key(Config(), None, "other", [files]),
     ]
-    assert len({key, *others}) == 6
+    assert len({key, *others}) == 7
