@@ -213,13 +213,15 @@ class _Way:
         number = min(int(np.searchsorted(ends, steps, side="right")), len(ends) - 1)
         level = self._levels[number]
         stage = f"level {number + 1} of {len(ends)}, {max(level.shape)} px"
-        rate = (steps - self._steps) / max(time.monotonic() - self._clock, 1e-9)
+        before, compiles = (self._clock, self._steps), (0, *ends[:-1])
         self._clock, self._steps = time.monotonic(), steps
-        if steps in (0, *ends[:-1]):
+        if steps in compiles:
             state = "compiling"
         else:
             state = f"step {steps} of {ends[-1]}, loss {result.history.loss[-1]:.4g}"
-            state += f", {rate:.2f} steps/s"
+            if before[1] not in compiles:
+                rate = (steps - before[1]) / max(self._clock - before[0], 1e-9)
+                state += f", {rate:.2f} steps/s"
         return _work(self._levels, steps) / max(_work(self._levels, ends[-1]), 1), stage, state
 
 

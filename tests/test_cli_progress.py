@@ -36,11 +36,11 @@ def test_on_a_terminal(call, pictures, small, network_file, monkeypatch):
 
 
 def test_elsewhere_every_level_and_every_tenth_is_a_line(call, pictures, small, network_file):
-    given = options(small, network_file, size=96, levels=2, steps=40)
+    given = options(small, network_file, size=128, levels=2, steps=40)
     status, out, err = call("stylize", *pictures, *given, "-o", "a.png", quiet=False)
     assert (status, out) == (0, [])
-    assert re.fullmatch(r"a.png: level 1 of 2, 48 px, 0 %, compiling, \d s", err[0])
-    level = r"a.png: level 2 of 2, 96 px, \d+ %, "
+    assert re.fullmatch(r"a.png: level 1 of 2, 64 px, 0 %, compiling, \d s", err[0])
+    level = r"a.png: level 2 of 2, 128 px, \d+ %, "
     assert any(re.fullmatch(level + r"compiling, \d+ s", line) for line in err)
     step = level + r"step \d+ of 40, loss \S+, \S+ steps/s, \d+ s"
     assert re.fullmatch(step, err[-2])
