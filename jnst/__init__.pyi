@@ -26,7 +26,7 @@ from jnst.optimize import DivergedError, Info, State, init, make_step, named_opt
 from jnst.plan import Plan, read_plan
 from jnst.presets import PRESETS, preset
 from jnst.pyramid import Item, Level, Position, Scene, plan_levels, run_levels
-from jnst.record import History, Result, load_recipe
+from jnst.record import History, Result, Results, load_recipe
 from jnst.report import write_report
 from jnst.sheet import contact_sheet
 from jnst.stylization import (
@@ -59,6 +59,7 @@ __all__ = [
     "Plan",
     "Position",
     "Result",
+    "Results",
     "Scene",
     "State",
     "Style",

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax
 
+from jnst.brief import brief
 from jnst.checks import whole_number
 from jnst.config import Config, config_or_default
 from jnst.footprint import free_memory
@@ -21,7 +22,7 @@ from jnst.pyramid import (
     level_targets,
     run_levels,
 )
-from jnst.record import History, Result, network_identity
+from jnst.record import History, Result, Results, network_identity
 from jnst.sources import Source, listed
 from jnst.style_losses import STYLE_LOSSES
 from jnst.task import Task, prepare
@@ -45,6 +46,9 @@ class Snapshot(NamedTuple):
     position: Position
     histories: tuple[History, ...]
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 class BatchProgress(NamedTuple):
     """The results so far of one batch, by their number among all, and whether it is at its end."""
@@ -52,12 +56,15 @@ class BatchProgress(NamedTuple):
     results: dict[int, Result]
     finished: bool
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 def stylize_batch(
     contents: Source | Sequence[Source],
     styles: Source | Sequence[Source | Sequence[Source]],
     **options: Any,
-) -> list[Result]:
+) -> Results:
     """Many pictures in one program: one content in many styles, many contents in one, or pairs.
 
     Options are those of `stylize_batch_steps`. The results are in the order of the pairs.
@@ -140,7 +147,7 @@ def stylize_batch_steps(
 
 def interpolate(
     content: Source, styles: Sequence[Source], *, count: int = 5, **options: Any
-) -> list[Result]:
+) -> Results:
     """One content between two styles: `count` pictures, from the one to the other.
 
     Options are those of `interpolate_steps`.
@@ -254,11 +261,11 @@ def results_of(
     ]
 
 
-def _collect(batches: Iterator[BatchProgress]) -> list[Result]:
+def _collect(batches: Iterator[BatchProgress]) -> Results:
     results: dict[int, Result] = {}
     for progress in batches:
         results |= progress.results
-    return [results[number] for number in sorted(results)]
+    return Results(results[number] for number in sorted(results))
 
 
 def _most_that_fit(network: Network, task: Task, count: int) -> int:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
+from jnst.brief import brief
 from jnst.checks import did_you_mean, whole_number
 from jnst.color import Color
 from jnst.losses import Convention
@@ -47,6 +48,9 @@ class Terms(struct.PyTreeNode):
     laplacian: Float[Array, ""] | None
     temporal: Float[Array, ""] | None
     total_variation: Float[Array, ""]
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 class StyleTerm(NamedTuple):

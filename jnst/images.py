@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
+from jnst.brief import brief
 from jnst.checks import whole_number
 from jnst.decoding import decode, eight_bits, keyed_alpha, samples_of
 from jnst.image_files import read_bytes, reading
@@ -25,6 +26,9 @@ class Picture(NamedTuple):
 
     image: Float[np.ndarray, "height width 3"]
     alpha: Float[np.ndarray, "height width"] | None
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def load_picture(path: str | os.PathLike[str], *, size: int | None = None) -> Picture:

@@ -15,6 +15,7 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from jnst import losses
+from jnst.brief import brief
 from jnst.checks import finite_number
 from jnst.config import Config, StyleTerm, Terms
 from jnst.regions import masked_variation, position_weights, propagate_mask
@@ -40,6 +41,9 @@ class Style(struct.PyTreeNode):
     mask: Mask | None = None
     region: int = struct.field(pytree_node=False, default=0)
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 Maps = Mapping[str, tuple[Array, Mask | None]]
 """The features of a style by layer, and how much their positions count."""
@@ -62,6 +66,9 @@ class StyleTarget(struct.PyTreeNode):
     scale: Float[Array, ""]
     weights: Mask | None
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 class Targets(struct.PyTreeNode):
     """What the image is compared with, and how.
@@ -82,6 +89,9 @@ class Targets(struct.PyTreeNode):
     previous: tuple[Image, Mask] | None
     total_variation: Float[Array, ""]
     layout: Config = struct.field(pytree_node=False)
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def make_targets(

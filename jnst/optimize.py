@@ -12,6 +12,7 @@ import optax
 from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
+from jnst.brief import brief
 from jnst.config import Optimizer, Pixels, Terms
 from jnst.lbfgs import lbfgs
 from jnst.objective import Targets, add_margin, remove_margin, total_loss
@@ -28,6 +29,9 @@ class Average(struct.PyTreeNode):
     total: Float[Array, "*n h w 3"]
     weight: Float[Array, "*n"]
     decay: Float[Array, "*n"]
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def add(self, image: Float[Array, "h w 3"]) -> "Average":
         """The average with one image more."""
@@ -50,6 +54,9 @@ class State(struct.PyTreeNode):
     best_image: Float[Array, "*n h w 3"]
     best_loss: Float[Array, "*n"]
     average: Average | None
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     @property
     def result(self) -> Float[Array, "*n h w 3"]:
@@ -79,6 +86,9 @@ class Info(struct.PyTreeNode):
     gradient_norm: Float[Array, ""]
     finite: Bool[Array, ""]
     evaluations: Int[Array, ""]
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 class DivergedError(RuntimeError):

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from jnst.brief import brief
 from jnst.config import Config
 from jnst.loop import run_batch, stack
 from jnst.objective import (
@@ -69,6 +70,9 @@ class Scene(NamedTuple):
     style_masks: tuple[Mask | None, ...] = ()
     previous: tuple[Image, Mask] | None = None
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 class Level(NamedTuple):
     """One size of the run, (height, width), and the steps taken at it."""
@@ -84,6 +88,9 @@ class Item(NamedTuple):
     start: Image
     config: Config
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 class Position(NamedTuple):
     """Where the runs of some items are: their images so far, and what it takes to go on.
@@ -97,6 +104,9 @@ class Position(NamedTuple):
     images: tuple[Image, ...]
     state: State
     diverged: tuple[int | None, ...]
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def plan_levels(shape: tuple[int, int], config: Config) -> tuple[Level, ...]:

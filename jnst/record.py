@@ -11,10 +11,12 @@ import numpy as np
 from flax import struct
 from jaxtyping import Float, Int
 
+from jnst.brief import brief
 from jnst.config import Config, Terms
 from jnst.documents import parse_json
 from jnst.encoding import read_recipe, save_image
 from jnst.image_files import ImageError
+from jnst.notebook import picture_bundle, strip
 from jnst.optimize import Info
 from jnst.version import __version__
 from jnst.vgg import Network
@@ -44,6 +46,9 @@ class History(struct.PyTreeNode):
     evaluations: Int[np.ndarray, " steps"]
     size: Int[np.ndarray, " steps"]
 
+    def __repr__(self) -> str:
+        return brief(self)
+
     @classmethod
     def empty(cls, config: Config) -> "History":
         """The history before the first step."""
@@ -59,7 +64,7 @@ class History(struct.PyTreeNode):
         return jax.tree.map(np.append, self, more)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """A stylised image with everything that it takes to make it again.
 
@@ -76,6 +81,30 @@ class Result:
     content: str
     styles: list[str]
     diverged: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<Result: {self.summary()}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """What a notebook shows: the picture, and a line."""
+        return picture_bundle(self.image, self.summary())
+
+    def summary(self) -> str:
+        """One line: the pictures, the size, the steps, the loss of the image and the network."""
+        height, width = self.image.shape[:2]
+        pictures = " in the manner of ".join(
+            part for part in (self.content, ", ".join(filter(None, self.styles))) if part
+        )
+        loss = self._losses().get("total")
+        parts = [
+            pictures,
+            f"{height} x {width} pixels",
+            f"{self.steps} of {self.config.steps} steps",
+            "" if loss is None else f"loss {loss:.4g}",
+            "" if self.diverged is None else f"diverged at step {self.diverged}",
+            f"network {self.network['name']}",
+        ]
+        return ", ".join(part for part in parts if part)
 
     @property
     def steps(self) -> int:
@@ -119,6 +148,15 @@ class Result:
             ImageError: the suffix is unknown or the file cannot be written.
         """
         save_image(path, self.image, alpha=self.alpha, recipe=json.dumps(self.recipe()))
+
+
+class Results(list[Result]):
+    """Results, which a notebook shows as a strip."""
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        if not self:
+            return {"text/plain": "[]"}
+        return picture_bundle(strip([result.image for result in self]), f"{len(self)} results")
 
 
 def load_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jnst import color
+from jnst.brief import brief
 from jnst.config import Config
 from jnst.footprint import check_memory
 from jnst.masks import Mask, content_masks_of, load_mask, style_masks_of
@@ -46,6 +47,9 @@ class Task:
     alpha: Float[np.ndarray, "h w"] | None
     content: str
     styles: list[str]
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def image(self, image: Image) -> Image:
         """An image of any level as the result that it is so far."""

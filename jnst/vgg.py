@@ -66,6 +66,10 @@ class Network(struct.PyTreeNode):
     licence: str = struct.field(pytree_node=False, default="")
     digest: str = struct.field(pytree_node=False, default="")
 
+    def __repr__(self) -> str:
+        convolutions = f"{len(self.params)} convolutions to {max(self.params, default='none')}"
+        return f"Network({self.name!r}, {convolutions}, digest {self.digest[:12]!r})"
+
     def arrays_only(self) -> "Network":
         """The same arrays without identity, so that networks share compiled programs."""
         return Network(self.params, self.mean)

@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 from PIL import ImageFilter
 
 from jnst import color
+from jnst.brief import brief
 from jnst.checks import whole_number
 from jnst.config import Config, config_or_default
 from jnst.flow import FlowError, consistency, load_flow, resize_flow, warp
@@ -56,6 +57,9 @@ class VideoState(NamedTuple):
     done: int
     image: Image
     painted: Image
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def stylize_frames(

@@ -56,9 +56,10 @@ LEVELS = (
     ("tiff_files",),
     ("image_files", "jpeg_files", "png_files", "profiles"),
     ("samples", "quiet"),
+    ("notebook",),
     ("pixels", "resizing"),
     ("array_files",),
-    ("atomic", "checks", "data", "documents", "flow", "memory", "outputs"),
+    ("atomic", "brief", "checks", "data", "documents", "flow", "memory", "outputs"),
     ("programs", "spectrum", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}
