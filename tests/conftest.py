@@ -101,11 +101,11 @@ def call(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments, quiet=True):
-        command, *rest = map(str, arguments)
-        if quiet and command in LONG_COMMANDS:
-            rest.insert(0, "--quiet")
+        given = list(map(str, arguments))
+        if quiet and given[:1] and given[0] in LONG_COMMANDS:
+            given.insert(1, "--quiet")
         try:
-            status = cli.main([command, *rest])
+            status = cli.main(given)
         except SystemExit as left:
             status = left.code
         out, err = capfd.readouterr()
