@@ -7,12 +7,13 @@ from typing import Any, NoReturn
 
 def script() -> NoReturn:
     """The command; one that is interrupted while it is imported ends in one line too."""
-    before = signal.getsignal(signal.SIGINT)
-    if before == signal.default_int_handler:  # it is ignored under nohup
+    default = signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    if default:  # it is ignored under nohup
         signal.signal(signal.SIGINT, _leave)
     from jnst.cli import script
 
-    signal.signal(signal.SIGINT, before)
+    if default:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     script()
 
 

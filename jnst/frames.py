@@ -1,8 +1,9 @@
 """The frames of a sequence, one in memory at a time: a folder of pictures, or a GIF."""
 
+import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,8 @@ def check_frames(frames: Sequence[Source]) -> tuple[int, int]:
         ImageError: there are none, one cannot be read, or one differs in size from the first.
     """
     first = None
-    for name, frame in named_frames(frames):
+    for number, frame in enumerate(frames, 1):
+        name = f"frame {number}"
         shape = open_picture(name, frame).image.shape[:2]
         first = first or shape
         if shape != first:
@@ -77,19 +79,14 @@ def check_frames(frames: Sequence[Source]) -> tuple[int, int]:
     return first
 
 
-def named_frames(frames: Sequence[Source]) -> Iterator[tuple[str, Source]]:
-    """Each frame with what messages call it."""
-    return ((f"frame {number}", frame) for number, frame in enumerate(frames, 1))
-
-
 class _Gif(Sequence[Source]):
     """The frames of one file, decoded one after the other."""
 
     def __init__(self, path: Path):
         self._path = path
-        read_bytes(path)  # which says what is wrong with a file that cannot be had
+        data = read_bytes(path)
         with reading(path):
-            self._file = PillowImage.open(path)
+            self._file = PillowImage.open(io.BytesIO(data))
             self._count = getattr(self._file, "n_frames", 1)
             self.durations = [self._duration(number) for number in range(self._count)]
 

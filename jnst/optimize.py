@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
 from jnst.brief import brief
+from jnst.checks import check_choice
 from jnst.config import Optimizer, Pixels, Terms
 from jnst.lbfgs import lbfgs
 from jnst.objective import Targets, add_margin, remove_margin, total_loss
@@ -120,6 +121,7 @@ def named_optimizer(name: Optimizer, *, precondition: bool = True) -> optax.Grad
     rate 0.02 and b2 = 0.99; "sgd" is `optax.sgd` with rate 1. Both have a `decay` of the rate, what
     it is multiplied by every 100 steps. The same arguments give the same object.
     """
+    check_choice("optimizer", name, Optimizer)
     return _named_optimizer(name, precondition and name == "lbfgs")
 
 
@@ -132,7 +134,6 @@ def _named_optimizer(name: Optimizer, precondition: bool) -> optax.GradientTrans
             return optax.inject_hyperparams(_decaying_adam)(learning_rate=0.02, decay=1.0)
         case "sgd":
             return optax.inject_hyperparams(_decaying_sgd)(learning_rate=1.0, decay=1.0)
-    raise ValueError(f"optimizer is {name!r}; accepted: {', '.join(get_args(Optimizer))}")
 
 
 def _decaying_adam(learning_rate: float, decay: float) -> optax.GradientTransformationExtraArgs:

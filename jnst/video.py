@@ -50,8 +50,8 @@ _REACH = 24
 class VideoState(NamedTuple):
     """What it takes to go on with the next frame.
 
-    `image` is the last frame as it was optimised, before it got other colours; `painted` has for
-    each pixel of it the content that it was made from.
+    `image` (H, W, 3) in [0, 1] is the last of the `done` frames as it was optimised, before it got
+    other colours; `painted` has for each pixel of it the content that it was made from.
     """
 
     done: int
@@ -73,10 +73,12 @@ def stylize_frames(
     """One Result a frame; the first is a whole run, every other starts from the one before it.
 
     `frames` are pictures of one size, each of which is opened when it is its turn: `open_frames`.
-    What does not change between frames stays as it is. With `flows`, a folder of .flo files
-    (`load_flows`), a frame starts from the last result moved to it and is held to that where the
+    What does not change between frames stays as it is. With `flows`, a folder of .flo files named
+    as those of artistic-videos (backward_2_1.flo, forward_1_2.flo, by the last numbers in the
+    frames' names), a frame starts from the last result moved to it and is held to that where the
     flows agree, by `temporal_weight` (300 if it is 0). The later frames take `frame_steps` steps
-    at full size, without it 0.3 times the steps of the first. (Ruder, Dosovitskiy, Brox 2016,
+    at full size, without it 0.3 times the steps of the first; with flows the first half of them
+    paint what is new, and the history of the Result is of the rest. (Ruder, Dosovitskiy, Brox 2016,
     "Artistic style transfer for videos".) Options are those of `stylize_steps` but `start` and
     `previous`.
 
@@ -150,7 +152,9 @@ def stylize_frames_steps(
 def unchanged(frame: Image, earlier: Image) -> Mask:
     """Where a frame is as an earlier one, 1; where it is not, and around it, 0; soft between.
 
-    The mean colours of blocks of 4 x 4 pixels are compared, which leaves out the noise of cameras.
+    Both are (H, W, 3) in [0, 1], the mask is (H, W). The mean colours of blocks of 4 x 4 pixels are
+    compared, which leaves out the noise of cameras: more than 0.02 in a channel is a change. Around
+    it is 1/24 of the longer side.
     """
     height, width = frame.shape[:2]
     blocks = max(1, height // _BLOCK), max(1, width // _BLOCK)
@@ -160,8 +164,9 @@ def unchanged(frame: Image, earlier: Image) -> Mask:
     around = changed
     for _ in range(reach + 1):  # one large filter takes the square of the time
         around = around.filter(ImageFilter.MaxFilter(3))
-    soft = np.asarray(around.filter(ImageFilter.BoxBlur(reach / 2)), np.float32) / 255
-    return 1 - resize_image(soft, (height, width)).clip(0, 1)
+    soft = around.filter(ImageFilter.BoxBlur(reach / 2))
+    soft = soft.resize((width, height), PillowImage.Resampling.BILINEAR)  # others overshoot
+    return 1 - np.asarray(soft, np.float32) / 255
 
 
 def flow_paths(folder: str | os.PathLike[str], numbers: Sequence[int]) -> list[tuple[Path, Path]]:
