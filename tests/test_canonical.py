@@ -161,7 +161,7 @@ def test_damaged_files(tmp_path, damage):
 def test_a_failed_write_leaves_the_old_file(network, tmp_path):
     path = write_by_hand(tmp_path / "a.h5")
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="storage is 'int4'.* accepted: float32, float16, int8"):
+    with pytest.raises(ValueError, match=r"storage is 'int4'.* accepted: float32, float16, int8"):
         write_network(path, network, storage="int4")
     bare = {**network.params, "conv2_1": {"kernel": network.params["conv2_1"]["kernel"]}}
     with pytest.raises(KeyError, match="bias"):

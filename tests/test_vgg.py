@@ -59,7 +59,7 @@ def test_bfloat16_features_are_returned_in_float32(network):
     prepared = prepare_network(network, layers, precision="bfloat16")
     again = extract_features(prepared, image, layers, precision="bfloat16")
     jax.tree.map(np.testing.assert_array_equal, again, rough)
-    with pytest.raises(ValueError, match="precision is 'float16'.* accepted: float32, bfloat16"):
+    with pytest.raises(ValueError, match=r"precision is 'float16'.* accepted: float32, bfloat16"):
         extract_features(network, image, layers, precision="float16")
 
 
