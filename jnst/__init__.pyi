@@ -1,10 +1,18 @@
 """Neural style transfer as it should be in JAX."""
 
 from jnst import losses
-from jnst.batch import interpolate, interpolate_steps, stylize_batch, stylize_batch_steps
+from jnst.batch import (
+    BatchProgress,
+    interpolate,
+    interpolate_steps,
+    stylize_batch,
+    stylize_batch_steps,
+)
 from jnst.canonical import network_digest, write_network
-from jnst.config import Config, Terms
+from jnst.config import Config
 from jnst.encoding import save_image
+from jnst.errors import DivergedError, NetworkError
+from jnst.feature_network import FeatureNetwork
 from jnst.frames import open_frames
 from jnst.gif_files import save_gif
 from jnst.image_files import ImageError
@@ -22,13 +30,15 @@ from jnst.objective import (
     remove_margin,
     total_loss,
 )
-from jnst.optimize import DivergedError, Info, State, init, make_step, named_optimizer
+from jnst.optimize import Info, State, init, make_step, named_optimizer
 from jnst.plan import Plan, read_plan
 from jnst.presets import PRESETS, preset
 from jnst.pyramid import Item, Level, Position, Scene, plan_levels, run_levels
-from jnst.record import History, Result, Results, load_recipe
+from jnst.recipe import load_recipe
+from jnst.record import History, Result, Results
 from jnst.report import write_report
 from jnst.sheet import contact_sheet
+from jnst.style_losses import StyleLoss, register_style_loss
 from jnst.stylization import (
     reconstruct,
     reconstruct_steps,
@@ -39,15 +49,18 @@ from jnst.stylization import (
 )
 from jnst.sweep_folder import SweepError, SweptPoint, read_sweep
 from jnst.sweep_runner import Outline, Sweep, SweepProgress, open_sweep, sweep
+from jnst.terms import Terms
 from jnst.version import __version__
-from jnst.vgg import VGG19, Network, NetworkError, extract_features, prepare_network
+from jnst.vgg import VGG19, Network, extract_features, prepare_network
 from jnst.video import stylize_frames
 
 __all__ = [
     "PRESETS",
     "VGG19",
+    "BatchProgress",
     "Config",
     "DivergedError",
+    "FeatureNetwork",
     "History",
     "ImageError",
     "Info",
@@ -63,6 +76,7 @@ __all__ = [
     "Scene",
     "State",
     "Style",
+    "StyleLoss",
     "StyleTarget",
     "Sweep",
     "SweepError",
@@ -99,6 +113,7 @@ __all__ = [
     "read_sweep",
     "reconstruct",
     "reconstruct_steps",
+    "register_style_loss",
     "remove_margin",
     "run",
     "run_batch",

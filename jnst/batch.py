@@ -1,19 +1,22 @@
 """Many pictures at once: `stylize_batch`, and the batches that one program can run."""
 
 import math
-import os
-from collections.abc import Hashable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, TypeVar, Unpack
 
 import jax
 
 from jnst.brief import brief
 from jnst.checks import whole_number
 from jnst.config import Config, config_or_default
+from jnst.extra_terms import ExtraTerms
+from jnst.feature_network import FeatureNetwork
 from jnst.footprint import free_memory
 from jnst.image_files import ImageError
+from jnst.keywords import AnyNetwork, RunOptions, Settings, with_options
 from jnst.loop import memory_of_batch
-from jnst.networks import load_network
+from jnst.networks import given_network
+from jnst.progress import BatchWay, followed
 from jnst.pyramid import (
     Position,
     begin_level,
@@ -22,9 +25,9 @@ from jnst.pyramid import (
     level_targets,
     run_levels,
 )
-from jnst.record import History, Result, Results, network_identity
+from jnst.record import History, Result, Results
 from jnst.sources import Source, listed
-from jnst.style_losses import STYLE_LOSSES
+from jnst.style_losses import named_style_loss
 from jnst.task import Task, prepare
 from jnst.vgg import Network
 
@@ -60,40 +63,69 @@ class BatchProgress(NamedTuple):
         return brief(self)
 
 
+class ManyOptions(RunOptions, total=False):
+    """What many runs take, which may each have a start."""
+
+    starts: Source | Sequence[Source] | None
+    batch_size: BatchSize
+
+
+class BatchOptions(ManyOptions, total=False):
+    """What a batch takes, each item of which may have a config."""
+
+    config: Config | Sequence[Config] | None
+
+
+class InterpolationOptions(ManyOptions, total=False):
+    """What an interpolation takes."""
+
+    config: Config | None
+
+
+@with_options
 def stylize_batch(
     contents: Source | Sequence[Source],
     styles: Source | Sequence[Source | Sequence[Source]],
-    **options: Any,
+    *,
+    callback: Callable[[BatchProgress], Any] | None = None,
+    progress: bool = False,
+    **options: Unpack[BatchOptions],
 ) -> Results:
     """Many pictures in one program: one content in many styles, many contents in one, or pairs.
 
-    Options are those of `stylize_batch_steps`. The results are in the order of the pairs.
+    `contents`, `styles`, `config` and `starts` (the first images, in the place of those that `init`
+    names) are each one for all, or one for each picture; a style may itself be several, mixed. The
+    results are in the order of the pairs. Settings go over those of every config. What is traced
+    may differ freely; pictures whose programs differ (in size, layers, losses, steps) come in
+    different batches. `batch_size` is the most that are run together; "auto" asks the compiler what
+    a batch needs, and takes at most 16 that half of the free memory holds. Other options are those
+    of `stylize`; `callback` is called with the results so far of the batch in progress, and the
+    pictures that are begun by the end are returned.
 
     Raises:
         ValueError: as `stylize`. An item that diverges raises nothing: its `Result.diverged` is the
             step, and its image the best one before.
     """
-    return _collect(stylize_batch_steps(contents, styles, **options))
+    batches = stylize_batch_steps(contents, styles, **options)
+    given = [listed("contents", contents), listed("styles", styles)]
+    configs = options.get("config")
+    count = max(len(each) for each in (*given, configs if isinstance(configs, Sequence) else ()))
+    return _collect(batches, count, callback, progress)
 
 
+@with_options
 def stylize_batch_steps(
     contents: Source | Sequence[Source],
     styles: Source | Sequence[Source | Sequence[Source]],
     *,
-    starts: Source | Sequence[Source] | None = None,
-    network: Network | str | os.PathLike[str] = "embedded",
     config: Config | Sequence[Config] | None = None,
+    starts: Source | Sequence[Source] | None = None,
+    network: AnyNetwork = "embedded",
+    extra_terms: ExtraTerms | None = None,
     batch_size: BatchSize = "auto",
-    **settings: Any,
+    **settings: Unpack[Settings],
 ) -> Iterator[BatchProgress]:
     """As `stylize_batch`, but yields the results of the batch in progress every few steps.
-
-    `contents`, `styles`, `config` and `starts` (the first images, in the place of those that `init`
-    names) are each one for all, or one for each picture; a style may itself be several, mixed.
-    `settings` go over those of every config. What is traced may differ freely; pictures whose
-    programs differ (in size, layers, losses, steps) come in different batches. `batch_size` is the
-    most that are run together; "auto" asks the compiler what a batch needs, and takes at most 16
-    that half of the free memory holds.
 
     Everything is checked before this returns.
 
@@ -120,13 +152,14 @@ def stylize_batch_steps(
     for place in zip(*(values * (count // len(values)) for values in given.values()), strict=True):
         content, style, each, start = place
         try:
-            tasks.append(prepare(content, style, each, start=start))
+            tasks.append(
+                prepare(content, style, each, start=start, extra_terms=extra_terms, network=network)
+            )
         except ImageError:  # which names its file
             raise
         except ValueError as error:
             raise ValueError(f"picture {len(tasks) + 1}: {error}") from None
-    loaded = network if isinstance(network, Network) else load_network(network)
-    identity = network_identity(loaded, "" if isinstance(network, Network) else str(network))
+    loaded, identity = given_network(network)
     groups = group(map(program, tasks))
     for numbers in groups:
         check_levels(loaded, tasks[numbers[0]].item, tasks[numbers[0]].levels)
@@ -145,32 +178,38 @@ def stylize_batch_steps(
     return results()
 
 
+@with_options
 def interpolate(
-    content: Source, styles: Sequence[Source], *, count: int = 5, **options: Any
+    content: Source,
+    styles: Sequence[Source],
+    *,
+    count: int = 5,
+    callback: Callable[[BatchProgress], Any] | None = None,
+    progress: bool = False,
+    **options: Unpack[InterpolationOptions],
 ) -> Results:
     """One content between two styles: `count` pictures, from the one to the other.
 
-    Options are those of `interpolate_steps`.
+    `style_blend` goes from (1, 0) to (0, 1) in even steps; other options are those of
+    `stylize_batch`.
 
     Raises:
         ValueError: as `stylize_batch`.
     """
-    return _collect(interpolate_steps(content, styles, count=count, **options))
+    batches = interpolate_steps(content, styles, count=count, **options)
+    return _collect(batches, count, callback, progress)
 
 
+@with_options
 def interpolate_steps(
     content: Source,
     styles: Sequence[Source],
     *,
     count: int = 5,
     config: Config | None = None,
-    **options: Any,
+    **options: Unpack[ManyOptions],
 ) -> Iterator[BatchProgress]:
-    """As `interpolate`, but yields the results so far.
-
-    `style_blend` goes from (1, 0) to (0, 1) in even steps; other options are those of
-    `stylize_batch_steps`.
-    """
+    """As `interpolate`, but yields the results so far."""
     count = whole_number("count", count, minimum=2, maximum=MOST_PICTURES)
     config = config_or_default(config)
     if "style_blend" in options or config.style_blend is not None:
@@ -186,13 +225,15 @@ def interpolate_steps(
 def program(task: Task) -> Hashable:
     """What tasks must share to be run in one compiled program."""
     config, styles = task.item.config, task.item.scene.styles
-    mixed = all(STYLE_LOSSES[loss].mix for loss in config.style_loss)
+    mixed = all(named_style_loss(loss).mix for loss in config.style_loss)
     return (
         task.levels,
         config.layout(),
         config.optimizer,
         config.pixels,
         config.averaging > 0,
+        config.learning_rate if callable(config.learning_rate) else None,
+        tuple((name, function) for name, (_, function) in (task.item.extra_terms or {}).items()),
         # A statistic that styles cannot be mixed in is as large as the style.
         None if mixed else tuple(style.shape for style in styles),
         None if mixed else tuple(mask is None for mask in task.item.scene.style_masks),
@@ -212,14 +253,20 @@ def split(values: Sequence[Value], size: int) -> list[Sequence[Value]]:
     return [values[first : first + size] for first in range(0, len(values), size)]
 
 
-def fit_batch(network: Network, task: Task, count: int, batch_size: BatchSize = "auto") -> int:
+def fit_batch(
+    network: Network | FeatureNetwork, task: Task, count: int, batch_size: BatchSize = "auto"
+) -> int:
     """How many tasks of one program are run together, so that batches are of about one size."""
     most = batch_size if batch_size != "auto" else _most_that_fit(network, task, count)
     return _evenly(count, most)
 
 
 def run_tasks(
-    network: Network, tasks: Sequence[Task], *, size: int, resume: Snapshot | None = None
+    network: Network | FeatureNetwork,
+    tasks: Sequence[Task],
+    *,
+    size: int,
+    resume: Snapshot | None = None,
 ) -> Iterator[Snapshot]:
     """Run tasks of one program together; the last is repeated until there are `size`.
 
@@ -229,7 +276,7 @@ def run_tasks(
     items = [task.item for task in tasks]
     items += items[-1:] * (size - len(items))  # a batch of another size would compile again
     levels = tasks[0].levels
-    histories = tuple(History.empty(task.item.config) for task in tasks)
+    histories = tuple(History.empty(task.item.weights()) for task in tasks)
     ended = [False] * size
     if resume is not None:
         histories = resume.histories
@@ -252,7 +299,8 @@ def results_of(
     """The result of each task so far; without a snapshot, before the first step."""
     if snapshot is None:
         return [
-            task.result(task.item.start, History.empty(task.item.config), network) for task in tasks
+            task.result(task.item.start, History.empty(task.item.weights()), network)
+            for task in tasks
         ]
     position, histories = snapshot
     return [
@@ -261,14 +309,20 @@ def results_of(
     ]
 
 
-def _collect(batches: Iterator[BatchProgress]) -> Results:
+def _collect(
+    batches: Iterator[BatchProgress],
+    count: int,
+    callback: Callable[[BatchProgress], Any] | None,
+    progress: bool,
+) -> Results:
     results: dict[int, Result] = {}
-    for progress in batches:
-        results |= progress.results
+    way = BatchWay(count)
+    for batch in followed(batches, way, name="batch", callback=callback, progress=progress):
+        results |= batch.results
     return Results(results[number] for number in sorted(results))
 
 
-def _most_that_fit(network: Network, task: Task, count: int) -> int:
+def _most_that_fit(network: Network | FeatureNetwork, task: Task, count: int) -> int:
     count = _evenly(count, MOST_ITEMS)
     if count == 1:
         return 1
@@ -280,14 +334,14 @@ def _evenly(count: int, most: int) -> int:
     return math.ceil(count / math.ceil(count / most))
 
 
-def _bytes_of_batch(network: Network, task: Task, count: int) -> int:
+def _bytes_of_batch(network: Network | FeatureNetwork, task: Task, count: int) -> int:
     """Of the program of the last level, the largest."""
     item, shape = task.item, task.levels[-1].shape
     optimizer = level_optimizer(item.config, len(task.levels) - 1)
 
     def arguments() -> Any:
-        targets = level_targets(network, item.scene, shape, item.config)
-        return begin_level(item, item.start, shape, optimizer), targets, item.config.weights()
+        targets = level_targets(network, item, shape)
+        return begin_level(item, item.start, shape, optimizer), targets, item.weights()
 
     state, targets, weights = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype),

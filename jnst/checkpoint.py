@@ -91,7 +91,7 @@ def _read(
         restored,
         tuple(label["diverged"]),
     )
-    histories = restore("history", tuple(History.empty(task.item.config) for task in tasks))
+    histories = restore("history", tuple(History.empty(task.item.weights()) for task in tasks))
     return Checkpoint(Snapshot(position, histories), label["seconds"])
 
 

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import errno
+import importlib
 import json
 import os
 import signal
@@ -12,7 +13,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-import jax
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -23,7 +23,7 @@ from jnst.cli_common import (
     interrupted_status,
     interruptible,
     is_out_of_memory,
-    is_terminal,
+    leaving_at_once,
     picture_path,
     reason,
     say,
@@ -35,14 +35,13 @@ from jnst.cli_run import add_run_commands
 from jnst.cli_sweep import add_sweep_commands
 from jnst.cli_video import add_video_commands
 from jnst.config import Config
+from jnst.console import is_terminal
 from jnst.downloads import cache_folder
-from jnst.networks import NetworkWarning
-from jnst.optimize import DivergedError
+from jnst.errors import DivergedError, NetworkError, NetworkWarning
+from jnst.heap import use_one_arena
 from jnst.presets import NETWORKS, PRESETS, preset
-from jnst.programs import kept_programs, use_one_arena
-from jnst.record import load_recipe
+from jnst.recipe import load_recipe
 from jnst.version import __version__
-from jnst.vgg import NetworkError
 
 
 def script() -> NoReturn:
@@ -65,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with interruptible(), _warnings_in_one_line():
             options = _parser().parse_args(arguments)
+            if options.computes:
+                with leaving_at_once():
+                    importlib.import_module("jnst.sweep_runner")  # with all that it computes with
             if "compilation_cache" in vars(options) and (missing := _missing_device()):
                 return fail(missing, status=2)
             with _programs(options):
@@ -81,11 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(reason(error), status=2)
     except DivergedError as error:
         return fail(str(error), status=1)
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        return fail("not enough memory, smaller pictures need less", status=1)
-    except (RuntimeError, AssertionError):
+    except (MemoryError, RuntimeError, AssertionError) as error:
+        if is_out_of_memory(error):
+            return fail("not enough memory, smaller pictures need less", status=1)
         if (missing := _missing_device()) is None:
             raise
         return fail(missing, status=2)
@@ -95,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _programs(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
     if vars(options).get("compilation_cache"):
+        from jnst.programs import kept_programs
+
         with contextlib.suppress(NetworkError):  # there is no place to keep them
             return kept_programs(cache_folder() / "programs")
     return contextlib.nullcontext()
@@ -102,6 +104,8 @@ def _programs(options: argparse.Namespace) -> contextlib.AbstractContextManager[
 
 def _missing_device() -> str | None:
     """What to say if JAX does not find what it computes on."""
+    import jax
+
     try:
         jax.local_devices()
     except (RuntimeError, AssertionError) as error:
@@ -162,8 +166,8 @@ def _parser() -> Parser:
     add_many_commands(commands)
     add_video_commands(commands)
     add_sweep_commands(commands)
-    add_command(commands, "presets", presets_command)
-    command = add_command(commands, "show", show_command)
+    add_command(commands, "presets", presets_command, computes=False)
+    command = add_command(commands, "show", show_command, computes=False)
     command.add_argument("picture", type=picture_path, help="a picture that jnst wrote")
     add_network_commands(commands)
     return parser

@@ -2,18 +2,16 @@
 
 import argparse
 import contextlib
-import io
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TextIO, TypeVar, cast
-
-from rich.console import Console
+from typing import Any, TypeVar
 
 from jnst.checks import whole_number
+from jnst.console import printable
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -24,12 +22,15 @@ Value = TypeVar("Value")
 
 
 def add_command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], int]
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], *, computes: bool = True
 ) -> argparse.ArgumentParser:
-    """A command that calls `run`; the first line of its docstring says what it does."""
+    """A command that calls `run`; the first line of its docstring says what it does.
+
+    One that `computes` needs JAX.
+    """
     summary = (run.__doc__ or "").partition(": ")[2].partition("\n")[0]
     command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, computes=computes)
     return command
 
 
@@ -38,42 +39,6 @@ def picture_path(text: str) -> Path:
     if "://" in text:
         raise argparse.ArgumentTypeError(f"{text} is a URL; download it first")
     return Path(text)
-
-
-def printable(text: str) -> str:
-    """Text of unknown origin in one line, without what would steer a terminal."""
-    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
-
-
-def terminal() -> Console:
-    """Progress and reports for a person: on standard error, and nothing unless it is a terminal."""
-    if not is_terminal(sys.stderr):
-        return Console(file=io.StringIO(), quiet=True)
-    return Console(file=cast(TextIO, _Unbroken(sys.stderr)), highlight=False)
-
-
-class _Unbroken:
-    """A stream that need not be heard: what a closed terminal does not take is dropped."""
-
-    def __init__(self, stream: TextIO):
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody reads along; a stream that the caller closed is None."""
-    return stream is not None and not stream.closed and stream.isatty()
 
 
 def fail(message: str, status: int) -> int:
@@ -179,6 +144,24 @@ def uninterrupted() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """Within it a signal ends the process: for imports, when nothing is begun.
+
+    Modules of C that are being imported would make other errors of an exception.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _handling(_leave):
+        yield
+
+
+def _leave(number: int, _: Any) -> None:
+    os.write(2, b"jnst: interrupted before the first step\n")
+    os._exit(128 + number)
+
+
 def add_compilation_cache(command: argparse.ArgumentParser) -> None:
     """Declare `--no-compilation-cache`, for a command that compiles."""
     command.add_argument(
@@ -186,6 +169,13 @@ def add_compilation_cache(command: argparse.ArgumentParser) -> None:
         dest="compilation_cache",
         action="store_false",
         help="keep no compiled programs for the next start, and take none of an earlier one",
+    )
+
+
+def add_quiet(command: argparse.ArgumentParser) -> None:
+    """Declare `--quiet`, for a command that takes its time."""
+    command.add_argument(
+        "--quiet", action="store_true", help="say nothing but what went wrong, on standard error"
     )
 
 

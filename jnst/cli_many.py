@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
-from jnst.batch import BatchProgress, interpolate_steps, stylize_batch_steps
+import jnst
 from jnst.checks import whole_number
 from jnst.cli_common import (
     add_batch_size,
@@ -23,11 +22,10 @@ from jnst.cli_common import (
     uninterrupted,
 )
 from jnst.cli_options import add_run_options, config_of, inputs_of, network_of, output_of
-from jnst.cli_progress import following, tell
 from jnst.encoding import save_image
 from jnst.image_files import check_writable
 from jnst.outputs import check_no_input
-from jnst.record import Result
+from jnst.progress import BatchWay, following, tell
 
 
 def add_many_commands(commands: Any) -> None:
@@ -63,7 +61,7 @@ def batch_command(options: argparse.Namespace) -> int:
     for name in names:
         check_no_input(folder / name, inputs_of(options, *options.content, *options.styles))
     network = network_of(options, [*options.content, *options.styles])
-    batches = stylize_batch_steps(
+    batches = jnst.stylize_batch_steps(
         list(map(str, options.content)),
         list(map(str, options.styles)),
         network=network,
@@ -74,11 +72,11 @@ def batch_command(options: argparse.Namespace) -> int:
     for name in names:
         check_writable(folder / name)
 
-    def save(results: dict[int, Result]) -> None:
+    def save(results: "dict[int, jnst.Result]") -> None:
         for number, result in results.items():
             result.save(folder / names[number])
 
-    results: dict[int, Result] = {}
+    results: dict[int, jnst.Result] = {}
     interrupted = _follow(batches, folder, len(names), save, results, quiet=options.quiet)
     wrote = f"wrote {len(results)} of {len(names)} pictures to {folder}"
     diverged = [names[number] for number, result in results.items() if result.diverged is not None]
@@ -88,11 +86,11 @@ def batch_command(options: argparse.Namespace) -> int:
 
 
 def _follow(
-    batches: Iterator[BatchProgress],
+    batches: "Iterator[jnst.BatchProgress]",
     name: Path,
     count: int,
-    save: Callable[[dict[int, Result]], None],
-    results: dict[int, Result],
+    save: "Callable[[dict[int, jnst.Result]], None]",
+    results: "dict[int, jnst.Result]",
     *,
     quiet: bool,
 ) -> bool:
@@ -102,14 +100,11 @@ def _follow(
     """
     with following(name, quiet=quiet) as advance:
         advance(0, f"0 of {count} pictures begun", "compiling")
-        progress = BatchProgress({}, finished=True)
+        way, progress = BatchWay(count), jnst.BatchProgress({}, finished=True)
         try:
             for progress in noticing(batches):
                 results.update(progress.results)
-                last = progress.results[max(progress.results)]
-                done = sum(r.steps / max(r.config.steps, 1) for r in results.values())
-                state = f"step {last.steps} of {last.config.steps}" if last.steps else "compiling"
-                advance(done / count, f"{len(results)} of {count} pictures begun", state)
+                advance(*way(progress))
                 if progress.finished:
                     with uninterrupted():
                         save(progress.results)
@@ -152,18 +147,18 @@ def interpolate_command(options: argparse.Namespace) -> int:
     out = output_of(options, f"{options.content.stem}-interpolated.png", pictures)
     network = network_of(options, pictures)
     count = whole_number("--count", options.count, minimum=2)
-    batches = interpolate_steps(
+    batches = jnst.interpolate_steps(
         str(options.content),
         list(map(str, options.style)),
         count=count,
         network=network,
         config=config_of(options, {}),
     )
-    results: dict[int, Result] = {}
+    results: dict[int, jnst.Result] = {}
     interrupted, short = False, ""
     try:
         interrupted = _follow(batches, out, count, lambda _: None, results, quiet=options.quiet)
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+    except (MemoryError, RuntimeError) as error:
         if not (is_out_of_memory(error) and results):
             raise
         short = "; memory ran out before it was whole"

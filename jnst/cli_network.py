@@ -10,24 +10,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jnst.canonical import check_output, write_network
-from jnst.cli_common import add_command, printable, terminal
+import jnst
+from jnst.cli_common import add_command
+from jnst.console import printable, terminal
 from jnst.conventions import CONVENTIONS
 from jnst.downloads import cache_folder
-from jnst.formats import open_weights
+from jnst.errors import NetworkError
 from jnst.images import load_image
+from jnst.layers import Pooling
 from jnst.manifest import EMBEDDED, manifest
-from jnst.networks import (
-    cached_networks,
-    fetch_network,
-    find_network,
-    known_networks,
-    load_network,
-    port_network,
-    remove_network,
-)
-from jnst.normalize import normalize_network
-from jnst.vgg import NetworkError, Pooling
 
 
 def add_network_commands(commands: Any) -> None:
@@ -71,7 +62,9 @@ def add_network_commands(commands: Any) -> None:
 
 def port_command(options: argparse.Namespace) -> int:
     """`jnst network port`: write the canonical file of any VGG-19 weights."""
-    out = port_network(options.file, options.output, convention=options.convention)
+    from jnst.formats import open_weights
+
+    out = jnst.port_network(options.file, options.output, convention=options.convention)
     with open_weights(out) as weights:
         source, digest = printable(weights.identity["source"]), weights.identity["digest"]
     print(f"wrote {out}: {source}, digest {digest}")
@@ -80,6 +73,8 @@ def port_command(options: argparse.Namespace) -> int:
 
 def list_command(_: argparse.Namespace) -> int:
     """`jnst network list`: the networks that are known, where they are, their sizes and digests."""
+    from jnst.networks import cached_networks, find_network, known_networks
+
     cached = {EMBEDDED: find_network(EMBEDDED), **cached_networks()}
     table = Table("name", "where", "MB", "digest", "licence", box=None, pad_edge=False)
     for name in known_networks():
@@ -99,23 +94,27 @@ def list_command(_: argparse.Namespace) -> int:
 
 
 def _digest_and_licence(path: Path) -> tuple[str, str]:
+    from jnst.formats import open_weights
+
     try:
         with open_weights(path) as weights:
             identity = weights.identity
-        return identity.get("digest") or load_network(path).digest, identity.get("licence", "")
+        return identity.get("digest") or jnst.load_network(path).digest, identity.get("licence", "")
     except NetworkError:
         return "damaged", ""
 
 
 def verify_command(options: argparse.Namespace) -> int:
     """`jnst network verify`: read networks whole and compare their digests."""
+    from jnst.networks import cached_networks, find_network
+
     there = {EMBEDDED: find_network(EMBEDDED), **cached_networks()}
     if options.name and options.name not in there:
         raise NetworkError(f"{options.name}: not in the cache; there are {', '.join(there)}")
     damaged = []
     for name in [options.name] if options.name else there:
         try:
-            print(f"{name}: sound, digest {load_network(there[name]).digest}")
+            print(f"{name}: sound, digest {jnst.load_network(there[name]).digest}")
         except NetworkError as error:
             damaged.append(str(error))
     if damaged:
@@ -125,6 +124,8 @@ def verify_command(options: argparse.Namespace) -> int:
 
 def remove_command(options: argparse.Namespace) -> int:
     """`jnst network remove`: take a network out of the cache."""
+    from jnst.networks import remove_network
+
     freed = remove_network(options.name)
     print(f"removed {options.name} from {cache_folder()}, {freed / 1e6:.1f} MB")
     return 0
@@ -132,11 +133,15 @@ def remove_command(options: argparse.Namespace) -> int:
 
 def normalize_command(options: argparse.Namespace) -> int:
     """`jnst network normalize`: scale every filter to mean activation 1 over some pictures."""
+    from jnst.canonical import check_output
+
     check_output(options.output)
     images = [load_image(path, size=options.size) for path in options.images]
     fetch(options.network)
-    network = normalize_network(load_network(options.network), images, pooling=options.pooling)
-    write_network(options.output, network)
+    network = jnst.normalize_network(
+        jnst.load_network(options.network), images, pooling=options.pooling
+    )
+    jnst.write_network(options.output, network)
     print(f"wrote {options.output}: {network.name}, digest {network.digest}")
     return 0
 
@@ -155,12 +160,14 @@ def fetch(name: str) -> None:
     with rich.progress.Progress(*columns, console=terminal()) as bar:
         task = bar.add_task(name, total=manifest()[name].bytes)
         try:
-            fetch_network(name, progress=lambda done, total: bar.update(task, completed=done))
+            jnst.fetch_network(name, progress=lambda done, total: bar.update(task, completed=done))
         except KeyboardInterrupt:
             raise KeyboardInterrupt("interrupted; the download goes on where it was") from None
 
 
 def is_to_be_fetched(name: str) -> bool:
     """Whether a network's name means a download."""
+    from jnst.networks import cached_networks
+
     there = name == EMBEDDED or Path(name).is_file() or name in cached_networks()
     return not there and name in manifest()

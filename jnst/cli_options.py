@@ -6,20 +6,18 @@ import itertools
 import types
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import jnst
 from jnst.checks import whole_number
-from jnst.cli_common import add_compilation_cache
+from jnst.cli_common import add_compilation_cache, add_quiet
 from jnst.cli_network import fetch, is_to_be_fetched
-from jnst.cli_progress import add_quiet
-from jnst.config import Config
+from jnst.config import OWN, Config
 from jnst.image_files import check_writable
 from jnst.images import load_picture
-from jnst.networks import known_networks, load_network
 from jnst.outputs import check_no_input, check_no_numbered_input
 from jnst.presets import NETWORKS, PRESETS, preset
 from jnst.settings import INITS
-from jnst.vgg import Network
 
 METAVARS = {int: "N", float: "X", str: "NAME"}
 
@@ -73,7 +71,16 @@ def config_of(options: argparse.Namespace, base: dict[str, Any]) -> Config:
     start = base.get("init")
     if "init" not in given and start is not None and start not in INITS:
         raise ValueError(f"the recipe starts from the file {start}; --init says what to start from")
-    return preset(options.preset or "fast").replace(**base).replace(**given)
+    for name, value in base.items():
+        if value == OWN and name not in given:
+            raise ValueError(
+                f"the recipe was made with a {name} that only its program has; "
+                f"--{name.replace('_', '-')} says what to take"
+            )
+    base = {name: value for name, value in base.items() if value != OWN}
+    config = preset(options.preset or "fast").replace(**base).replace(**given)
+    config.check_network()
+    return config
 
 
 def output_of(options: argparse.Namespace, name: str, pictures: Iterable[Path | None]) -> Path:
@@ -103,6 +110,8 @@ def network_of(
     options: argparse.Namespace, pictures: Sequence[Path], recipe: dict[str, Any] | None = None
 ) -> str:
     """The name or file of the network; fetched once it is sure that the pictures can be read."""
+    from jnst.networks import known_networks
+
     made_with = (recipe or {"network": {}})["network"].get("load")
     if made_with and not options.network and made_with not in known_networks():
         raise ValueError(
@@ -115,11 +124,11 @@ def network_of(
             load_picture(picture)
         fetch(network)
     if recipe and recipe["network"] and not options.network:
-        _same_network(load_network(network), recipe)
+        _same_network(jnst.load_network(network), recipe)
     return network
 
 
-def _same_network(network: Network, recipe: dict[str, Any]) -> None:
+def _same_network(network: "jnst.Network", recipe: dict[str, Any]) -> None:
     if network.digest != recipe["network"]["digest"]:
         raise ValueError(
             f"the recipe was made with network {recipe['network']['name']} "
@@ -146,7 +155,7 @@ def _yes_or_no(text: str) -> bool:
 def _option(field: dataclasses.Field) -> dict[str, Any]:
     """The arguments of `add_argument` for a field of Config: its type says how it is read."""
     hint = get_type_hints(Config)[field.name]
-    if isinstance(hint, types.UnionType):
+    if get_origin(hint) in (Union, types.UnionType):
         hint = get_args(hint)[0]
     option: dict[str, Any] = {"default": argparse.SUPPRESS, "type": hint}
     default = field.default

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
+import jnst
 from jnst import demo
 from jnst.cli_common import (
     add_command,
     add_compilation_cache,
+    add_quiet,
     fail,
     interrupted_status,
     is_out_of_memory,
@@ -22,14 +23,12 @@ from jnst.cli_common import (
     uninterrupted,
 )
 from jnst.cli_options import add_run_options, config_of, network_of, output_of
-from jnst.cli_progress import add_quiet, following, tell
 from jnst.encoding import read_recipe
+from jnst.errors import DivergedError
 from jnst.image_files import ImageError, check_writable
 from jnst.images import load_image
-from jnst.optimize import DivergedError
-from jnst.pyramid import Level, plan_levels
-from jnst.record import Result, load_recipe
-from jnst.stylization import reconstruct_steps, stylize_steps, texture_steps
+from jnst.progress import PictureWay, following, tell
+from jnst.recipe import load_recipe
 
 
 def add_run_commands(commands: Any) -> None:
@@ -99,7 +98,7 @@ def stylize_command(options: argparse.Namespace) -> int:
     content_masks, style_masks = options.content_masks or [], options.style_masks or []
     pictures = [options.content, *options.style, *content_masks, *style_masks]
     network = network_of(options, pictures, recipe)
-    results = stylize_steps(
+    results = jnst.stylize_steps(
         options.content,
         styles,
         content_masks=content_masks,
@@ -115,7 +114,7 @@ def texture_command(options: argparse.Namespace) -> int:
     out = output_of(options, f"{options.style[0].stem}-texture.png", options.style)
     network = network_of(options, options.style)
     config = config_of(options, {"content_layers": ()})
-    results = texture_steps(list(map(str, options.style)), network=network, config=config)
+    results = jnst.texture_steps(list(map(str, options.style)), network=network, config=config)
     return _write_last(results, out, options.save_every, quiet=options.quiet)
 
 
@@ -124,7 +123,9 @@ def reconstruct_command(options: argparse.Namespace) -> int:
     out = output_of(options, f"{options.content.stem}-{options.layer}.png", [options.content])
     network = network_of(options, [options.content])
     given = {"content_layers": (options.layer,), "style_layers": ()}
-    results = reconstruct_steps(options.content, network=network, config=config_of(options, given))
+    results = jnst.reconstruct_steps(
+        options.content, network=network, config=config_of(options, given)
+    )
     return _write_last(results, out, options.save_every, quiet=options.quiet)
 
 
@@ -135,7 +136,7 @@ def demo_command(options: argparse.Namespace) -> int:
     check_writable(paths[-1])
     _check_own(paths)
     content, style = demo.write_pictures(*paths[:2])
-    results = stylize_steps(content, style, size=demo.SIZE)
+    results = jnst.stylize_steps(content, style, size=demo.SIZE)
     return _write_last(results, paths[-1], save_every=None, quiet=options.quiet)
 
 
@@ -158,18 +159,18 @@ def _is_drawn(image: np.ndarray, drawn: np.ndarray) -> bool:
 
 
 def _write_last(
-    results: Iterator[Result], out: Path, save_every: int | None, *, quiet: bool
+    results: "Iterator[jnst.Result]", out: Path, save_every: int | None, *, quiet: bool
 ) -> int:
     started = time.monotonic()
     status, outcome = 0, ""
     result = next(results)
     saved = 0
-    way = _Way(result)
+    way = PictureWay(jnst.plan_levels(result.image.shape[:2], result.config))
     try:
         with following(out, quiet=quiet) as advance:
-            advance(*way.at(result))
+            advance(*way(result))
             for result in noticing(results):
-                advance(*way.at(result))
+                advance(*way(result))
                 if save_every and result.steps // save_every > saved:
                     saved = result.steps // save_every
                     try:
@@ -183,7 +184,7 @@ def _write_last(
     except DivergedError as error:
         result = error.result
         status, outcome = 1, f"{error}: "
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+    except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         status, outcome = 1, "not enough memory, a smaller --size needs less: "
@@ -197,38 +198,3 @@ def _write_last(
         return fail(report, status)
     tell(report, quiet=quiet)
     return 0
-
-
-class _Way:
-    """How far a run is on its way through the levels."""
-
-    def __init__(self, first: Result):
-        self._levels = plan_levels(first.image.shape[:2], first.config)
-        self._clock, self._steps = time.monotonic(), 0
-
-    def at(self, result: Result) -> tuple[float, str, str]:
-        """The share of the work that is done, the level that is next, and the state there."""
-        ends = np.cumsum([level.steps for level in self._levels])
-        steps = result.steps
-        number = min(int(np.searchsorted(ends, steps, side="right")), len(ends) - 1)
-        level = self._levels[number]
-        stage = f"level {number + 1} of {len(ends)}, {max(level.shape)} px"
-        before, compiles = (self._clock, self._steps), (0, *ends[:-1])
-        self._clock, self._steps = time.monotonic(), steps
-        if steps in compiles:
-            state = "compiling"
-        else:
-            state = f"step {steps} of {ends[-1]}, loss {result.history.loss[-1]:.4g}"
-            if before[1] not in compiles:
-                rate = (steps - before[1]) / max(self._clock - before[0], 1e-9)
-                state += f", {rate:.2f} steps/s"
-        return _work(self._levels, steps) / max(_work(self._levels, ends[-1]), 1), stage, state
-
-
-def _work(levels: Sequence[Level], steps: int) -> int:
-    """The pixels of the first steps, so that the time left is right across levels."""
-    work = 0
-    for level in levels:
-        work += min(steps, level.steps) * level.shape[0] * level.shape[1]
-        steps = max(0, steps - level.steps)
-    return work

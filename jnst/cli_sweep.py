@@ -7,24 +7,25 @@ from typing import Any
 import numpy as np
 from rich.filesize import decimal
 
+import jnst
 from jnst.cli_common import (
     add_batch_size,
     add_command,
     add_compilation_cache,
+    add_quiet,
     fail,
     interrupted_status,
     noticing,
     picture_path,
-    terminal,
 )
-from jnst.cli_progress import add_quiet, following, tell
+from jnst.console import terminal
 from jnst.encoding import save_image
 from jnst.image_files import check_writable
 from jnst.images import load_image
 from jnst.outputs import check_no_input
+from jnst.progress import count_of, duration, following, sweep_way, tell
 from jnst.report import write_report
 from jnst.sheet import contact_sheet
-from jnst.sweep_runner import Outline, SweepProgress, open_sweep
 
 
 def add_sweep_commands(commands: Any) -> None:
@@ -47,10 +48,10 @@ def add_sweep_commands(commands: Any) -> None:
     add_compilation_cache(command)
     add_quiet(command)
 
-    command = add_command(commands, "report", report_command)
+    command = add_command(commands, "report", report_command, computes=False)
     command.add_argument("folder", type=Path, help="the folder of a sweep")
 
-    command = add_command(commands, "grid", grid_command)
+    command = add_command(commands, "grid", grid_command, computes=False)
     command.add_argument("result", type=picture_path, nargs="+", help="pictures, of any sizes")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="PICTURE")
     command.add_argument("--columns", type=int, metavar="N", help="unset: about a square")
@@ -61,16 +62,16 @@ def add_sweep_commands(commands: Any) -> None:
 
 def sweep_command(options: argparse.Namespace) -> int:
     """`jnst sweep`: all points of a plan, with a table and a page; goes on where it was."""
-    progress: SweepProgress | None = None
-    with open_sweep(options.plan, options.output, batch_size=options.batch_size) as opened:
+    progress: jnst.SweepProgress | None = None
+    with jnst.open_sweep(options.plan, options.output, batch_size=options.batch_size) as opened:
         outline = opened.outline
         tell(f"{options.output}: {_tell(outline)}", quiet=options.quiet)
         try:
             with following(options.output, quiet=options.quiet) as advance:
-                stage = f"{outline.finished} of {_count(outline.points, 'point')}"
+                stage = f"{outline.finished} of {count_of(outline.points, 'point')}"
                 advance(outline.finished / outline.points, stage, "compiling")
                 for progress in noticing(opened.run()):
-                    advance(*_way(progress))
+                    advance(*sweep_way(progress))
         except KeyboardInterrupt:
             write_report(options.output)
             done = progress.done if progress else outline.finished
@@ -107,43 +108,14 @@ def grid_command(options: argparse.Namespace) -> int:
     return 0
 
 
-def _way(progress: SweepProgress) -> tuple[float, str, str]:
-    share = progress.done / progress.points
-    stage = f"{progress.done} of {_count(progress.points, 'point')}"
-    left = f"{_duration(progress.seconds_left)} left"
-    if not progress.batch:
-        return share, stage, left
-    if not progress.step:
-        return share, stage, f"{progress.batch} together, compiling"
-    state = f"{progress.batch} together, step {progress.step} of {progress.steps}, {left}"
-    return share, stage, state
-
-
-def _tell(outline: Outline) -> str:
+def _tell(outline: "jnst.Outline") -> str:
     left = outline.points - outline.finished
-    parts = [_count(outline.points, "point")]
+    parts = [count_of(outline.points, "point")]
     if outline.finished:
         parts.append(f"{outline.finished} there already")
     if outline.strays:
         parts.append(f"{outline.strays} in the folder are not in the plan")
     if left:
-        parts.append(f"{_count(outline.programs, 'program')} to compile")
-        parts.append(f"about {_duration(outline.seconds)} and {decimal(outline.bytes)}")
+        parts.append(f"{count_of(outline.programs, 'program')} to compile")
+        parts.append(f"about {duration(outline.seconds)} and {decimal(outline.bytes)}")
     return ", ".join(parts)
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number} {name}" if number == 1 else f"{number} {name}s"
-
-
-def _duration(seconds: float) -> str:
-    if seconds == float("inf"):
-        return "?"
-    minutes, hours = seconds / 60, seconds / 3600
-    return (
-        f"{seconds:.0f} s"
-        if minutes < 2
-        else f"{minutes:.0f} min"
-        if hours < 2
-        else f"{hours:.0f} h"
-    )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jnst
 from jnst.checks import whole_number
 from jnst.cli_common import (
     add_command,
@@ -18,14 +19,11 @@ from jnst.cli_common import (
     uninterrupted,
 )
 from jnst.cli_options import add_run_options, config_of, inputs_of, network_of
-from jnst.cli_progress import following, tell
 from jnst.frames import frame_durations, frame_numbers, open_frames
 from jnst.image_files import check_place
-from jnst.networks import load_network
 from jnst.outputs import check_no_input, check_no_numbered_input
+from jnst.progress import following, tell
 from jnst.settings import INITS
-from jnst.video import flow_paths, stylize_frames_steps
-from jnst.video_files import UnfinishedVideo, VideoFolder, VideoGif, video_key
 
 
 def add_video_commands(commands: Any) -> None:
@@ -52,13 +50,16 @@ def add_video_commands(commands: Any) -> None:
 
 def video_command(options: argparse.Namespace) -> int:
     """`jnst video`: a GIF or a folder of frames, each started from the last."""
+    from jnst.video import flow_paths, stylize_frames_steps
+    from jnst.video_files import UnfinishedVideo, VideoFolder, VideoGif, video_key
+
     frames, out, frame_steps = open_frames(options.frames), options.output, options.frame_steps
     if frame_steps is not None:
         whole_number("--frame-steps", frame_steps, minimum=1)
     files: list[Any] = [] if options.frames.is_file() else list(frames)
     _check_output(out, files, options)
     config, name = config_of(options, {}), network_of(options, options.style)
-    network = load_network(name)
+    network = jnst.load_network(name)
     start = [config.init] if config.init and config.init not in INITS else []
     flows = [] if options.flow is None else flow_paths(options.flow, frame_numbers(frames))
     groups = files or [options.frames], options.style, start, list(itertools.chain(*flows))

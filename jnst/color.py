@@ -13,7 +13,6 @@ from jaxtyping import Float
 from jnst.checks import check_choice
 
 Image = Float[np.ndarray, "h w 3"]
-Color = Literal["style", "luminance", "recombine", "cholesky", "pca", "symmetric", "histogram"]
 Match = Literal["cholesky", "pca", "symmetric", "histogram"]
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])

@@ -1,18 +1,21 @@
 """The settings of a run: frozen, validated, plain values that a file can hold."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jax.numpy as jnp
-from flax import struct
-from jaxtyping import Array, Float
-
-from jnst.brief import brief
 from jnst.checks import did_you_mean, whole_number
-from jnst.color import Color
-from jnst.losses import Convention
-from jnst.regions import Propagation
+from jnst.choices import (
+    Color,
+    Convention,
+    Optimizer,
+    Pixels,
+    Propagation,
+    Schedule,
+    Transformation,
+    Variation,
+)
+from jnst.layers import STRIDES, Pooling, Precision, check_layers, different_names, smallest_side
 from jnst.settings import (
     BLENDS,
     LARGEST_NUMBER,
@@ -20,6 +23,8 @@ from jnst.settings import (
     MOST_LEVELS,
     MOST_STEPS,
     Check,
+    any_optimizer,
+    any_rate,
     choice,
     init_name,
     layer_names,
@@ -31,26 +36,13 @@ from jnst.settings import (
     weight,
     whole,
 )
-from jnst.vgg import Pooling, Precision, check_layers, smallest_side
 
-Pixels = Literal["free", "projected", "sigmoid"]
-Optimizer = Literal["lbfgs", "adam", "sgd"]
-
-
-Variation = Literal["l2", "l1", "nine_point"]
+if TYPE_CHECKING:
+    from jnst.terms import Terms
 
 
-class Terms(struct.PyTreeNode):
-    """One number for each term of the objective: the terms themselves, or their weights."""
-
-    content: Mapping[str, Float[Array, ""]]
-    style: Mapping[str, Float[Array, ""]]
-    laplacian: Float[Array, ""] | None
-    temporal: Float[Array, ""] | None
-    total_variation: Float[Array, ""]
-
-    def __repr__(self) -> str:
-        return brief(self)
+OWN = "own"
+"""In the place of what no file can hold."""
 
 
 class StyleTerm(NamedTuple):
@@ -89,8 +81,12 @@ class Config:
         "steps of each level, in the place of steps; unset: 3/4 of the last level's",
         list_of(whole(1, MOST_STEPS)),
     )
-    optimizer: Optimizer = _setting("lbfgs", "how the image is moved", choice(Optimizer))
-    learning_rate: float | None = _setting(None, "of adam (unset: 0.02) or sgd (unset: 1)", weight)
+    optimizer: Optimizer | Transformation = _setting(
+        "lbfgs", "how the image is moved; in Python also an optax optimizer", any_optimizer
+    )
+    learning_rate: float | Schedule | None = _setting(
+        None, "of adam (unset: 0.02) or sgd (unset: 1); in Python also an optax schedule", any_rate
+    )
     learning_rate_decay: float = _setting(
         1.0,
         "what the learning rate is multiplied by every 100 steps (adam and sgd)",
@@ -206,11 +202,6 @@ class Config:
             raise ValueError("averaging is 1.0; a share of the past under 1 is accepted")
         if self.style_blend is not None and max(self.style_blend, default=0) < BLENDS[0]:
             raise ValueError(f"style_blend is {self.style_blend}; a positive number is needed")
-        if self.margin % (stride := smallest_side(self.style_layers)):
-            raise ValueError(
-                f"margin is {self.margin}; a multiple of {stride} is accepted, "
-                "the stride of the deepest style layer"
-            )
 
     def _check_optimizer(self) -> None:
         if self.optimizer != "lbfgs":
@@ -257,7 +248,7 @@ class Config:
                 raise ValueError(
                     f"{weight} times {weights} is more than {LARGEST_NUMBER}, the most of float32"
                 )
-        check_layers(self.content_layers)  # one may not be named twice
+        different_names(self.content_layers)
         if not self.content_layers and not self.style_layers:
             raise ValueError("content_layers and style_layers are both empty; one is needed")
 
@@ -270,6 +261,25 @@ class Config:
         terms = [term.name for term in self.style_terms()]
         if len(set(terms)) < len(terms):
             raise ValueError(f"style_layers name one twice with one loss: {', '.join(terms)}")
+
+    def check_network(self, strides: Mapping[str, int] = STRIDES) -> None:
+        """ValueError unless these settings are for a network with such layers, VGG-19's if unset.
+
+        `strides` has the pixels between two positions of each layer's maps, by name.
+        """
+        check_layers(self.layers(), strides)
+        if self.margin % (stride := smallest_side(self.style_layers, strides)):
+            raise ValueError(
+                f"margin is {self.margin}; a multiple of {stride} is accepted, "
+                "the stride of the deepest style layer"
+            )
+
+    def plain(self) -> dict[str, Any]:
+        """The settings as values that a file can hold: "own" for an optimizer or a schedule."""
+        return {
+            field.name: OWN if _is_object(value := getattr(self, field.name)) else value
+            for field in dataclasses.fields(self)
+        }
 
     def layers(self) -> tuple[str, ...]:
         """The layers whose features the objective needs, each once."""
@@ -287,18 +297,24 @@ class Config:
     def _coerce(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
-    def weights(self) -> Terms:
-        """The weight of each term, as arrays: a different value never recompiles."""
+    def weights(self, extra_terms: Mapping[str, tuple[float, Any]] | None = None) -> "Terms":
+        """The weight of each term, as arrays: a different value never recompiles.
+
+        `extra_terms` are those that `make_targets` was given.
+        """
+        from jnst.terms import Terms, number, spread  # with JAX, which settings need for this alone
+
         return Terms(
-            _spread(self.content_weight, self.content_layers, self.content_layer_weights),
-            _spread(
+            spread(self.content_weight, self.content_layers, self.content_layer_weights),
+            spread(
                 self.style_weight,
                 [term.name for term in self.style_terms()],
                 self.style_layer_weights,
             ),
-            jnp.float32(self.laplacian_weight) if self.laplacian_weight else None,
-            jnp.float32(self.temporal_weight) if self.temporal_weight else None,
-            jnp.float32(self.tv_weight),
+            number(self.laplacian_weight) if self.laplacian_weight else None,
+            number(self.temporal_weight) if self.temporal_weight else None,
+            number(self.tv_weight),
+            {name: number(weight) for name, (weight, _) in (extra_terms or {}).items()},
         )
 
     def layout(self) -> "Config":
@@ -344,6 +360,10 @@ class Config:
         return dataclasses.replace(self, **{**freed, **settings})
 
 
+def _is_object(value: Any) -> bool:
+    return callable(value) or hasattr(value, "update")
+
+
 def config_or_default(config: Config | None) -> Config:
     """The settings that were given, or those of `Config()`; ValueError if they are no Config."""
     if config is None:
@@ -351,10 +371,3 @@ def config_or_default(config: Config | None) -> Config:
     if not isinstance(config, Config):
         raise ValueError(f"config is of type {type(config).__name__}; a jnst.Config is accepted")
     return config
-
-
-def _spread(
-    weight: float, layers: Sequence[str], shares: Sequence[float] | None
-) -> dict[str, Float[Array, ""]]:
-    shares = shares or [1 / len(layers) for _ in layers]
-    return {name: jnp.float32(weight * share) for name, share in zip(layers, shares, strict=True)}

@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from jnst.vgg import NetworkError
+from jnst.errors import NetworkError
 
 TIMEOUT = 30
 """Seconds without a byte after which a connection is given up."""

@@ -14,8 +14,9 @@ import numpy as np
 import safetensors
 
 from jnst import matlab_files, torch_files
+from jnst.errors import NetworkError
+from jnst.layers import CONVOLUTIONS
 from jnst.state_pickle import StoredTensor
-from jnst.vgg import CONVOLUTIONS, NetworkError
 
 LARGEST = max(math.prod(shape) for shape in CONVOLUTIONS.values())
 """Elements of the largest kernel; MatConvNet's files hold larger ones, of layers after them."""

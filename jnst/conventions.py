@@ -6,7 +6,7 @@ import types
 import numpy as np
 from jaxtyping import Float
 
-from jnst.vgg import NetworkError
+from jnst.errors import NetworkError
 
 Kernel = Float[np.ndarray, "3 3 3 64"]
 

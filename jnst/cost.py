@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import jax
 import jax.numpy as jnp
 
-from jnst.vgg import CONVOLUTIONS, LAYERS
+from jnst.layers import CONVOLUTIONS, LAYERS
 
 
 def operations(layers: Iterable[str], shape: tuple[int, int]) -> int:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jnst.connections import open_url, reason
+from jnst.errors import NetworkError
 from jnst.manifest import Download
-from jnst.vgg import NetworkError
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that are there and the bytes in all."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
 from PIL import ExifTags, Image, PngImagePlugin
 
 from jnst.atomic import atomic_path
@@ -31,9 +31,9 @@ _JPEG_RECIPE_LIMIT = 65_000  # bytes; an EXIF block in a JPEG ends at 65,533
 
 def save_image(
     path: str | os.PathLike[str],
-    image: Float[Array | np.ndarray, "height width 3"],
+    image: ArrayLike,
     *,
-    alpha: Float[Array | np.ndarray, "height width"] | None = None,
+    alpha: ArrayLike | None = None,
     recipe: str | None = None,
 ) -> None:
     """Write an image in the format of the suffix; the same bytes every time.

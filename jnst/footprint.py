@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 import jax
 
 from jnst.config import Config
+from jnst.layers import CONVOLUTIONS, LAYERS, smallest_side
 from jnst.memory import free_host_memory
 from jnst.pyramid import style_shape
 from jnst.resizing import fit_size
-from jnst.vgg import CONVOLUTIONS, LAYERS, smallest_side
 
 FLOAT = 4
 FIXED = 300_000_000

@@ -19,7 +19,8 @@ from jnst.conventions import (
     guess_convention,
     is_torchvision,
 )
-from jnst.vgg import CONVOLUTIONS, NetworkError
+from jnst.errors import NetworkError
+from jnst.layers import CONVOLUTIONS
 
 FEATURES = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
 """Where the convolutions stand in torchvision's `features`."""

@@ -12,7 +12,7 @@ from jnst.connections import check_url
 from jnst.conventions import CONVENTIONS
 from jnst.data import data_file
 from jnst.documents import parse_toml, read_document
-from jnst.vgg import NetworkError
+from jnst.errors import NetworkError
 
 EMBEDDED = "embedded"
 """The network that the package carries; no other has its name."""

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from jnst.vgg import NetworkError
+from jnst.errors import NetworkError
 
 START = b"MATLAB 5"
 

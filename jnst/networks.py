@@ -5,22 +5,22 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import filelock
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jnst.canonical import check_output, network_digest, write_tensors
-from jnst.checks import did_you_mean
+from jnst.checks import did_you_mean, shown
 from jnst.data import data_file
 from jnst.downloads import LEFTOVERS, Progress, cache_folder, fetch, matches
+from jnst.errors import NetworkError, NetworkWarning
+from jnst.feature_network import FeatureNetwork, is_own
 from jnst.formats import WeightFile, open_weights
+from jnst.layers import CONVOLUTIONS
 from jnst.manifest import EMBEDDED, Download, manifest
-from jnst.vgg import CONVOLUTIONS, Network, NetworkError
-
-
-class NetworkWarning(UserWarning):
-    """Something about a network was guessed."""
+from jnst.vgg import Network
 
 
 def load_network(name: str | os.PathLike[str], *, convention: str | None = None) -> Network:
@@ -44,6 +44,31 @@ def load_network(name: str | os.PathLike[str], *, convention: str | None = None)
             params[layer][kind] = jnp.asarray(tensor)
         network = Network(params, jnp.asarray(weights.mean)).replace(**_identity(path, weights))
     return network if network.digest else network.replace(digest=network_digest(network))
+
+
+def given_network(network: Any) -> tuple[Network | FeatureNetwork, dict[str, str]]:
+    """The network that a run is given, by name, by file or as it is; and what a recipe says of it.
+
+    Raises:
+        ValueError: it is none. NetworkError: as `load_network`.
+    """
+    if isinstance(network, str | os.PathLike):
+        loaded = load_network(network)
+        return loaded, network_identity(loaded, str(network))
+    if isinstance(network, Network) or is_own(network):
+        return network, network_identity(network, "")
+    raise ValueError(
+        f"network is {shown(network)}; a name, a file, or an object with strides and features "
+        "(jnst.FeatureNetwork) is accepted"
+    )
+
+
+def network_identity(network: Network | FeatureNetwork, load: str) -> dict[str, str]:
+    """What a recipe says of a network; `load` is what `load_network` took, "" for an object."""
+    said = {key: str(getattr(network, key, "")) for key in ("name", "source", "licence", "digest")}
+    if not isinstance(network, Network) and not said["name"]:
+        said["name"] = type(network).__name__
+    return {"load": load, **said}
 
 
 def find_network(name: str | os.PathLike[str]) -> Path:

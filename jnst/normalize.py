@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jnst.canonical import network_digest
+from jnst.layers import CONVOLUTIONS, Pooling
 from jnst.sources import Source, listed, numbered, open_image
-from jnst.vgg import CONVOLUTIONS, Network, Pooling, check_complete, extract_features
+from jnst.vgg import Network, arrays_only, check_complete, extract_features
 
 Image = Float[Array, "_h _w 3"] | Float[np.ndarray, "_h _w 3"]
 
@@ -36,7 +37,7 @@ def normalize_network(network: Network, images: Iterable[Source], *, pooling: Po
     if not sources:
         raise ValueError("images is empty; the means need at least one")
     opened = [open_image(*named) for named in numbered("image", sources)]
-    normalized = network.arrays_only()
+    normalized = arrays_only(network)
     for _ in range(PASSES):
         normalized = _divide(normalized, mean_activations(normalized, opened, pooling=pooling))
     normalized = normalized.replace(
@@ -55,7 +56,7 @@ def mean_activations(
     positions = dict.fromkeys(CONVOLUTIONS, 0)
     for image in images:
         for name, (mean, count) in _means(
-            network.arrays_only(), jnp.asarray(image), pooling
+            arrays_only(network), jnp.asarray(image), pooling
         ).items():
             totals[name] += np.asarray(mean, np.float64) * int(count)
             positions[name] += int(count)

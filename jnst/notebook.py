@@ -24,16 +24,20 @@ def picture_bundle(image: Image, line: str) -> dict[str, Any]:
     if max(height, width) > LARGEST_SIDE:
         image = resize_image(image, fit_size((height, width), LARGEST_SIDE))
     file = io.BytesIO()
-    pixels = np.rint(image.clip(0, 1) * 255).astype(np.uint8)
-    PillowImage.fromarray(pixels).save(file, "PNG")
+    PillowImage.fromarray(eight_bits(image)).save(file, "PNG")
     png = base64.b64encode(file.getvalue()).decode()
     shown = f'<img src="data:image/png;base64,{png}"><div>{html.escape(line)}</div>'
     return {"text/html": shown, "image/png": png, "text/plain": line}
 
 
-def strip(images: Sequence[Image]) -> Image:
-    """Images beside one another, all of one height."""
-    height = min(STRIP_HEIGHT, max(image.shape[0] for image in images))
+def eight_bits(image: Image) -> np.ndarray:
+    """An image in [0, 1] in whole numbers up to 255."""
+    return np.rint(image.clip(0, 1) * 255).astype(np.uint8)
+
+
+def strip(images: Sequence[Image], height: int) -> Image:
+    """Images beside one another, all of one height, at most that of the highest."""
+    height = min(height, max(image.shape[0] for image in images))
     widths = [max(1, round(height * image.shape[1] / image.shape[0])) for image in images]
     return np.concatenate(
         [resize_image(image, (height, each)) for image, each in zip(images, widths, strict=True)], 1

@@ -17,10 +17,13 @@ from jaxtyping import Array, Float
 from jnst import losses
 from jnst.brief import brief
 from jnst.checks import finite_number
-from jnst.config import Config, StyleTerm, Terms
+from jnst.config import Config, StyleTerm
+from jnst.extra_terms import ExtraTerms, Term, check_extra_terms, extra_term
+from jnst.feature_network import FeatureNetwork, strides_of
 from jnst.regions import masked_variation, position_weights, propagate_mask
-from jnst.style_losses import STYLE_LOSSES, StyleLoss
-from jnst.vgg import Network, check_image, extract_features, smallest_side
+from jnst.style_losses import StyleLoss, named_style_loss
+from jnst.terms import Terms
+from jnst.vgg import Network, check_image, extract_features
 
 SMALLEST_STEP = 1e-2
 """Between pixels, of a style that is flatter: it must not flatten the picture."""
@@ -76,10 +79,9 @@ class Targets(struct.PyTreeNode):
     `content` holds feature maps (H, W, C) by layer, `style` the targets of each style term.
     `original` is the content, which the Laplacian is compared with. `fixed` is an image and where
     (H, W) it stands whatever is optimised, `previous` one that the temporal term is compared with,
-    and where. The
-    total variation is taken in units of `total_variation`, the styles' own under the relative
-    convention and else 1. The image that all this is for has `layout.margin` pixels on each side
-    that are no part of the picture.
+    and where. The total variation is taken in units of `total_variation`, the styles' own under the
+    relative convention and else 1. `extra` has the functions of a program's own terms. The image
+    that all this is for has `layout.margin` pixels on each side that are no part of the picture.
     """
 
     content: Mapping[str, Float[Array, "_h _w _c"]]
@@ -89,19 +91,21 @@ class Targets(struct.PyTreeNode):
     previous: tuple[Image, Mask] | None
     total_variation: Float[Array, ""]
     layout: Config = struct.field(pytree_node=False)
+    extra: tuple[tuple[str, Term], ...] = struct.field(pytree_node=False, default=())
 
     def __repr__(self) -> str:
         return brief(self)
 
 
 def make_targets(
-    network: Network,
+    network: Network | FeatureNetwork,
     content: Image,
     style: Image | Style | Sequence[Style],
     config: Config,
     *,
     regions: Float[Array, "n h w"] | None = None,
     previous: tuple[Image, Mask] | None = None,
+    extra_terms: ExtraTerms | None = None,
 ) -> Targets:
     """Features of the content and statistics of the styles, at the layers `config` names.
 
@@ -112,16 +116,21 @@ def make_targets(
     without them there is one region, everything. The share of a region is its area's. What is in no
     region that has a style keeps its content. `previous` is what the last frame of a video
     became, moved to this one, and a mask (H, W) of where that is reliable: there the image is held
-    to it by `temporal_weight`, or is it, if that is 0.
+    to it by `temporal_weight`, or is it, if that is 0. `extra_terms` has further terms by name, a
+    weight and a function of the image without its margin and of its features by layer; weights are
+    for `Config.weights`, functions are static under jit.
 
     Raises:
-        ValueError: an image that is too small for the layers; a style for a region that is not
-            there, or a mask of another size than its image.
+        ValueError: layers that the network has not; an image that is too small for them; a style
+            for a region that is not there, or a mask of another size than its image.
     """
+    extra = check_extra_terms(extra_terms)
+    strides = strides_of(network)
+    config.check_network(strides)
     styles = _as_styles(style, regions)
-    check_image("content", content, config.content_layers)
+    check_image("content", content, config.content_layers, strides)
     for each in styles:
-        check_image("style", each.image, config.style_layers)
+        check_image("style", each.image, config.style_layers, strides)
     content, styles, regions, previous = jax.tree.map(
         partial(jnp.asarray, dtype=content.dtype), (content, styles, regions, previous)
     )
@@ -137,7 +146,9 @@ def make_targets(
     described = [(each, _style_maps(network, each, config)) for each in styles]
     style_targets = {
         term.name: tuple(
-            target for part in parts for target in _targets_of_part(term, part, described, config)
+            target
+            for part in parts
+            for target in _targets_of_part(term, part, described, config, strides)
         )
         for term in config.style_terms()
     }
@@ -152,12 +163,19 @@ def make_targets(
         fixed, previous = _both_fixed(fixed, previous), None
     variation = _variation(styles, config, content.dtype)
     return Targets(
-        content_maps, style_targets, original, fixed, previous, variation, config.layout()
+        content_maps,
+        style_targets,
+        original,
+        fixed,
+        previous,
+        variation,
+        config.layout(),
+        tuple((name, function) for name, (_, function) in extra.items()),
     )
 
 
 def total_loss(
-    network: Network, image: Image, targets: Targets, weights: Terms
+    network: Network | FeatureNetwork, image: Image, targets: Targets, weights: Terms
 ) -> tuple[Float[Array, ""], Terms]:
     """The objective, sum over terms of weight x loss, and the unweighted terms.
 
@@ -167,9 +185,11 @@ def total_loss(
     are over the margin too.
 
     Raises:
-        ValueError: an image whose features differ in shape from the targets.
+        ValueError: an image whose features differ in shape from the targets; `weights` for other
+            terms; an own term that is no scalar.
     """
     layout = targets.layout
+    strides = strides_of(network)
     image = hold_fixed(image, targets)
     terms = {term.name: term for term in layout.style_terms()}
     features = extract_features(
@@ -191,7 +211,16 @@ def total_loss(
     }
     style = {
         name: _style_term(
-            terms[name], seen(terms[name].layer, weights.style[name]), image, parts, layout
+            terms[name],
+            _visible(
+                seen(terms[name].layer, weights.style[name]),
+                image,
+                layout.margin,
+                strides[terms[name].layer],
+            ),
+            parts,
+            layout,
+            image.dtype,
         )
         for name, parts in targets.style.items()
     }
@@ -202,7 +231,22 @@ def total_loss(
     if targets.previous is not None:
         temporal = losses.temporal_loss(image, *targets.previous)
     variation = VARIATIONS[layout.variation](image) / targets.total_variation
-    values = Terms(content, style, laplacian, temporal, variation)
+    extra = {}
+    if targets.extra:
+        picture = remove_margin(image, layout.margin)
+        visible = {
+            layer: _visible(maps, image, layout.margin, strides[layer])
+            for layer, maps in features.items()
+        }
+        extra = {
+            name: extra_term(name, function, picture, visible) for name, function in targets.extra
+        }
+    values = Terms(content, style, laplacian, temporal, variation, extra)
+    if extra.keys() != weights.extra.keys():
+        raise ValueError(
+            f"weights are for the own terms {list(weights.extra)}, targets for {list(extra)}; "
+            "Config.weights takes the extra_terms that make_targets took"
+        )
     products = jax.tree.map(
         lambda weight, value: jnp.asarray(weight, value.dtype) * value, weights, values
     )
@@ -307,9 +351,10 @@ def _both_fixed(first: tuple[Image, Mask] | None, second: tuple[Image, Mask]) ->
 
 
 def _style_maps(
-    network: Network, style: Style, config: Config
+    network: Network | FeatureNetwork, style: Style, config: Config
 ) -> dict[str, tuple[Array, Mask | None]]:
     """Features of a style inside the margin, and the weights of their positions, by layer."""
+    strides = strides_of(network)
     image = add_margin(style.image, config.margin)
     layers = dict.fromkeys(config.style_layers)
     features = extract_features(
@@ -319,16 +364,21 @@ def _style_maps(
     if style.mask is not None:
         mask = add_margin(style.mask[..., None], config.margin)[..., 0]
     return {
-        layer: (_visible(layer, maps, image, config.margin), _weights(mask, layer, config))
+        layer: (
+            _visible(maps, image, config.margin, strides[layer]),
+            _weights(mask, layer, config, strides),
+        )
         for layer, maps in features.items()
     }
 
 
-def _weights(mask: Mask | None, layer: str, config: Config) -> Mask | None:
+def _weights(
+    mask: Mask | None, layer: str, config: Config, strides: Mapping[str, int]
+) -> Mask | None:
     if mask is None:
         return None
-    seen = propagate_mask(mask, layer, config.mask_propagation)
-    return position_weights(_visible(layer, seen, mask, config.margin))
+    seen = propagate_mask(mask, layer, config.mask_propagation, strides=strides)
+    return position_weights(_visible(seen, mask, config.margin, strides[layer]))
 
 
 def _targets_of_part(
@@ -336,9 +386,10 @@ def _targets_of_part(
     part: _Part,
     described: Sequence[tuple[Style, Maps]],
     config: Config,
+    strides: Mapping[str, int],
 ) -> list[StyleTarget]:
     """One target where the loss can mix styles, else one for each style."""
-    loss = STYLE_LOSSES[term.loss]
+    loss = named_style_loss(term.loss)
     styles = [
         (style, *maps[term.layer]) for style, maps in described if style.region == part.region
     ]
@@ -349,7 +400,7 @@ def _targets_of_part(
     counted = [_any(weights, dtype) for *_, weights in styles]
     shares, counts = _shares([style for style, _, _ in styles], jnp.stack(counted))
     statistics = [loss.describe(maps, weights) for _, maps, weights in styles]
-    weights = _weights(part.mask, term.layer, config)
+    weights = _weights(part.mask, term.layer, config, strides)
     # A mask may leave nothing of a region or of a style at a deep layer.
     whole = part.share * _any(weights, dtype) * counts
     if loss.mix:
@@ -382,17 +433,16 @@ def _scale(loss: StyleLoss, statistic: Any, config: Config, dtype: Any) -> Float
 
 
 def _style_term(
-    term: StyleTerm, features: Array, image: Image, parts: Sequence[StyleTarget], layout: Config
+    term: StyleTerm, maps: Array, parts: Sequence[StyleTarget], layout: Config, dtype: Any
 ) -> Float[Array, ""]:
-    loss = STYLE_LOSSES[term.loss]
-    maps = _visible(term.layer, features, image, layout.margin)
+    loss = named_style_loss(term.loss)
     distances = [
         part.share
         / part.scale
         * loss.distance(maps, part.weights, part.statistic, layout.convention)
         for part in parts
     ]
-    return sum(distances, start=jnp.zeros((), image.dtype))
+    return sum(distances, start=jnp.zeros((), dtype))
 
 
 def _variation(styles: Sequence[Style], config: Config, dtype: Any) -> Float[Array, ""]:
@@ -411,10 +461,9 @@ def _own_variation(style: Style, variation: str) -> Float[Array, ""]:
 
 
 def _visible(
-    layer: str, features: Float[Array, "h w *c"], image: Float[Array, "_h _w *_c"], margin: int
+    features: Float[Array, "h w *c"], image: Float[Array, "_h _w *_c"], margin: int, stride: int
 ) -> Float[Array, "_h2 _w2 *c"]:
     """The features of the picture itself: the optimiser would else hide colours in the margin."""
-    stride = smallest_side([layer])
     height, width = ((side - 2 * margin) // stride for side in image.shape[:2])
     first = margin // stride
     return features[first : first + height, first : first + width]

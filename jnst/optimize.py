@@ -3,21 +3,22 @@
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
 from jnst.brief import brief
 from jnst.checks import check_choice
-from jnst.config import Optimizer, Pixels, Terms
+from jnst.choices import Optimizer, Pixels, Schedule
+from jnst.feature_network import FeatureNetwork
 from jnst.lbfgs import lbfgs
 from jnst.objective import Targets, add_margin, remove_margin, total_loss
 from jnst.spectrum import fit_smoothing
+from jnst.terms import Terms
 from jnst.vgg import Network
 
 SIGMOID_RANGE = (0.01, 0.99)
@@ -92,48 +93,38 @@ class Info(struct.PyTreeNode):
         return brief(self)
 
 
-class DivergedError(RuntimeError):
-    """The loss or its gradient stopped being finite at `step`; `image` is the best one before.
-
-    Of `jnst.stylize` and the like `result` is the `Result` with that image.
-    """
-
-    def __init__(self, step: int, image: Float[np.ndarray, "h w 3"], result: Any = None):
-        super().__init__(
-            f"the loss or its gradient is not finite at step {step}; "
-            "a smaller learning rate or smaller weights may help"
-        )
-        self.step, self.image, self.result = step, image, result
-
-    def __reduce__(self) -> tuple:
-        return type(self), (self.step, self.image, self.result)
-
-
-Step = Callable[[State, Network, Targets, Terms], tuple[State, Info]]
+Step = Callable[[State, Network | FeatureNetwork, Targets, Terms], tuple[State, Info]]
 Transformation: TypeAlias = optax.GradientTransformation
 
 
-def named_optimizer(name: Optimizer, *, precondition: bool = True) -> optax.GradientTransformation:
+def named_optimizer(
+    name: Optimizer, *, precondition: bool = True, learning_rate: Schedule | None = None
+) -> optax.GradientTransformation:
     """The optimizer of that name; its learning rate is set by `init`, so that it is never static.
 
     "lbfgs" is `jnst.lbfgs.lbfgs`, whose steps have no rate, preconditioned by `fit_smoothing` if
     `precondition`: for an image whose large shapes are still to change. "adam" is `optax.adam` with
     rate 0.02 and b2 = 0.99; "sgd" is `optax.sgd` with rate 1. Both have a `decay` of the rate, what
-    it is multiplied by every 100 steps. The same arguments give the same object.
+    it is multiplied by every 100 steps, and take a schedule as `learning_rate`. The same arguments
+    give the same object.
     """
     check_choice("optimizer", name, Optimizer)
-    return _named_optimizer(name, precondition and name == "lbfgs")
+    return _named_optimizer(name, precondition and name == "lbfgs", learning_rate)
 
 
 @functools.cache
-def _named_optimizer(name: Optimizer, precondition: bool) -> optax.GradientTransformation:
+def _named_optimizer(
+    name: Optimizer, precondition: bool, schedule: Schedule | None
+) -> optax.GradientTransformation:
     match name:
         case "lbfgs":
             return lbfgs(fit_precondition=fit_smoothing) if precondition else lbfgs()
         case "adam":
-            return optax.inject_hyperparams(_decaying_adam)(learning_rate=0.02, decay=1.0)
+            return optax.inject_hyperparams(_decaying_adam)(
+                learning_rate=schedule or 0.02, decay=1.0
+            )
         case "sgd":
-            return optax.inject_hyperparams(_decaying_sgd)(learning_rate=1.0, decay=1.0)
+            return optax.inject_hyperparams(_decaying_sgd)(learning_rate=schedule or 1.0, decay=1.0)
 
 
 def _decaying_adam(learning_rate: float, decay: float) -> optax.GradientTransformationExtraArgs:
@@ -226,7 +217,7 @@ def make_step(optimizer: optax.GradientTransformation, *, pixels: Pixels = "free
     optimizer = optax.with_extra_args_support(optimizer)
 
     def step(
-        state: State, network: Network, targets: Targets, weights: Terms
+        state: State, network: Network | FeatureNetwork, targets: Targets, weights: Terms
     ) -> tuple[State, Info]:
         def objective(variable: Float[Array, "h w 3"]) -> tuple[Float[Array, ""], Terms]:
             image = jax.nn.sigmoid(variable) if pixels == "sigmoid" else variable

@@ -8,12 +8,12 @@ import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from jnst.checks import did_you_mean
-from jnst.config import Config
+from jnst.config import OWN, Config
 from jnst.documents import parse_toml, read_document
 from jnst.presets import NETWORKS, preset
 from jnst.settings import INITS
@@ -69,10 +69,13 @@ class Plan:
             styles = (style,) if isinstance(style, str) else tuple(style)
             try:
                 config = preset(self.preset, **{**self.settings, **values})
+                config.check_network()
             except ValueError as error:
                 raise SweepError(f"{self.title}: {error}") from None
             if config.init and config.init not in INITS:
                 config = config.replace(init=self.picture(config.init))
+            if OWN in config.plain().values():
+                raise SweepError(f"{self.title}: has an optimizer or a rate that is no plain value")
             yield PlannedPoint(at, content, styles, network, config)
 
     def values(self, at: Sequence[int]) -> dict[str, Any]:
@@ -275,7 +278,7 @@ def _check_different(title: str, name: str, values: Sequence[Any]) -> None:
 
 def _type_of(field: str) -> Any:
     hint = get_type_hints(Config)[field]
-    return get_args(hint)[0] if isinstance(hint, types.UnionType) else hint
+    return get_args(hint)[0] if get_origin(hint) in (Union, types.UnionType) else hint
 
 
 def _check_field(title: str, field: str, taken: Sequence[str] | set[str]) -> None:

@@ -1,9 +1,9 @@
 """Coarse to fine: large strokes are settled on small images, details on large ones."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,9 @@ from jaxtyping import Float
 
 from jnst.brief import brief
 from jnst.config import Config
+from jnst.extra_terms import ExtraTerms
+from jnst.feature_network import FeatureNetwork, strides_of
+from jnst.layers import STRIDES, smallest_side
 from jnst.loop import run_batch, stack
 from jnst.objective import (
     Style,
@@ -31,7 +34,8 @@ from jnst.optimize import (
     resize_moments,
 )
 from jnst.resizing import fit_size, resize_image
-from jnst.vgg import Network, prepare_network, smallest_side
+from jnst.terms import Terms
+from jnst.vgg import Network, arrays_only, prepare_network
 
 Image = Float[np.ndarray, "h w 3"]
 Mask = Float[np.ndarray, "h w"]
@@ -82,11 +86,19 @@ class Level(NamedTuple):
 
 
 class Item(NamedTuple):
-    """One of the runs that are made together: what it is for, its first image, its settings."""
+    """One of the runs that are made together: what it is for, its first image, its settings.
+
+    `extra_terms` are a program's own: see `make_targets`.
+    """
 
     scene: Scene
     start: Image
     config: Config
+    extra_terms: ExtraTerms | None = None
+
+    def weights(self) -> Terms:
+        """The weight of each term."""
+        return self.config.weights(self.extra_terms)
 
     def __repr__(self) -> str:
         return brief(self)
@@ -144,7 +156,7 @@ def _share_steps(shapes: Sequence[tuple[int, int]], steps: int) -> tuple[Level, 
 
 
 def run_levels(
-    network: Network,
+    network: Network | FeatureNetwork,
     items: Sequence[Item],
     *,
     levels: Sequence[Level],
@@ -161,16 +173,14 @@ def run_levels(
     """
     config = items[0].config
     network = prepare_network(network, config.layers(), precision=config.precision)
-    weights = stack([item.config.weights() for item in items])
+    weights = stack([item.weights() for item in items])
     first = resume.level if resume else 0
     images = resume.images if resume else tuple(item.start for item in items)
     diverged = resume.diverged if resume else (None,) * len(items)
     state: State | None = None
     for index, level in enumerate(levels[first:], first):
         optimizer = level_optimizer(config, index)
-        targets = stack(
-            [level_targets(network, item.scene, level.shape, item.config) for item in items]
-        )
+        targets = stack([level_targets(network, item, level.shape) for item in items])
         taken = 0
         if resume and index == first:
             begin, taken = resume.state, resume.steps
@@ -208,13 +218,18 @@ def run_levels(
 
 
 def level_optimizer(config: Config, index: int) -> Transformation:
-    """The optimizer of a level. Behind a coarser one L-BFGS is not preconditioned.
+    """The optimizer of a level, the program's own if it has one.
+
+    Behind a coarser level L-BFGS is not preconditioned.
 
     There large shapes are settled, and the others wait. Loss at the end of three levels of 64, 128,
     256 px, with all preconditioned, with the first, and with none: Scream 0.709, 0.731, 0.784;
     Starry Night 0.556, 0.548, 0.547; Lion x Great Wave 0.476, 0.421, 0.430.
     """
-    return named_optimizer(config.optimizer, precondition=index == 0)
+    if not isinstance(config.optimizer, str):
+        return cast(Transformation, config.optimizer)
+    schedule = config.learning_rate if callable(config.learning_rate) else None
+    return named_optimizer(config.optimizer, precondition=index == 0, learning_rate=schedule)
 
 
 def _diverged(
@@ -238,38 +253,37 @@ def begin_level(
     return init(
         optimizer,
         add_margin(jnp.asarray(resize_image(image, shape)), config.margin),
-        learning_rate=config.learning_rate,
+        learning_rate=None if callable(config.learning_rate) else config.learning_rate,
         learning_rate_decay=config.learning_rate_decay,
         pixels=config.pixels,
         averaging=config.averaging,
     )
 
 
-def check_levels(network: Network, item: Item, levels: Sequence[Level]) -> None:
+def check_levels(network: Network | FeatureNetwork, item: Item, levels: Sequence[Level]) -> None:
     """Go through the objective of the smallest and the largest level without computing it.
 
     Raises:
         ValueError: a loss cannot be had at that size, or with these masks.
     """
-    scene, _, config = item
+    config = item.config
 
-    def loss(network: Network, shape: tuple[int, int]) -> jax.Array:
-        targets = level_targets(network, scene, shape, config)
+    def loss(network: Network | FeatureNetwork, shape: tuple[int, int]) -> jax.Array:
+        targets = level_targets(network, item, shape)
         sides = (side + 2 * config.margin for side in shape)
         canvas = jnp.zeros((*sides, 3), jnp.float32)
-        return total_loss(network, canvas, targets, config.weights())[0]
+        return total_loss(network, canvas, targets, item.weights())[0]
 
     # Prepared as `run_levels` does it, so that targets are traced once for this and for the run.
     prepare = partial(prepare_network, layers=config.layers(), precision=config.precision)
-    prepared = jax.eval_shape(prepare, network.arrays_only())
+    prepared = jax.eval_shape(prepare, arrays_only(network))
     for shape in {levels[0].shape, levels[-1].shape}:
         jax.eval_shape(partial(loss, shape=shape), prepared)
 
 
-def level_targets(
-    network: Network, scene: Scene, shape: tuple[int, int], config: Config
-) -> Targets:
-    """The targets of a scene at one size of the result."""
+def level_targets(network: Network | FeatureNetwork, item: Item, shape: tuple[int, int]) -> Targets:
+    """The targets of an item at one size of the result."""
+    scene, config, strides = item.scene, item.config, strides_of(network)
     regions = None
     if scene.content_masks:
         regions = jnp.stack([resize_image(mask, shape) for mask in scene.content_masks])
@@ -277,7 +291,7 @@ def level_targets(
     masks = scene.style_masks or (None,) * len(scene.styles)
     styles = []
     for index, (image, amount, mask) in enumerate(zip(scene.styles, blend, masks, strict=True)):
-        size = style_shape(image.shape[:2], shape, config)
+        size = style_shape(image.shape[:2], shape, config, strides)
         styles.append(
             Style(
                 jnp.asarray(resize_image(image, size)),
@@ -290,17 +304,24 @@ def level_targets(
     previous = None
     if scene.previous is not None:
         previous = tuple(resize_image(each, shape) for each in scene.previous)
-    return _make_targets(
-        network.arrays_only(),
+    targets = _make_targets(
+        arrays_only(network),
         content,
         tuple(styles),
         config.layout(),
         regions=regions,
         previous=previous,
     )
+    own = tuple((name, function) for name, (_, function) in (item.extra_terms or {}).items())
+    return targets.replace(extra=own)
 
 
-def style_shape(sides: tuple[int, ...], shape: tuple[int, int], config: Config) -> tuple[int, int]:
+def style_shape(
+    sides: tuple[int, ...],
+    shape: tuple[int, int],
+    config: Config,
+    strides: Mapping[str, int] = STRIDES,
+) -> tuple[int, int]:
     """The (height, width) at which a style of such sides is looked at, for a result of `shape`.
 
     Its longer side is that of the result times `style_scale`. Of a strip, more than 16 times as
@@ -308,5 +329,5 @@ def style_shape(sides: tuple[int, ...], shape: tuple[int, int], config: Config) 
     many times the work of the result, and of its strokes the strip would show no more than a hair.
     """
     longest = min(max(shape), math.sqrt(_STRIP * math.prod(shape)))
-    narrowest = math.ceil(smallest_side(config.style_layers) * max(sides) / min(sides))
+    narrowest = math.ceil(smallest_side(config.style_layers, strides) * max(sides) / min(sides))
     return fit_size(sides, max(round(config.style_scale * longest), narrowest))

@@ -4,22 +4,22 @@ import dataclasses
 import importlib.metadata
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
 from flax import struct
 from jaxtyping import Float, Int
+from PIL import Image as PillowImage
 
 from jnst.brief import brief
-from jnst.config import Config, Terms
-from jnst.documents import parse_json
-from jnst.encoding import read_recipe, save_image
-from jnst.image_files import ImageError
-from jnst.notebook import picture_bundle, strip
+from jnst.config import Config
+from jnst.encoding import save_image
+from jnst.notebook import STRIP_HEIGHT, eight_bits, picture_bundle, strip
 from jnst.optimize import Info
+from jnst.terms import Terms
 from jnst.version import __version__
-from jnst.vgg import Network
 
 VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 
@@ -27,14 +27,6 @@ VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 def number_or_none(value: Float[np.ndarray, ""]) -> float | None:
     """A number for JSON, which has none that are not finite: None in their place."""
     return float(value) if np.isfinite(value) else None
-
-
-def network_identity(network: Network, load: str) -> dict[str, str]:
-    """What a recipe says of a network; `load` is what `load_network` took, "" for an object."""
-    return {
-        "load": load,
-        **{key: getattr(network, key) for key in ("name", "source", "licence", "digest")},
-    }
 
 
 class History(struct.PyTreeNode):
@@ -50,10 +42,10 @@ class History(struct.PyTreeNode):
         return brief(self)
 
     @classmethod
-    def empty(cls, config: Config) -> "History":
-        """The history before the first step."""
+    def empty(cls, weights: Terms) -> "History":
+        """The history before the first step, with the terms that there are weights for."""
         nothing = np.zeros(0, np.float32)
-        terms = jax.tree.map(lambda _: nothing, config.weights())
+        terms = jax.tree.map(lambda _: nothing, weights)
         return cls(nothing, terms, nothing, nothing.astype(int), nothing.astype(int))
 
     def extend(self, size: int, info: Info, item: int) -> "History":
@@ -63,6 +55,50 @@ class History(struct.PyTreeNode):
         more = History(taken.loss, taken.terms, taken.gradient_norm, taken.evaluations, sizes)
         return jax.tree.map(np.append, self, more)
 
+    def by_term(self) -> dict[str, Float[np.ndarray, " steps"]]:
+        """The unweighted terms by name: "content/relu4_2", "total_variation"."""
+        terms = jax.tree_util.tree_leaves_with_path(self.terms)
+        return {
+            jax.tree_util.keystr(path, simple=True, separator="/"): term for path, term in terms
+        }
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """A flat column for each value, with an entry a step: for `pandas.DataFrame`.
+
+        Losses have the names of a sweep's results.csv: "loss", "loss/content/relu4_2". Terms are
+        unweighted.
+        """
+        return {
+            "step": np.arange(1, len(self.loss) + 1),
+            "size": self.size,
+            "loss": self.loss,
+            **{f"loss/{name}": term for name, term in self.by_term().items()},
+            "gradient_norm": self.gradient_norm,
+            "evaluations": self.evaluations,
+        }
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the loss and its unweighted terms by step, on matplotlib's `axes` or new ones.
+
+        Returns the axes. A dotted line is where the next size begins.
+
+        Raises:
+            ImportError: there is no matplotlib.
+        """
+        if axes is None:
+            from matplotlib import pyplot
+
+            axes = pyplot.figure().add_subplot()
+        steps = np.arange(1, len(self.loss) + 1)
+        for name, term in self.by_term().items():
+            axes.plot(steps, term, linewidth=0.8, label=name)
+        axes.plot(steps, self.loss, color="black", label="loss, weighted")
+        for step in np.flatnonzero(np.diff(self.size)) + 1:
+            axes.axvline(step + 0.5, color="grey", linestyle=":")
+        axes.set(xlabel="step", ylabel="loss", yscale="log")
+        axes.legend(fontsize="small")
+        return axes
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Result:
@@ -70,7 +106,8 @@ class Result:
 
     `image` is (H, W, 3) float32 sRGB in [0, 1], `alpha` the content's (H, W) or None; `network`
     says which network it was, `content` and `styles` which pictures, by name. `diverged` is the
-    step at which the run could not go on; the image is then the best one before.
+    step at which the run could not go on; the image is then the best one before. `extra_terms`
+    has the weights of a program's own terms, `pictures` the content, if there is one, and styles.
     """
 
     image: Float[np.ndarray, "h w 3"]
@@ -81,6 +118,8 @@ class Result:
     content: str
     styles: list[str]
     diverged: int | None = None
+    extra_terms: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    pictures: tuple[Float[np.ndarray, "_h _w 3"], ...] = ()
 
     def __repr__(self) -> str:
         return f"<Result: {self.summary()}>"
@@ -106,6 +145,11 @@ class Result:
         ]
         return ", ".join(part for part in parts if part)
 
+    def compare(self) -> PillowImage.Image:
+        """The content, the styles and the result side by side, in the height of the result."""
+        image = strip([*self.pictures, self.image], self.image.shape[0])
+        return PillowImage.fromarray(eight_bits(image))
+
     @property
     def steps(self) -> int:
         """Steps taken so far."""
@@ -121,7 +165,8 @@ class Result:
             "content": self.content,
             "styles": self.styles,
             "network": self.network,
-            "config": dataclasses.asdict(self.config),
+            "config": self.config.plain(),
+            **({"extra_terms": dict(self.extra_terms)} if self.extra_terms else {}),
             "steps": len(self.history.loss),
             "diverged": self.diverged,
             "losses": self._losses(),
@@ -135,10 +180,7 @@ class Result:
         loss, size = self.history.loss, self.history.size
         at_size = np.where((size == size[-1]) & np.isfinite(loss), loss, np.inf)
         best = -1 if self.config.averaging else int(at_size.argmin())
-        terms = jax.tree_util.tree_leaves_with_path(self.history.terms)
-        values = {"total": loss} | {
-            jax.tree_util.keystr(path, simple=True, separator="/"): term for path, term in terms
-        }
+        values = {"total": loss, **self.history.by_term()}
         return {name: number_or_none(each[best]) for name, each in values.items()}
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -156,20 +198,6 @@ class Results(list[Result]):
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         if not self:
             return {"text/plain": "[]"}
-        return picture_bundle(strip([result.image for result in self]), f"{len(self)} results")
-
-
-def load_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The recipe inside a picture that `Result.save` wrote: see `Result.recipe`.
-
-    Raises:
-        ImageError: the file cannot be read, or holds no recipe.
-    """
-    text = read_recipe(path)
-    try:
-        recipe = parse_json(text or "")
-        Config(**recipe["config"])
-        "".join(recipe["network"][key] for key in ("load", "name", "digest"))  # text, all of them
-    except (ValueError, TypeError, KeyError):
-        raise ImageError(f"{path}: holds no recipe of jnst") from None
-    return recipe
+        return picture_bundle(
+            strip([result.image for result in self], STRIP_HEIGHT), f"{len(self)} results"
+        )

@@ -1,20 +1,24 @@
 """Masks of regions, and what a layer of the network sees of them."""
 
 import functools
-from typing import Literal
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jnst.checks import check_choice
-from jnst.vgg import LAYERS, in_squares
-
-Propagation = Literal["simple", "all", "inside"]
+from jnst.choices import Propagation
+from jnst.layers import LAYERS, STRIDES
+from jnst.vgg import in_squares
 
 
 def propagate_mask(
-    mask: Float[Array, "h w"], layer: str, method: Propagation = "simple"
+    mask: Float[Array, "h w"],
+    layer: str,
+    method: Propagation = "simple",
+    *,
+    strides: Mapping[str, int] = STRIDES,
 ) -> Float[Array, "_h _w"]:
     """A mask (H, W) in [0, 1] at the positions of a layer.
 
@@ -25,13 +29,21 @@ def propagate_mask(
     section 5.1.)
 
     Raises:
-        ValueError: an unknown method.
+        ValueError: an unknown method; another than "simple" with the strides of another network
+            than VGG-19.
     """
     check_choice("mask propagation", method, Propagation)
+    if method == "simple":
+        return _block_means(mask, strides[layer])
+    if strides is not STRIDES:
+        raise ValueError(
+            f"mask_propagation is {method!r}; a network of one's own takes 'simple', as what its "
+            "layers see is not known"
+        )
     for name in LAYERS[: 1 + LAYERS.index(layer)]:
         if name.startswith("pool"):
             mask = _pool(mask, method)
-        elif name.startswith("conv") and method != "simple":
+        elif name.startswith("conv"):
             mask = _spread(mask, method)
     return mask
 
@@ -69,10 +81,14 @@ def masked_variation(
     return 2 / 3 * straight + diagonal / 6
 
 
+def _block_means(mask: Float[Array, "h w"], side: int) -> Float[Array, "_h _w"]:
+    height, width = mask.shape[0] // side, mask.shape[1] // side
+    blocks = mask[: side * height, : side * width].reshape(height, side, width, side)
+    return blocks.mean((1, 3))
+
+
 def _pool(mask: Float[Array, "h w"], method: Propagation) -> Float[Array, "_h _w"]:
     squares = in_squares(mask)
-    if method == "simple":
-        return squares.mean((1, 3))
     parts = [squares[:, i, :, j] for i in (0, 1) for j in (0, 1)]
     return functools.reduce(jnp.maximum if method == "all" else jnp.minimum, parts)
 

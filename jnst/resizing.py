@@ -1,7 +1,7 @@
 """Images at another size."""
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from PIL import Image
 
 from jnst.checks import whole_number
@@ -21,7 +21,7 @@ def fit_size(shape: tuple[int, ...], size: int) -> tuple[int, int]:
 
 
 def resize_image(
-    image: Float[Array | np.ndarray, "height width *channels"],
+    image: Float[np.ndarray, "height width *channels"],
     shape: tuple[int, int],
     *,
     extent: tuple[float, float] | None = None,

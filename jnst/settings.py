@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from jnst.checks import (
     check_choice,
@@ -14,8 +14,8 @@ from jnst.checks import (
     shown,
     whole_number,
 )
-from jnst.style_losses import STYLE_LOSSES
-from jnst.vgg import check_layers
+from jnst.choices import Optimizer, Schedule, Transformation
+from jnst.registry import style_loss_names
 
 INITS = ("content", "style", "grey", "mean", "noise", "gaussian", "colours")
 """The first images that have a name: see `jnst.start.first_image`."""
@@ -64,15 +64,13 @@ def _names(name: str, value: Any) -> tuple[str, ...]:
 
 
 def layer_names(name: str, value: Any) -> tuple[str, ...]:
-    """Layers of the network; one may stand without a list."""
-    names = _names(name, value)
-    check_layers(dict.fromkeys(names))
-    return names
+    """Layers of a network; one may stand without a list."""
+    return _names(name, value)
 
 
 def loss_names(name: str, value: Any) -> tuple[str, ...]:
     """Style losses; one may stand without a list."""
-    return tuple(check_name(name, loss, STYLE_LOSSES) for loss in _names(name, value))
+    return tuple(check_name(name, loss, style_loss_names()) for loss in _names(name, value))
 
 
 def init_name(name: str, value: Any) -> str:
@@ -91,3 +89,18 @@ def switch(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{name} is {shown(value)}; True or False is accepted")
     return value
+
+
+def any_optimizer(name: str, value: Any) -> str | Transformation:
+    """One of the names, or an optimizer of optax's kind."""
+    if callable(getattr(value, "init", None)) and callable(getattr(value, "update", None)):
+        return value
+    if not isinstance(plain(value), str):
+        names = ", ".join(get_args(Optimizer))
+        raise ValueError(f"{name} is {shown(value)}; {names} or an optax optimizer is accepted")
+    return check_choice(name, value, Optimizer)
+
+
+def any_rate(name: str, value: Any) -> float | Schedule:
+    """A learning rate, or a schedule of one."""
+    return value if callable(value) else weight(name, value)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jnst.vgg import NetworkError
+from jnst.errors import NetworkError
 
 LIMIT = 1 << 20
 """Bytes of a pickle that are read; a VGG-19's has some thousand."""

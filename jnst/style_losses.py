@@ -2,16 +2,18 @@
 
 import dataclasses
 import types
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jnst import losses
+from jnst.checks import shown
 from jnst.losses import Convention
 from jnst.losses.common import safe_sqrt
+from jnst.registry import BuiltIn, registered
 
 MOST_PAIRS, MOST_PATCHES = 2**26, 2**29
 """Of positions of the image and of the style: a matrix of them is held, or gone through."""
@@ -28,11 +30,13 @@ Statistic = Any
 class StyleLoss:
     """A style loss that any layer can have.
 
-    `describe(features, weights)` is the statistic of a style; `distance(features, weights,
-    statistic, convention)` the loss of an image. `mix(statistics, shares)` is the statistic
-    between styles; without it an image has a distance from each style, weighted. `unit(statistic)`
-    is the loss of features of zeros, which the relative convention divides by; without it, the
-    loss has no dimension.
+    `describe(features, weights)` is the statistic of a style, any pytree: features are (H, W, C),
+    weights (H, W) with sum 1 say how much each position counts, or are None if all count alike.
+    `distance(features, weights, statistic, convention)` is the loss of an image, a scalar.
+    `mix(statistics, shares)` is the statistic between styles; without it an image has a distance
+    from each style, weighted. `unit(statistic)` is the loss of features of zeros, which the
+    relative convention divides by; without it, the loss has no dimension. A loss that does not
+    `takes_masks` is refused where there are masks, and its weights are None.
     """
 
     describe: Callable[[Features, Weights], Statistic]
@@ -117,7 +121,7 @@ def _contextual(
     return losses.contextual_loss(features, target)
 
 
-STYLE_LOSSES = types.MappingProxyType(
+STYLE_LOSSES: Mapping[str, StyleLoss] = types.MappingProxyType(
     {
         "gram": StyleLoss(
             _gram,
@@ -154,4 +158,29 @@ STYLE_LOSSES = types.MappingProxyType(
         "contextual": StyleLoss(lambda features, _: features, _contextual, takes_masks=False),
     }
 )
-"""All by name: see `jnst.losses` for the formulas and the papers."""
+"""The library's own by name: see `jnst.losses` for the formulas and the papers."""
+
+
+def register_style_loss(name: str, loss: StyleLoss) -> None:
+    """Give a style loss of one's own a name, which `Config`, plans and the command then accept.
+
+    The command takes the module that does so by `--plugin`. Another loss may take the name later,
+    as when a cell of a notebook is run again: JAX then forgets all that it has compiled.
+
+    Raises:
+        ValueError: the name is no identifier or one of the library's; no `StyleLoss`.
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ValueError(f"the name of a style loss is {shown(name)}; an identifier is accepted")
+    if name in get_args(BuiltIn):
+        raise ValueError(f"style loss {name} is the library's own; another name is accepted")
+    if not isinstance(loss, StyleLoss):
+        raise ValueError(f"style loss {name} is {shown(loss)}; a jnst.StyleLoss is accepted")
+    if registered.get(name, loss) != loss:
+        jax.clear_caches()
+    registered[name] = loss
+
+
+def named_style_loss(name: str) -> StyleLoss:
+    """The style loss of one of the `style_loss_names`."""
+    return registered[name] if name in registered else STYLE_LOSSES[name]

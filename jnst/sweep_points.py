@@ -1,6 +1,5 @@
 """The points of a plan, looked at before anything runs: named, grouped by program, and costed."""
 
-import dataclasses
 import hashlib
 import json
 import math
@@ -47,7 +46,7 @@ class SweepPoints(NamedTuple):
     digests: dict[str, str]
 
 
-_DEFAULTS = dataclasses.asdict(Config())
+_DEFAULTS = Config().plain()
 
 
 def prepare_points(plan: Plan) -> SweepPoints:
@@ -80,7 +79,7 @@ def prepare_points(plan: Plan) -> SweepPoints:
             programs[shared] = key, len(task.levels), _work(task), pixels
         settings = {
             name: value
-            for name, value in dataclasses.asdict(planned.config).items()
+            for name, value in planned.config.plain().items()
             if value != _DEFAULTS[name]  # so that a setting of a later release changes no id
         }
         start = planned.config.init

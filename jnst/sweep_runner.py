@@ -25,9 +25,11 @@ from jnst.batch import (
 from jnst.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from jnst.checks import whole_number
 from jnst.cost import operations_a_second
+from jnst.networks import network_identity
 from jnst.pace import Clock, Saves
 from jnst.plan import Plan, read_plan
-from jnst.record import Result, network_identity, number_or_none
+from jnst.progress import followed, sweep_way
+from jnst.record import Result, number_or_none
 from jnst.report import show_inputs, write_report
 from jnst.sweep_folder import (
     FORMAT,
@@ -88,20 +90,23 @@ def sweep(
     folder: str | os.PathLike[str],
     *,
     batch_size: BatchSize = "auto",
-    progress: Callable[[SweepProgress], None] | None = None,
+    callback: Callable[[SweepProgress], Any] | None = None,
+    progress: bool = False,
 ) -> list[SweptPoint]:
     """Run all points of a plan into a folder, with a table and a page; goes on where it was.
 
     `plan` is what `read_plan` takes. What is traced is run together, at most `batch_size` at a time
-    (`stylize_batch_steps`). Points that fail are recorded. The result is that of `read_sweep`.
+    (`stylize_batch`). Points that fail are recorded. `callback` is called with the SweepProgress; a
+    true value of it ends the sweep there, and the same call goes on. `progress` shows how far it
+    is. The result is that of `read_sweep`.
 
     Raises:
         SweepError: the plan, a picture or the folder is not accepted; nothing has been run.
     """
     with open_sweep(plan, folder, batch_size=batch_size) as opened:
-        for at in opened.run():
-            if progress:
-                progress(at)
+        name = os.fspath(folder)
+        for _ in followed(opened.run(), sweep_way, name=name, callback=callback, progress=progress):
+            pass
         write_report(folder)
     return read_sweep(folder)
 

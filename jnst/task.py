@@ -1,7 +1,7 @@
 """What a run is given: pictures opened, checked and sized, with all that its result needs."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,10 @@ from jaxtyping import Float
 from jnst import color
 from jnst.brief import brief
 from jnst.config import Config
+from jnst.extra_terms import ExtraTerms, check_extra_terms
+from jnst.feature_network import strides_of
 from jnst.footprint import check_memory
+from jnst.layers import STRIDES, smallest_side
 from jnst.masks import Mask, content_masks_of, load_mask, style_masks_of
 from jnst.pyramid import Item, Level, Scene, plan_levels, style_shape
 from jnst.record import History, Result
@@ -26,9 +29,8 @@ from jnst.sources import (
     open_picture,
 )
 from jnst.start import first_image
-from jnst.style_losses import STYLE_LOSSES
+from jnst.style_losses import named_style_loss
 from jnst.transparency import Seen, drawn_colours, fill_unseen, seen_part
-from jnst.vgg import smallest_side
 
 Image = Float[np.ndarray, "h w 3"]
 
@@ -38,7 +40,7 @@ class Task:
     """One picture to be made: the item to run, and what becomes of its image after.
 
     `original` is the content as it came, at the size of the result, and `alpha` its transparency;
-    `content` and `styles` are the names of the pictures.
+    `content` and `styles` are the names of the pictures, `pictures` are what they show.
     """
 
     item: Item
@@ -47,6 +49,7 @@ class Task:
     alpha: Float[np.ndarray, "h w"] | None
     content: str
     styles: list[str]
+    pictures: tuple[Image, ...] = ()
 
     def __repr__(self) -> str:
         return brief(self)
@@ -69,6 +72,8 @@ class Task:
             self.content,
             self.styles,
             diverged,
+            {name: weight for name, (weight, _) in (self.item.extra_terms or {}).items()},
+            self.pictures,
         )
 
 
@@ -81,28 +86,37 @@ def prepare(
     style_masks: Any = (),
     start: Source | None = None,
     previous: tuple[Source, Source] | None = None,
+    extra_terms: ExtraTerms | None = None,
+    network: Any = "embedded",
 ) -> Task:
     """Open, check and resize the pictures of a run: see `jnst.stylize_steps`.
+
+    Of the network only its layers are looked at.
 
     Raises:
         ValueError: a picture or a mask that is not accepted, alone or with the others.
     """
     config = config.replace(init=config.init or "content")
+    own, strides = check_extra_terms(extra_terms), strides_of(network)
+    config.check_network(strides)
     sources = listed("style", style)
     layers = config.content_layers + config.style_layers
     original = open_picture("content", content, size=config.size)
-    check_size(called("content", content), original.image.shape[:2], layers)
-    styles, opacities, seen = _open_styles(sources, config)
+    smallest = smallest_side(layers, strides)
+    check_size(called("content", content), original.image.shape[:2], smallest)
+    styles, opacities, seen = _open_styles(sources, config, strides)
     _check_styles(config, len(styles))
     shape = fit_size(original.image.shape[:2], config.size)
-    check_size(f"size {config.size} makes a picture that is too small", shape, layers)
-    check_memory(original.image.shape[:2], [image.shape[:2] for image in styles], config)
+    check_size(f"size {config.size} makes a picture that is too small", shape, smallest)
+    if strides is STRIDES:
+        check_memory(original.image.shape[:2], [image.shape[:2] for image in styles], config)
     masks = content_masks_of(content_masks, original.image.shape[:2], len(styles))
     parts = style_masks_of(style_masks, [image.shape[:2] for image in styles])
     parts = _visible_parts(config, parts, opacities)
     if masks and config.style_blend is not None:
         raise ValueError("style_blend and content_masks: with masks a style is alone in its region")
     photograph = resize_image(original.image, shape)
+    came = styles
     matched, styles = _colored_before(config, photograph, styles, seen, masks)
     begun = (
         first_image(config, matched, styles, seen)
@@ -110,15 +124,20 @@ def prepare(
         else open_picture("start", start, size=config.size).image
     )
     # A batch may hold hundreds of styles: none is kept larger than it is looked at.
-    styles = [resize_image(image, style_shape(image.shape[:2], shape, config)) for image in styles]
+    shapes = [style_shape(image.shape[:2], shape, config, strides) for image in styles]
+    styles = [resize_image(image, sides) for image, sides in zip(styles, shapes, strict=True)]
+    shown = styles
+    if config.color not in ("style", "recombine"):
+        shown = [resize_image(image, sides) for image, sides in zip(came, shapes, strict=True)]
     scene = Scene(matched, tuple(styles), masks, parts, _previous(previous, photograph.shape[:2]))
     return Task(
-        Item(scene, resize_image(begun, shape), config),
+        Item(scene, resize_image(begun, shape), config, own),
         plan_levels(shape, config),
         photograph,
         None if original.alpha is None else resize_image(original.alpha, shape),
         name_of(content),
         [name_of(source) for source in sources],
+        (*([photograph] if config.content_layers else []), *shown),
     )
 
 
@@ -128,14 +147,15 @@ def opened_size(config: Config) -> int:
 
 
 def _open_styles(
-    sources: Sequence[Source], config: Config
+    sources: Sequence[Source], config: Config, strides: Mapping[str, int]
 ) -> tuple[list[Image], list[Mask | None], list[Seen | None]]:
     """The styles' colours, their alphas, and where they are seen."""
     needed = opened_size(config)
     images, opacities, seen = [], [], []
     for name, source in numbered("style", sources):
         picture = open_picture(name, source, size=needed)
-        check_size(called(name, source), picture.image.shape[:2], config.style_layers)
+        smallest = smallest_side(config.style_layers, strides)
+        check_size(called(name, source), picture.image.shape[:2], smallest)
         images.append(drawn_colours(picture))
         opacities.append(picture.alpha)
         try:
@@ -152,7 +172,7 @@ def _visible_parts(
 
     A loss that takes no masks has the colours that surround it in the place of what is not.
     """
-    if not all(STYLE_LOSSES[loss].takes_masks for loss in config.style_loss):
+    if not all(named_style_loss(loss).takes_masks for loss in config.style_loss):
         return tuple(parts)
     both = []
     for part, opacity in zip(parts or [None] * len(opacities), opacities, strict=True):
@@ -163,9 +183,8 @@ def _visible_parts(
     return tuple(both) if any(each is not None for each in both) else ()
 
 
-def check_size(name: str, shape: tuple[int, ...], layers: Sequence[str]) -> None:
+def check_size(name: str, shape: tuple[int, ...], smallest: int) -> None:
     """ValueError unless a picture is large enough for the layers."""
-    smallest = smallest_side(layers)
     if min(shape) < smallest:
         raise ValueError(
             f"{name}: {shape[0]} x {shape[1]} pixels; "

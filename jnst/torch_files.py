@@ -9,8 +9,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from jnst.errors import NetworkError
 from jnst.state_pickle import LIMIT, Storage, StoredTensor, read_pickle
-from jnst.vgg import NetworkError
 
 BLOCK = 1 << 18
 """Numbers that are read at a time, so that float64 takes no more memory than float32."""

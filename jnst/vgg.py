@@ -1,8 +1,8 @@
-"""VGG-19 (Simonyan and Zisserman 2015): its layer table, the Flax module, `extract_features`."""
+"""VGG-19 (Simonyan and Zisserman 2015): the Flax module, and `extract_features`."""
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import TypeVar
 
 import flax.linen as nn
 import jax
@@ -11,44 +11,20 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from jnst import winograd
-from jnst.checks import check_choice, did_you_mean
+from jnst.checks import check_choice
 from jnst.convolution import convolve
+from jnst.feature_network import FeatureNetwork, own_features, strides_of
+from jnst.layers import (
+    CONVOLUTIONS,
+    LAYERS,
+    STRIDES,
+    Pooling,
+    Precision,
+    check_layers,
+    smallest_side,
+)
 
-Pooling = Literal["average", "max"]
-Precision = Literal["float32", "bfloat16"]
 Params = Mapping[str, Mapping[str, Array]]
-
-BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
-"""Channels and number of convolutions of each block."""
-
-
-def _convolution_shapes() -> dict[str, tuple[int, int, int, int]]:
-    shapes, channels_in = {}, 3
-    for block, (channels, depth) in enumerate(BLOCKS, 1):
-        for index in range(1, depth + 1):
-            shapes[f"conv{block}_{index}"] = (3, 3, channels_in, channels)
-            channels_in = channels
-    return shapes
-
-
-def _layer_names() -> tuple[str, ...]:
-    names = []
-    for block, (_, depth) in enumerate(BLOCKS, 1):
-        for index in range(1, depth + 1):
-            names += [f"conv{block}_{index}", f"relu{block}_{index}"]
-        names.append(f"pool{block}")
-    return tuple(names)
-
-
-CONVOLUTIONS = _convolution_shapes()
-"""Kernel shape (3, 3, C_in, C_out) of each of the sixteen convolutions, in order."""
-
-LAYERS = _layer_names()
-"""Every layer in the order of computation: conv1_1, relu1_1, conv1_2, ..., pool5."""
-
-
-class NetworkError(ValueError):
-    """A network that is missing, damaged, cannot be fetched, or is not what it should be."""
 
 
 class Network(struct.PyTreeNode):
@@ -69,10 +45,6 @@ class Network(struct.PyTreeNode):
     def __repr__(self) -> str:
         convolutions = f"{len(self.params)} convolutions to {max(self.params, default='none')}"
         return f"Network({self.name!r}, {convolutions}, digest {self.digest[:12]!r})"
-
-    def arrays_only(self) -> "Network":
-        """The same arrays without identity, so that networks share compiled programs."""
-        return Network(self.params, self.mean)
 
 
 class Convolution(nn.Module):
@@ -164,7 +136,7 @@ def in_squares(x: Float[Array, "h w *c"]) -> Float[Array, "h//2 2 w//2 2 *c"]:
 
 
 def extract_features(
-    network: Network,
+    network: Network | FeatureNetwork,
     image: Float[Array, "h w 3"],
     layers: Iterable[str],
     *,
@@ -188,10 +160,13 @@ def extract_features(
             small for the deepest layer; a network from `prepare_network` for fewer layers or
             another precision.
     """
-    layers = check_layers(layers)
+    strides = strides_of(network)
+    layers = check_layers(layers, strides)
     check_choice("pooling", pooling, Pooling)
     check_choice("precision", precision, Precision)
-    check_image("image", image, layers)
+    check_image("image", image, layers, strides)
+    if not isinstance(network, Network):
+        return own_features(network, image, layers)
     params = _needed_params(network, layers, precision)
     features = VGG19(layers, pooling, precision).apply(
         {"params": params}, image - network.mean[None, None].astype(image.dtype)
@@ -200,20 +175,32 @@ def extract_features(
     return features
 
 
+Kind = TypeVar("Kind", bound=Network | FeatureNetwork)
+
+
+def arrays_only(network: Kind) -> Kind:
+    """A VGG-19 without its identity, so that all share compiled programs; others as they are."""
+    if not isinstance(network, Network):
+        return network
+    return network.replace(name="", source="", licence="", digest="")
+
+
 def prepare_network(
-    network: Network, layers: Iterable[str], *, precision: Precision = "float32"
-) -> Network:
+    network: Kind, layers: Iterable[str], *, precision: Precision = "float32"
+) -> Kind:
     """What many passes up to the deepest of `layers` need of a network, and nothing else.
 
     Deeper convolutions are left out. On CPU, in float32, kernels are transformed once for all
     passes where `jnst.winograd.best_tile` has one, of side t: `params` has `{"transformed": (t + 2,
     t + 2, I, O), "bias": (O,)}` of these layers, whose features differ by rounding (1e-5 of their
-    deviation).
+    deviation). A network of another kind is returned as it is.
 
     Raises:
         ValueError: as `extract_features` of the same layers and precision.
     """
     check_choice("precision", precision, Precision)
+    if not isinstance(network, Network):
+        return network
     params = _needed_params(network, check_layers(layers), precision)
     kernels = {
         name: layer["kernel"]
@@ -258,35 +245,21 @@ def check_complete(network: Network) -> None:
         )
 
 
-def smallest_side(layers: Iterable[str]) -> int:
-    """Pixels an image needs on each side for the deepest of `layers` to have one position."""
-    depth = max(map(LAYERS.index, layers), default=0)
-    return 2 ** sum(name.startswith("pool") for name in LAYERS[: depth + 1])
-
-
-def check_image(name: str, image: Float[Array, "h w 3"], layers: Sequence[str]) -> None:
+def check_image(
+    name: str,
+    image: Float[Array, "h w 3"],
+    layers: Sequence[str],
+    strides: Mapping[str, int] = STRIDES,
+) -> None:
     """ValueError unless the image is floats (H, W, 3), enough for the deepest of `layers`."""
     if image.ndim != 3 or image.shape[-1] != 3:
         raise ValueError(f"{name} has shape {image.shape}; (height, width, 3) is accepted")
     if not jnp.issubdtype(image.dtype, jnp.floating):
         raise ValueError(f"{name} is of {image.dtype}; floats in [0, 1] are accepted")
-    smallest = smallest_side(layers)
+    smallest = smallest_side(layers, strides)
     if min(image.shape[:2]) < smallest:
-        deepest = max(layers, key=LAYERS.index)
+        deepest = [name for name in strides if name in layers][-1]
         raise ValueError(
             f"{name} is {image.shape[0]} x {image.shape[1]} pixels; "
             f"{deepest} needs at least {smallest} x {smallest}"
         )
-
-
-def check_layers(layers: Iterable[str]) -> tuple[str, ...]:
-    """The names as a tuple; a ValueError names an unknown one, its nearest, and all that exist."""
-    layers = (layers,) if isinstance(layers, str) else tuple(layers)
-    for name in layers:
-        if name not in LAYERS:
-            raise ValueError(
-                f"unknown layer {name!r}; {did_you_mean(name, LAYERS)}known: {', '.join(LAYERS)}"
-            )
-    if len(set(layers)) < len(layers):
-        raise ValueError(f"layers name one twice: {', '.join(layers)}")
-    return layers

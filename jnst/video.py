@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from jaxtyping import Float
@@ -17,15 +17,18 @@ from jnst import color
 from jnst.brief import brief
 from jnst.checks import whole_number
 from jnst.config import Config, config_or_default
+from jnst.extra_terms import ExtraTerms
 from jnst.flow import FlowError, consistency, load_flow, resize_flow, warp
 from jnst.frames import check_frames, frame_numbers
-from jnst.networks import load_network
-from jnst.record import Result, network_identity
+from jnst.keywords import AnyNetwork, OneRunOptions, Settings, with_options
+from jnst.networks import given_network
+from jnst.progress import followed
+from jnst.record import Result
 from jnst.resizing import fit_size, resize_image
 from jnst.sources import Source, listed, name_of, numbered, open_picture
 from jnst.stylization import last_of, run_task
 from jnst.task import opened_size, prepare
-from jnst.vgg import Network, prepare_network
+from jnst.vgg import prepare_network
 
 Image = Float[np.ndarray, "h w 3"]
 Mask = Float[np.ndarray, "h w"]
@@ -62,13 +65,23 @@ class VideoState(NamedTuple):
         return brief(self)
 
 
+class VideoOptions(OneRunOptions, total=False):
+    """What a sequence of frames takes."""
+
+    content_masks: Source | Sequence[Source]
+    style_masks: Source | Sequence[Source | None]
+
+
+@with_options
 def stylize_frames(
     frames: Sequence[Source],
     style: Source | Sequence[Source],
     *,
     flows: str | os.PathLike[str] | None = None,
     frame_steps: int | None = None,
-    **options: Any,
+    callback: Callable[[Result], Any] | None = None,
+    progress: bool = False,
+    **options: Unpack[VideoOptions],
 ) -> Iterator[Result]:
     """One Result a frame; the first is a whole run, every other starts from the one before it.
 
@@ -79,8 +92,8 @@ def stylize_frames(
     flows agree, by `temporal_weight` (300 if it is 0). The later frames take `frame_steps` steps
     at full size, without it 0.3 times the steps of the first; with flows the first half of them
     paint what is new, and the history of the Result is of the rest. (Ruder, Dosovitskiy, Brox 2016,
-    "Artistic style transfer for videos".) Options are those of `stylize_steps` but `start` and
-    `previous`.
+    "Artistic style transfer for videos".) Options are those of `stylize` but `start` and
+    `previous`; `callback` is called with the Result of each frame.
 
     Frames and flows are checked before this returns.
 
@@ -89,7 +102,14 @@ def stylize_frames(
             flow is missing, damaged, or of another size than its frames.
     """
     results = stylize_frames_steps(frames, style, flows=flows, frame_steps=frame_steps, **options)
-    return (result for result, _ in results)
+    numbers = itertools.count(1)
+
+    def way(result: Result) -> tuple[float, str, str]:
+        done = next(numbers)
+        return done / len(frames), f"{done} of {len(frames)} frames", f"{result.steps} steps"
+
+    frames_of = (result for result, _ in results)
+    return followed(frames_of, way, name="video", callback=callback, progress=progress)
 
 
 def stylize_frames_steps(
@@ -99,11 +119,12 @@ def stylize_frames_steps(
     flows: str | os.PathLike[str] | None = None,
     frame_steps: int | None = None,
     resume: VideoState | None = None,
-    network: Network | str | os.PathLike[str] = "embedded",
+    network: AnyNetwork = "embedded",
+    extra_terms: ExtraTerms | None = None,
     config: Config | None = None,
     content_masks: Any = (),
     style_masks: Any = (),
-    **settings: Any,
+    **settings: Unpack[Settings],
 ) -> Iterator[tuple[Result, VideoState]]:
     """As `stylize_frames`, with what it takes to go on behind each frame, as `resume`."""
     config = config_or_default(config).replace(**settings)
@@ -118,11 +139,12 @@ def stylize_frames_steps(
     shape = check_frames(frames)
     paths = None if flows is None else flow_paths(flows, frame_numbers(frames))
     _check_flows(paths or (), shape)
-    masks = {
+    others = {
+        "extra_terms": extra_terms,
         "content_masks": listed("content_masks", content_masks, axes=2),
         "style_masks": listed("style_masks", style_masks, axes=2),
     }
-    make = _maker(style, network, config, **masks)
+    make = _maker(style, network, config, **others)
 
     def results(state: VideoState | None) -> Iterator[tuple[Result, VideoState]]:
         for number in range(state.done if state else 0, len(frames)):
@@ -234,20 +256,19 @@ def _settings(
 
 def _maker(
     style: Source | Sequence[Source],
-    network: Network | str | os.PathLike[str],
+    network: AnyNetwork,
     config: Config,
-    **masks: Any,
+    **options: Any,
 ) -> Callable[..., Result]:
     """What makes a frame: the styles are opened once, and the network is prepared once."""
     sources = listed("style", style)
     names, size = [name_of(source) for source in sources], opened_size(config)
     styles = [open_picture(*each, size=size) for each in numbered("style", sources)]
-    loaded = network if isinstance(network, Network) else load_network(network)
-    identity = network_identity(loaded, "" if isinstance(network, Network) else str(network))
+    loaded, identity = given_network(network)
     prepared = prepare_network(loaded, config.layers(), precision=config.precision)
 
     def make(frame: Source, config: Config, **start: Any) -> Result:
-        task = prepare(frame, styles, config, **masks, **start)
+        task = prepare(frame, styles, config, network=loaded, **options, **start)
         return last_of(run_task(prepared, dataclasses.replace(task, styles=names), identity))
 
     return make

@@ -1,7 +1,6 @@
 """A video as it is written, a folder of pictures or a GIF, and what it takes to go on with it."""
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import os
@@ -31,7 +30,7 @@ def video_key(
     digests = [
         [hashlib.sha256(read_bytes(Path(file))).hexdigest() for file in group] for group in files
     ]
-    made_from = [dataclasses.asdict(config), frame_steps, network, state_versions(), digests]
+    made_from = [config.plain(), frame_steps, network, state_versions(), digests]
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 

@@ -12,8 +12,9 @@ from tiny import SHAPES
 
 from jnst import cli, formats
 from jnst.canonical import write_network
+from jnst.layers import CONVOLUTIONS
 from jnst.loop import _run_chunk
-from jnst.vgg import CONVOLUTIONS, Network
+from jnst.vgg import Network
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import make_files
 from tiny import SHAPES
 
 from jnst import formats
-from jnst.vgg import NetworkError
+from jnst.errors import NetworkError
 
 KINDS = {
     "zip": lambda path: make_files.torch_file("zip.pth"),

@@ -10,7 +10,8 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from jnst.vgg import CONVOLUTIONS, Network
+from jnst.layers import CONVOLUTIONS
+from jnst.vgg import Network
 
 FILES = ("vgg19_conv_64x48", "vgg19_relu_48x64")
 

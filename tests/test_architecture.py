@@ -1,10 +1,12 @@
 """The house as DESIGN draws it: every import of jnst points down one list."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import jnst
@@ -16,6 +18,8 @@ LEVELS = (
     ("cli_run", "cli_many", "cli_sweep", "cli_video"),
     ("cli_options",),
     ("cli_network", "demo"),
+    ("cli_parser",),
+    ("cli_common",),
     ("video_files",),
     ("video",),
     ("gif_files",),
@@ -26,11 +30,11 @@ LEVELS = (
     ("stylization",),
     ("task",),
     ("footprint",),
-    ("pyramid", "start", "record"),
+    ("pyramid", "start", "record", "recipe"),
     ("loop",),
     ("optimize",),
     ("lbfgs",),
-    ("objective",),
+    ("objective", "keywords"),
     ("normalize",),
     ("networks",),
     ("canonical",),
@@ -41,26 +45,25 @@ LEVELS = (
     ("matlab_files", "torch_files"),
     ("state_pickle",),
     ("presets", "masks"),
-    ("config",),
-    ("settings",),
+    ("config", "extra_terms"),
+    ("settings", "terms"),
     ("regions", "style_losses"),
-    ("losses",),
+    ("losses", "registry"),
     ("cost", "sweep_folder"),
     ("vgg",),
-    ("convolution", "winograd"),
-    ("sheet", "cli_parser", "cli_progress"),
-    ("cli_common",),
+    ("convolution", "winograd", "feature_network"),
+    ("layers", "sheet"),
     ("sources", "transparency"),
-    ("images", "color", "encoding"),
+    ("images", "color", "encoding", "progress"),
     ("decoding",),
-    ("tiff_files",),
+    ("tiff_files", "console"),
     ("image_files", "jpeg_files", "png_files", "profiles"),
     ("samples", "quiet"),
     ("notebook",),
     ("pixels", "resizing"),
     ("array_files",),
-    ("atomic", "brief", "checks", "data", "documents", "flow", "memory", "outputs"),
-    ("programs", "spectrum", "version"),
+    ("atomic", "brief", "checks", "choices", "data", "documents", "errors", "flow", "memory"),
+    ("heap", "outputs", "programs", "spectrum", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}
 
@@ -124,14 +127,37 @@ def test_importing_jnst_does_not_import_jax():
     assert run_python("import jnst, sys; sys.exit('jax' in sys.modules)").returncode == 0
 
 
-def test_an_interrupt_while_it_is_imported_is_one_line():
-    interrupt = """
+@pytest.mark.parametrize("command", [["--help"], ["stylize", "--help"], ["presets"], ["show"]])
+def test_commands_that_compute_nothing_do_not_import_jax(command, tmp_path):
+    given = [*command]
+    if command == ["show"]:
+        given.append(str(tmp_path / "result.png"))
+        network = dict.fromkeys(("load", "name", "digest"), "")
+        recipe = json.dumps({"config": {}, "network": network})
+        jnst.save_image(given[-1], np.zeros((2, 2, 3)), recipe=recipe)
+    code = f"""
+import sys
+from jnst.cli import main
+try:
+    assert main({given!r}) == 0
+except SystemExit as end:
+    assert not end.code
+sys.exit('jax' in sys.modules)
+"""
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", ["numpy", "jax"])
+def test_an_interrupt_while_it_is_imported_is_one_line(module):
+    interrupt = f"""
 import runpy, signal, sys
 class Finder:
     def find_spec(self, name, *_):
-        if name == "jax":
+        if name == "{module}":
             signal.raise_signal(signal.SIGINT)
 sys.meta_path.insert(0, Finder())
+sys.argv[1:] = ["stylize", "no.png", "no.png"]
 runpy.run_module("jnst", run_name="__main__")
 """
     done = run_python(interrupt)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from jnst.canonical import network_digest, write_network
+from jnst.errors import NetworkError
+from jnst.layers import CONVOLUTIONS
 from jnst.networks import load_network
-from jnst.vgg import CONVOLUTIONS, NetworkError
 
 MEAN = [0.5, 0.25, 0.125]
 

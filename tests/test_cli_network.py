@@ -8,7 +8,7 @@ import pytest
 from tiny import SHAPES
 
 import jnst
-from jnst.vgg import CONVOLUTIONS
+from jnst.layers import CONVOLUTIONS
 
 
 def test_port_list_verify_remove(call, cache, tmp_path):

@@ -5,7 +5,7 @@ import shutil
 import sys
 
 import jnst
-from jnst.cli_progress import following
+from jnst.progress import following
 
 
 class Terminal(io.StringIO):

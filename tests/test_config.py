@@ -12,10 +12,11 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from jnst.config import Config, Terms
+from jnst.config import Config
 from jnst.pyramid import plan_levels, style_shape
 from jnst.resizing import fit_size
 from jnst.settings import INITS, LARGEST_SIDE, MOST_STEPS
+from jnst.terms import Terms
 
 NAN, INF = float("nan"), float("inf")
 
@@ -42,8 +43,6 @@ def test_frozen_and_hashable():
         ({"levels": 0}, "levels is 0"),
         ({"seed": -1}, "seed is -1"),
         ({"margin": -1}, "margin is -1"),
-        ({"margin": 8}, "margin is 8; a multiple of 16 is accepted"),
-        ({"style_layers": ("pool5",)}, "margin is 16; a multiple of 32 is accepted"),
         ({"content_weight": -1}, "content_weight is -1; a finite number of at least 0"),
         ({"style_weight": NAN}, "style_weight is nan"),
         ({"tv_weight": INF}, "tv_weight is inf"),
@@ -96,7 +95,6 @@ def test_frozen_and_hashable():
         ({"learning_rate_decay": -1}, "learning_rate_decay is -1"),
         ({"learning_rate_decay": 0.9}, "learning_rate_decay is not 1; adam and sgd take it"),
         ({"laplacian_pool": 0}, "laplacian_pool is 0"),
-        ({"style_layers": ["relu9_9"]}, "'relu9_9'; did you mean 'relu.*known: conv1_1, .*pool5"),
         (
             {"style_layers": ["relu1_1"] * 2},
             "one twice with one loss: relu1_1/gram, relu1_1",
@@ -114,6 +112,26 @@ def test_frozen_and_hashable():
 def test_refusals(settings, message):
     with pytest.raises(ValueError, match=message):
         Config().replace(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "strides", "message"),
+    [
+        ({"margin": 8}, None, "margin is 8; a multiple of 16 is accepted"),
+        ({"style_layers": ("pool5",)}, None, "margin is 16; a multiple of 32 is accepted"),
+        ({"style_layers": "relu9_9"}, None, "'relu9_9'; did you mean 'relu.*known: conv1_1, .*l5"),
+        ({}, {"first": 1, "second": 2}, "unknown layer 'relu4_2'; known: first, second"),
+        (
+            {"content_layers": "first", "style_layers": "second", "margin": 3},
+            {"first": 1, "second": 2},
+            "margin is 3; a multiple of 2 is accepted",
+        ),
+    ],
+)
+def test_settings_that_a_network_has_not(settings, strides, message):
+    config = Config(**settings)
+    with pytest.raises(ValueError, match=message):
+        config.check_network(*[strides] if strides else [])
 
 
 def test_replace_checks_again_and_leaves_the_original():

@@ -12,7 +12,7 @@ from jnst.objective import Style, hold_fixed, make_targets, total_loss, unit_gra
 from jnst.optimize import init, named_optimizer
 from jnst.style_losses import STYLE_LOSSES
 from jnst.task import prepare
-from jnst.vgg import extract_features
+from jnst.vgg import arrays_only, extract_features
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 MASKABLE = [name for name in STYLE_LOSSES if name != "contextual"]
@@ -248,7 +248,7 @@ def test_no_weight_recompiles(network, images):
         styles = (Style(style, jnp.float32(number)), Style(other / number, jnp.float32(1)))
         mask = np.full((1, 48, 32), 1 / number, np.float32)
         targets = jitted(
-            network.arrays_only(), content / number, styles, config.layout(), regions=mask
+            arrays_only(network), content / number, styles, config.layout(), regions=mask
         )
         begin = init(
             optimizer, jnp.pad(image, ((4, 4), (4, 4), (0, 0))), learning_rate=config.learning_rate,

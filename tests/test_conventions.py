@@ -6,7 +6,9 @@ import pytest
 from golden import FILES, reference, reference_network
 
 from jnst.conventions import CONVENTIONS, check_convention, guess_convention, is_torchvision
-from jnst.vgg import CONVOLUTIONS, LAYERS, Network, NetworkError, extract_features
+from jnst.errors import NetworkError
+from jnst.layers import CONVOLUTIONS, LAYERS
+from jnst.vgg import Network, extract_features
 
 RELUS = [name for name in LAYERS if name.startswith("relu")]
 

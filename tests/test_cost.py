@@ -1,7 +1,7 @@
 import pytest
 
 from jnst.cost import operations, operations_a_second
-from jnst.vgg import LAYERS
+from jnst.layers import LAYERS
 
 
 def test_the_operations_of_the_whole_network():

@@ -14,9 +14,9 @@ import pytest
 import jnst
 from jnst import connections
 from jnst.downloads import cache_folder, fetch
+from jnst.errors import NetworkError
 from jnst.manifest import Download
 from jnst.networks import cached_networks
-from jnst.vgg import NetworkError
 
 CONTENT = bytes(range(256)) * 4096
 

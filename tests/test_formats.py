@@ -7,8 +7,9 @@ import pytest
 import safetensors.numpy
 from tiny import SHAPES, bias, kernel, pattern
 
+from jnst.errors import NetworkError
 from jnst.formats import TENSORS, open_weights
-from jnst.vgg import CONVOLUTIONS, NetworkError
+from jnst.layers import CONVOLUTIONS
 
 CAFFE = ((0, 0, 255), (0, 255, 0), (255, 0, 0))  # from BGR in 0-255
 TORCHVISION = np.diag(1 / np.array([0.229, 0.224, 0.225]))

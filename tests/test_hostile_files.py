@@ -11,8 +11,8 @@ import scipy.io
 from tiny import SHAPES
 
 from jnst import formats
+from jnst.errors import NetworkError
 from jnst.formats import open_weights
-from jnst.vgg import NetworkError
 
 
 def torch_zip(path, pickled, **members):

@@ -6,8 +6,8 @@ import pytest
 
 import jnst
 from jnst import cli_network
+from jnst.errors import NetworkError
 from jnst.manifest import DIGESTS, manifest
-from jnst.vgg import NetworkError
 
 DIGEST = "md5:00112233445566778899aabbccddeeff"
 GOOD = """[x]

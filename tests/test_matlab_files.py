@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.io
 
+from jnst.errors import NetworkError
 from jnst.matlab_files import read_variables
-from jnst.vgg import NetworkError
 
 CELL = np.empty((2, 2), object)
 CELL[:] = [[np.arange(3.0), "b"], [{"x": 1.5}, np.zeros((0, 0))]]

@@ -13,8 +13,10 @@ import pytest
 from tiny import kernel
 
 import jnst
-from jnst.networks import NetworkWarning, cached_networks, find_network, known_networks
-from jnst.vgg import CONVOLUTIONS, NetworkError
+from jnst.errors import NetworkError, NetworkWarning
+from jnst.layers import CONVOLUTIONS
+from jnst.networks import cached_networks, find_network, known_networks
+from jnst.vgg import arrays_only
 
 
 def test_embedded():
@@ -67,7 +69,7 @@ class TestPort:
             direct.source,
             direct.digest,
         )
-        jax.tree.map(np.testing.assert_array_equal, again.arrays_only(), direct.arrays_only())
+        jax.tree.map(np.testing.assert_array_equal, arrays_only(again), arrays_only(direct))
         with h5py.File(path) as file:
             assert file.attrs["digest"] == direct.digest
             assert file["conv1_1/kernel"].dtype == np.float32

@@ -7,8 +7,9 @@ import pytest
 from test_conventions import plain_features
 
 import jnst
+from jnst.layers import CONVOLUTIONS, LAYERS
 from jnst.normalize import mean_activations, normalize_network
-from jnst.vgg import CONVOLUTIONS, LAYERS, Network
+from jnst.vgg import Network
 
 RELUS = [name for name in LAYERS if name.startswith("relu")]
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from golden import FILES, reference, reference_network
 
-from jnst.config import Config, Terms
+from jnst.config import Config
+from jnst.layers import CONVOLUTIONS
 from jnst.objective import (
     add_margin,
     hold_fixed,
@@ -12,7 +13,8 @@ from jnst.objective import (
     remove_margin,
     total_loss,
 )
-from jnst.vgg import CONVOLUTIONS, extract_features, prepare_network
+from jnst.terms import Terms
+from jnst.vgg import extract_features, prepare_network
 
 CASES = [
     (file, pooling, *case)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from jnst import cli
-from jnst.programs import kept_programs, return_freed_memory, use_one_arena
+from jnst.heap import return_freed_memory, use_one_arena
+from jnst.programs import kept_programs
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_freed_memory_goes_back_to_the_system():
 def test_one_arena_for_all_threads(one):
     lines = [
         "import ctypes, threading",
-        "from jnst.programs import use_one_arena",
+        "from jnst.heap import use_one_arena",
         "use_one_arena()" if one else "",
         "barrier = threading.Barrier(4)",
         "def allocate():",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jnst import cli, demo, load_network, read_sweep, save_image
-from jnst.vgg import CONVOLUTIONS
+from jnst.layers import CONVOLUTIONS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 

@@ -9,11 +9,13 @@ import pytest
 from PIL import Image
 
 import jnst
-from jnst.config import Config, Terms
+from jnst.config import Config
 from jnst.encoding import save_image
 from jnst.image_files import ImageError
 from jnst.optimize import Info
-from jnst.record import VERSIONS_OF, History, Result, load_recipe
+from jnst.recipe import load_recipe
+from jnst.record import VERSIONS_OF, History, Result
+from jnst.terms import Terms
 
 NETWORK = {"load": "a.h5", "name": "a", "source": "b", "licence": "c", "digest": "0123"}
 CONFIG = Config(content_layers="relu1_1", style_layers="relu2_1", style_layer_weights=[2], seed=7)
@@ -28,7 +30,7 @@ def steps(*losses):
 
 def result(**changes):
     image = np.random.default_rng(0).random((6, 5, 3), np.float32)
-    history = History.empty(CONFIG)
+    history = History.empty(CONFIG.weights())
     for size, info in (64, steps(3, 8)), (128, steps(7)), (128, steps(6, 4, np.nan, 5)):
         history = history.extend(size, info, 1)
     values = {"image": image, "alpha": None, "history": history, "config": CONFIG}
@@ -62,7 +64,7 @@ def test_recipe_is_all_that_it_takes():
 
 
 def test_what_is_not_finite_is_null():
-    lost = History.empty(CONFIG).extend(64, steps(np.nan, np.inf), 1)
+    lost = History.empty(CONFIG.weights()).extend(64, steps(np.nan, np.inf), 1)
     recipe = result(history=lost, diverged=0).recipe()
     assert json.loads(json.dumps(recipe), parse_constant=pytest.fail) == json.loads(
         json.dumps(recipe)
@@ -73,7 +75,7 @@ def test_what_is_not_finite_is_null():
 
 
 def test_before_the_first_step_there_are_no_losses():
-    begun = result(history=History.empty(CONFIG))
+    begun = result(history=History.empty(CONFIG.weights()))
     assert begun.steps == begun.recipe()["steps"] == 0
     assert begun.recipe()["losses"] == {}
 

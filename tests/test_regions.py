@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jnst.layers import LAYERS
 from jnst.losses import nine_point_variation_loss
 from jnst.regions import masked_variation, position_weights, propagate_mask
-from jnst.vgg import LAYERS
 
 DEEP = "relu3_1"
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import jnst
-from jnst.record import load_recipe
+from jnst.recipe import load_recipe
 from jnst.sweep_folder import record_path
 from jnst.sweep_runner import Outline
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from make_files import rezip, torch_file
 
 from jnst import torch_files
-from jnst.vgg import NetworkError
+from jnst.errors import NetworkError
 
 
 @pytest.fixture(params=["zip", "legacy"])

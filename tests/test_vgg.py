@@ -8,15 +8,8 @@ from golden import FILES, reference, reference_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jnst.vgg import (
-    CONVOLUTIONS,
-    LAYERS,
-    extract_features,
-    pool,
-    prepare_network,
-    relu,
-    smallest_side,
-)
+from jnst.layers import CONVOLUTIONS, LAYERS, smallest_side
+from jnst.vgg import extract_features, pool, prepare_network, relu
 
 
 def test_layers_are_those_of_vgg19():

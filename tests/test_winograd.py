@@ -9,8 +9,9 @@ from test_convolution import plainly
 
 from jnst import winograd
 from jnst.canonical import write_network
+from jnst.layers import CONVOLUTIONS
 from jnst.normalize import normalize_network
-from jnst.vgg import CONVOLUTIONS, extract_features, prepare_network
+from jnst.vgg import extract_features, prepare_network
 
 TILES = pytest.mark.parametrize("tile", [2, 4])
 

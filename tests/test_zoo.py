@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jnst.layers import CONVOLUTIONS
 from jnst.networks import load_network
-from jnst.vgg import CONVOLUTIONS, extract_features
+from jnst.vgg import extract_features
 from jnst.zoo import learn
 from jnst.zoo.pictures import draw_picture
 

@@ -16,7 +16,8 @@ from numpy.random import Generator
 from rich.progress import Progress
 
 from jnst.canonical import write_network
-from jnst.vgg import CONVOLUTIONS, Network, pool
+from jnst.layers import CONVOLUTIONS
+from jnst.vgg import Network, pool
 
 from .pictures import draw_picture
 

@@ -25,7 +25,7 @@ from worker import (
 
 import jnst
 from jnst.cost import operations, operations_a_second
-from jnst.programs import use_one_arena
+from jnst.heap import use_one_arena
 
 MATRIX_SIZE = 2048
 

@@ -1,0 +1,24 @@
+"""The settings that are one of a few names."""
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+Color = Literal["style", "luminance", "recombine", "cholesky", "pca", "symmetric", "histogram"]
+Convention = Literal["relative", "paper", "code", "johnson"]
+Optimizer = Literal["lbfgs", "adam", "sgd"]
+Pixels = Literal["free", "projected", "sigmoid"]
+Propagation = Literal["simple", "all", "inside"]
+Variation = Literal["l2", "l1", "nine_point"]
+
+Schedule = Callable[[Any], Any]
+"""A learning rate by the number of the step, as optax has them."""
+
+
+class Transformation(Protocol):
+    """An optimizer of optax's kind."""
+
+    @property
+    def init(self) -> Callable[..., Any]: ...
+
+    @property
+    def update(self) -> Callable[..., Any]: ...
