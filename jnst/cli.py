@@ -24,6 +24,7 @@ from jnst.cli_common import (
     interruptible,
     is_out_of_memory,
     leaving_at_once,
+    load_plugin,
     picture_path,
     reason,
     say,
@@ -42,6 +43,14 @@ from jnst.heap import use_one_arena
 from jnst.presets import NETWORKS, PRESETS, preset
 from jnst.recipe import load_recipe
 from jnst.version import __version__
+
+EXAMPLES = """examples:
+  jnst demo                                        without a picture of one's own
+  jnst stylize photo.jpg painting.jpg -o out.png
+  jnst stylize photo.jpg painting.jpg --strength clear --size 1024
+  jnst stylize --help                              every option
+
+Each command has --help. Python: import jnst; help(jnst.stylize)."""
 
 
 def script() -> NoReturn:
@@ -67,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.computes:
                 with leaving_at_once():
                     importlib.import_module("jnst.sweep_runner")  # with all that it computes with
+            for plugin in vars(options).get("plugin") or ():
+                load_plugin(plugin)
             if "compilation_cache" in vars(options) and (missing := _missing_device()):
                 return fail(missing, status=2)
             with _programs(options):
@@ -158,7 +169,14 @@ def _warnings_in_one_line() -> Iterator[None]:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="jnst", description="Neural style transfer in JAX.", allow_abbrev=False)
+    parser = Parser(
+        prog="jnst",
+        usage="jnst COMMAND [options] ...",
+        description="Neural style transfer: photo.jpg in the manner of painting.jpg.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     parser.add_argument("--version", action="version", version=f"jnst {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

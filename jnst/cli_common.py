@@ -2,11 +2,14 @@
 
 import argparse
 import contextlib
+import importlib
 import os
+import runpy
+import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,16 +25,40 @@ Value = TypeVar("Value")
 
 
 def add_command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], int], *, computes: bool = True
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    *,
+    computes: bool = True,
+    usage: str | None = None,
+    examples: Sequence[str] = (),
 ) -> argparse.ArgumentParser:
     """A command that calls `run`; the first line of its docstring says what it does.
 
-    One that `computes` needs JAX.
+    One that `computes` needs JAX. `usage` stands in the place of the list of all options;
+    `examples` are what follows the command's name.
     """
     summary = (run.__doc__ or "").partition(": ")[2].partition("\n")[0]
-    command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+    command = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[:1].upper()}{summary[1:]}",
+        usage=usage and f"jnst {name} {usage}",
+        epilog=examples
+        and "\n".join(["examples:", *(f"  jnst {name} {each}" for each in examples)]),
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
     command.set_defaults(run=run, computes=computes)
     return command
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help in at most 100 columns, its epilog as it stands."""
+
+    def __init__(self, prog: str):
+        width = min(100, shutil.get_terminal_size().columns)
+        super().__init__(prog, max_help_position=32, width=width)
 
 
 def picture_path(text: str) -> Path:
@@ -162,7 +189,7 @@ def _leave(number: int, _: Any) -> None:
     os._exit(128 + number)
 
 
-def add_compilation_cache(command: argparse.ArgumentParser) -> None:
+def add_compilation_cache(command: Any) -> None:
     """Declare `--no-compilation-cache`, for a command that compiles."""
     command.add_argument(
         "--no-compilation-cache",
@@ -172,14 +199,46 @@ def add_compilation_cache(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_quiet(command: argparse.ArgumentParser) -> None:
+def add_plugin(command: Any) -> None:
+    """Declare `--plugin`, for a command that makes pictures."""
+    command.add_argument(
+        "--plugin",
+        action="append",
+        metavar="MODULE",
+        help="a Python module, or a .py file, that registers style losses; may be given again",
+    )
+
+
+def load_plugin(name: str) -> None:
+    """Import a module, found from this folder too, or a .py file.
+
+    Raises:
+        ValueError: it cannot be imported; the message says why.
+    """
+    path = Path(name)
+    try:
+        if path.suffix == ".py":
+            runpy.run_path(name, run_name=path.stem)
+        else:
+            sys.path.insert(0, os.getcwd())
+            try:
+                importlib.import_module(name)
+            finally:
+                sys.path.pop(0)
+    except Exception as error:  # whatever the user's own program raises
+        raise ValueError(
+            f"plugin {name} cannot be imported ({type(error).__name__}: {error})"
+        ) from None
+
+
+def add_quiet(command: Any) -> None:
     """Declare `--quiet`, for a command that takes its time."""
     command.add_argument(
         "--quiet", action="store_true", help="say nothing but what went wrong, on standard error"
     )
 
 
-def add_batch_size(command: argparse.ArgumentParser) -> None:
+def add_batch_size(command: Any) -> None:
     """Declare `--batch-size`."""
     command.add_argument(
         "--batch-size",

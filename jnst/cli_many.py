@@ -30,9 +30,19 @@ from jnst.progress import BatchWay, following, tell
 
 def add_many_commands(commands: Any) -> None:
     """Declare the commands that make many pictures."""
-    command = add_command(commands, "batch", batch_command)
+    command = add_command(
+        commands,
+        "batch",
+        batch_command,
+        usage="[options] CONTENT... --styles STYLE... -o FOLDER",
+        examples=("photo.jpg --styles one.jpg two.jpg three.jpg -o pictures",),
+    )
     command.add_argument(
-        "content", type=picture_path, nargs="+", help="one picture, or as many as styles"
+        "content",
+        type=picture_path,
+        nargs="+",
+        metavar="CONTENT",
+        help="one picture, or as many as styles",
     )
     command.add_argument(
         "--styles",
@@ -45,9 +55,17 @@ def add_many_commands(commands: Any) -> None:
     add_batch_size(command)
     add_run_options(command, output="the folder of the results", saves=False)
 
-    command = add_command(commands, "interpolate", interpolate_command)
-    command.add_argument("content", type=picture_path)
-    command.add_argument("style", type=picture_path, nargs=2)
+    command = add_command(
+        commands,
+        "interpolate",
+        interpolate_command,
+        usage="[options] CONTENT STYLE STYLE",
+        examples=("photo.jpg one.jpg two.jpg --count 7 -o strip.png",),
+    )
+    command.add_argument("content", type=picture_path, metavar="CONTENT", help="the picture")
+    command.add_argument(
+        "style", type=picture_path, nargs=2, metavar="STYLE", help="the two ends of the strip"
+    )
     command.add_argument("--count", type=int, default=5, help="pictures in the strip (%(default)s)")
     add_run_options(command, saves=False)
 
@@ -144,7 +162,7 @@ def _names(contents: Sequence[Path], styles: Sequence[Path]) -> list[str]:
 def interpolate_command(options: argparse.Namespace) -> int:
     """`jnst interpolate`: a strip of pictures from one style to another."""
     pictures = [options.content, *options.style]
-    out = output_of(options, f"{options.content.stem}-interpolated.png", pictures)
+    out = output_of(options, f"{'-'.join(path.stem for path in pictures)}.png", pictures)
     network = network_of(options, pictures)
     count = whole_number("--count", options.count, minimum=2)
     batches = jnst.interpolate_steps(

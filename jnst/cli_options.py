@@ -4,13 +4,13 @@ import argparse
 import dataclasses
 import itertools
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import jnst
 from jnst.checks import whole_number
-from jnst.cli_common import add_compilation_cache, add_quiet
+from jnst.cli_common import add_compilation_cache, add_plugin, add_quiet
 from jnst.cli_network import fetch, is_to_be_fetched
 from jnst.config import OWN, Config
 from jnst.image_files import check_writable
@@ -22,41 +22,97 @@ from jnst.settings import INITS
 METAVARS = {int: "N", float: "X", str: "NAME"}
 
 
+FIRST = "what matters first"
+GROUPS = {
+    FIRST: ("style_weight", "size", "steps", "color"),
+    "look": (
+        *("content_weight", "style_scale", "style_blend", "tv_weight", "init", "init_content"),
+        *("seed", "laplacian_weight", "laplacian_pool", "temporal_weight"),
+    ),
+    "size and time": ("levels", "level_factor", "level_sizes", "level_steps", "margin"),
+    "regions": ("mask_propagation",),
+    "layers and losses": (
+        *("content_layers", "content_layer_weights", "style_layers", "style_layer_weights"),
+        *("style_loss", "convention", "variation", "pooling", "precision"),
+    ),
+    "optimiser": (
+        *("optimizer", "learning_rate", "learning_rate_decay", "pixels", "averaging"),
+        "normalize_gradients",
+    ),
+    "files and networks": (),
+}
+"""The fields of Config by the heading that `--help` has them under."""
+
+STRENGTHS = {"subtle": 0.3, "clear": 3.0, "strong": 30.0}
+"""Style weights by what they look like."""
+
+
 def add_run_options(
-    command: argparse.ArgumentParser, *, output: str = "", saves: bool = True
+    command: argparse.ArgumentParser,
+    *,
+    output: str = "",
+    saves: bool = True,
+    regions: Callable[[Any], None] | None = None,
 ) -> None:
     """Declare the output, the network, the preset, and an option for each field of Config.
 
     With `output`, which says what it is, the output must be given; `saves` adds `--save-every`.
+    `regions` declares options of the group of that name.
     """
-    command.add_argument(
+    fields = {field.name: field for field in dataclasses.fields(Config)}
+    groups = {title: command.add_argument_group(title) for title in GROUPS}
+    first, files = groups[FIRST], groups["files and networks"]
+    first.add_argument(
         "-o",
         "--output",
         type=Path,
         required=bool(output),
         help=output or "a .png, .jpg, .tif or .webp file; unset: a new name in this folder",
     )
-    command.add_argument(
+    strength = first.add_mutually_exclusive_group()
+    strength.add_argument(
+        "--strength",
+        dest="style_weight",
+        choices=list(STRENGTHS),
+        action=_Strength,
+        default=argparse.SUPPRESS,
+        help=f"the style weight in words: {_words(STRENGTHS)}",
+    )
+    if regions:
+        regions(groups["regions"])
+    for title, names in GROUPS.items():
+        for name in names:
+            group = strength if name == "style_weight" else groups[title]
+            group.add_argument(f"--{name.replace('_', '-')}", **_option(fields[name]))
+    files.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        help="a whole recipe, which further options change (fast): see jnst presets",
+    )
+    files.add_argument(
         "--network",
         metavar="NAME",
         help="embedded, imagenet, torchvision, or any file of VGG-19 weights; unset: the preset's",
     )
-    add_compilation_cache(command)
-    add_quiet(command)
     if saves:
-        command.add_argument(
+        files.add_argument(
             "--save-every",
             type=int,
             metavar="N",
             help="also write OUTPUT-0050.png and so on, about every N steps",
         )
-    command.add_argument(
-        "--preset",
-        choices=list(PRESETS),
-        help="a whole recipe, which further options change (fast): see jnst presets",
-    )
-    for field in dataclasses.fields(Config):
-        command.add_argument(f"--{field.name.replace('_', '-')}", **_option(field))
+    add_plugin(files)
+    add_quiet(files)
+    add_compilation_cache(files)
+
+
+class _Strength(argparse.Action):
+    def __call__(self, parser: Any, namespace: Any, value: Any, option: Any = None) -> None:
+        setattr(namespace, self.dest, STRENGTHS[value])
+
+
+def _words(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in values.items())
 
 
 def config_of(options: argparse.Namespace, base: dict[str, Any]) -> Config:

@@ -33,42 +33,59 @@ from jnst.recipe import load_recipe
 
 def add_run_commands(commands: Any) -> None:
     """Declare the commands that make one picture."""
-    command = add_command(commands, "stylize", stylize_command)
-    command.add_argument("content", type=picture_path, help="the picture that keeps its shapes")
-    command.add_argument(
-        "style", type=picture_path, nargs="+", help="the pictures whose manner is taken"
+    command = add_command(
+        commands,
+        "stylize",
+        stylize_command,
+        usage="[options] CONTENT STYLE...",
+        examples=(
+            "photo.jpg painting.jpg -o out.png",
+            "photo.jpg painting.jpg --strength clear --color recombine",
+            "photo.jpg one.jpg two.jpg --style-blend 1 3 --size 1024",
+        ),
     )
     command.add_argument(
-        "--content-masks",
+        "content", type=picture_path, metavar="CONTENT", help="the picture that keeps its shapes"
+    )
+    command.add_argument(
+        "style",
         type=picture_path,
         nargs="+",
-        metavar="MASK",
-        help="for each style the region of the content it is for (white), or one label map, its "
-        "colours from dark to light; what is in none keeps its content",
+        metavar="STYLE",
+        help="the pictures whose manner is taken",
     )
-    command.add_argument(
-        "--style-masks",
-        type=picture_path,
-        nargs="+",
-        metavar="MASK",
-        help="for each style the part of it that counts",
-    )
+    add_run_options(command, regions=_add_regions)
     command.add_argument(
         "--like",
         type=picture_path,
         metavar="PICTURE",
         help="take the recipe inside a result; further options change it",
     )
-    add_run_options(command)
 
-    command = add_command(commands, "texture", texture_command)
+    command = add_command(
+        commands,
+        "texture",
+        texture_command,
+        usage="[options] STYLE...",
+        examples=("painting.jpg -o texture.png",),
+    )
     command.add_argument(
-        "style", type=picture_path, nargs="+", help="the pictures whose texture is taken"
+        "style",
+        type=picture_path,
+        nargs="+",
+        metavar="STYLE",
+        help="the pictures whose texture is taken",
     )
     add_run_options(command)
 
-    command = add_command(commands, "reconstruct", reconstruct_command)
-    command.add_argument("content", type=picture_path)
+    command = add_command(
+        commands,
+        "reconstruct",
+        reconstruct_command,
+        usage="[options] CONTENT",
+        examples=("photo.jpg --layer relu5_1 -o relu5_1.png",),
+    )
+    command.add_argument("content", type=picture_path, metavar="CONTENT", help="the picture")
     command.add_argument("--layer", default="relu4_2", help="the layer that is matched (relu4_2)")
     add_run_options(command)
 
@@ -85,14 +102,37 @@ def add_run_commands(commands: Any) -> None:
     add_quiet(command)
 
 
+def _add_regions(group: Any) -> None:
+    group.add_argument(
+        "--content-masks",
+        type=picture_path,
+        nargs="+",
+        metavar="MASK",
+        help="for each style the region of the content it is for (white), or one label map, its "
+        "colours from dark to light; what is in none keeps its content",
+    )
+    group.add_argument(
+        "--style-masks",
+        type=picture_path,
+        nargs="+",
+        metavar="MASK",
+        help="for each style the part of it that counts",
+    )
+
+
 def stylize_command(options: argparse.Namespace) -> int:
     """`jnst stylize`: a picture in the manner of others."""
     if options.like and options.preset:
         raise ValueError("--preset and --like are both whole recipes; one of them is accepted")
     recipe = load_recipe(options.like) if options.like else {"config": {}, "network": {}}
+    if own := recipe.get("extra_terms"):
+        raise ValueError(
+            f"{options.like}: was made with the terms {', '.join(own)} of its own program; "
+            "jnst.stylize takes them as extra_terms"
+        )
     config = config_of(options, recipe["config"])
     styles = [str(style) for style in options.style]
-    name = f"{options.content.stem}-{options.style[0].stem}.png"
+    name = f"{'-'.join(path.stem for path in (options.content, *options.style))}.png"
     masks = [*(options.content_masks or ()), *(options.style_masks or ())]
     out = output_of(options, name, [options.content, *options.style, *masks, options.like])
     content_masks, style_masks = options.content_masks or [], options.style_masks or []
@@ -111,7 +151,9 @@ def stylize_command(options: argparse.Namespace) -> int:
 
 def texture_command(options: argparse.Namespace) -> int:
     """`jnst texture`: a new texture like pictures, without a content."""
-    out = output_of(options, f"{options.style[0].stem}-texture.png", options.style)
+    out = output_of(
+        options, f"{'-'.join(path.stem for path in options.style)}-texture.png", options.style
+    )
     network = network_of(options, options.style)
     config = config_of(options, {"content_layers": ()})
     results = jnst.texture_steps(list(map(str, options.style)), network=network, config=config)

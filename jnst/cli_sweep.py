@@ -12,6 +12,7 @@ from jnst.cli_common import (
     add_batch_size,
     add_command,
     add_compilation_cache,
+    add_plugin,
     add_quiet,
     fail,
     interrupted_status,
@@ -30,7 +31,7 @@ from jnst.sheet import contact_sheet
 
 def add_sweep_commands(commands: Any) -> None:
     """Declare the commands that make and show sweeps."""
-    command = add_command(commands, "sweep", sweep_command)
+    command = add_command(commands, "sweep", sweep_command, examples=("plan.toml -o weights",))
     command.add_argument(
         "plan",
         type=Path,
@@ -46,6 +47,7 @@ def add_sweep_commands(commands: Any) -> None:
     )
     add_batch_size(command)
     add_compilation_cache(command)
+    add_plugin(command)
     add_quiet(command)
 
     command = add_command(commands, "report", report_command, computes=False)

@@ -28,10 +28,22 @@ from jnst.settings import INITS
 
 def add_video_commands(commands: Any) -> None:
     """Declare `jnst video`."""
-    command = add_command(commands, "video", video_command)
-    command.add_argument("frames", type=Path, help="a GIF, or a folder of pictures")
+    command = add_command(
+        commands,
+        "video",
+        video_command,
+        usage="[options] FRAMES STYLE... -o OUTPUT",
+        examples=("frames/ painting.jpg -o painted.gif", "short.mp4 painting.jpg -o painted.mp4"),
+    )
     command.add_argument(
-        "style", type=picture_path, nargs="+", help="the pictures whose manner is taken"
+        "frames", type=Path, metavar="FRAMES", help="a GIF, a video, or a folder of pictures"
+    )
+    command.add_argument(
+        "style",
+        type=picture_path,
+        nargs="+",
+        metavar="STYLE",
+        help="the pictures whose manner is taken",
     )
     command.add_argument(
         "--flow",

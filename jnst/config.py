@@ -65,31 +65,35 @@ class Config:
         ValueError: a value that is not accepted; the message names it.
     """
 
-    size: int = _setting(512, "longer side of the result in pixels", whole(1, LARGEST_SIDE))
-    steps: int = _setting(200, "gradient evaluations, over all levels", whole(0, MOST_STEPS))
-    levels: int = _setting(3, "sizes from coarse to fine; 1: full size only", whole(1, MOST_LEVELS))
+    size: int = _setting(512, "the longer side of the result in pixels", whole(1, LARGEST_SIDE))
+    steps: int = _setting(200, "how many steps are taken, over all levels", whole(0, MOST_STEPS))
+    levels: int = _setting(
+        3, "how many sizes, from coarse to fine; 1: full size only", whole(1, MOST_LEVELS)
+    )
     level_factor: float = _setting(
-        2.0, "how much larger each level is than the last", number(1.1, 100)
+        2.0, "how much larger each level is than the one before", number(1.1, 100)
     )
     level_sizes: tuple[int, ...] | None = _setting(
         None,
-        "longer sides of the levels before the last, in the place of levels",
+        "the longer sides of the levels before the last, in the place of levels",
         list_of(whole(1, LARGEST_SIDE)),
     )
     level_steps: tuple[int, ...] | None = _setting(
         None,
-        "steps of each level, in the place of steps; unset: 3/4 of the last level's",
+        "the steps of each level, in the place of steps; unset: each has 3/4 of those before it",
         list_of(whole(1, MOST_STEPS)),
     )
     optimizer: Optimizer | Transformation = _setting(
-        "lbfgs", "how the image is moved; in Python also an optax optimizer", any_optimizer
+        "lbfgs", "what moves the image; in Python also an optax optimizer", any_optimizer
     )
     learning_rate: float | Schedule | None = _setting(
-        None, "of adam (unset: 0.02) or sgd (unset: 1); in Python also an optax schedule", any_rate
+        None,
+        "how far adam (unset: 0.02) or sgd (unset: 1) moves; in Python also an optax schedule",
+        any_rate,
     )
     learning_rate_decay: float = _setting(
         1.0,
-        "what the learning rate is multiplied by every 100 steps (adam and sgd)",
+        "what the learning rate is multiplied by every 100 steps, of adam and sgd",
         number(0, 100),
     )
     pixels: Pixels = _setting(
@@ -99,7 +103,7 @@ class Config:
     )
     averaging: float = _setting(
         0.0,
-        "share of the past in an average of the images that is the result; 0: the best image",
+        "the result is an average of the images, with this share of the past; 0: the best image",
         share,
     )
     init: str | None = _setting(
@@ -110,82 +114,92 @@ class Config:
         "of a texture colours, of a reconstruction noise",
         init_name,
     )
-    init_content: float = _setting(
-        0.0, "share of the content that is blended into the first image", share
+    init_content: float = _setting(0.0, "the share of the content in the first image", share)
+    seed: int = _setting(
+        0, "a number that the noise of the first image comes from", whole(0, 2**63 - 1)
     )
-    seed: int = _setting(0, "of the noise", whole(0, 2**63 - 1))
     color: Color = _setting(
         "style",
         "whose colours: the style's; or the content's, by luminance (transferred alone), recombine "
         "(put together after), or matched before by cholesky, pca, symmetric or histogram",
         choice(Color),
     )
-    content_weight: float = _setting(1.0, "alpha, of the content loss", weight)
-    style_weight: float = _setting(30.0, "beta, of the style loss", weight)
+    content_weight: float = _setting(1.0, "how strongly the shapes of the content are kept", weight)
+    style_weight: float = _setting(
+        30.0, "how strong the style is: 0.3 subtle, 3 clear, 30 strong; more changes little", weight
+    )
     tv_weight: float = _setting(
-        0.05, "of the total variation loss, in units of the style's own", weight
+        0.05,
+        "how smooth the result is: the weight of its variation in units of the style's",
+        weight,
     )
     content_layers: tuple[str, ...] = _setting(
-        ("relu4_2",), "where the content is matched", layer_names
+        ("relu4_2",), "the layers where the content is matched", layer_names
     )
     style_layers: tuple[str, ...] = _setting(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
-        "where the style is matched",
+        "the layers where the style is matched",
         layer_names,
     )
     style_loss: tuple[str, ...] = _setting(
         ("gram",),
-        "what is matched there: one loss for all style layers, or one for each",
+        "what is matched there: one loss for all style layers, or one for each: see jnst.losses",
         loss_names,
     )
     content_layer_weights: tuple[float, ...] | None = _setting(
         None,
-        "one for each content layer; unset: equal, with sum 1",
+        "a weight for each content layer; unset: equal ones with sum 1",
         list_of(weight),
     )
     style_layer_weights: tuple[float, ...] | None = _setting(
         None,
-        "one for each style layer; unset: equal, with sum 1",
+        "a weight for each style layer; unset: equal ones with sum 1",
         list_of(weight),
     )
     style_blend: tuple[float, ...] | None = _setting(
-        None, "how much each style counts; unset: all alike", list_of(number(0, BLENDS[1]))
+        None,
+        "how much each of several styles counts; unset: all alike",
+        list_of(number(0, BLENDS[1])),
     )
     style_scale: float = _setting(
         1.0,
-        "longer side of the styles relative to the result's: larger makes larger strokes",
+        "the size of the styles for the result's: larger makes larger strokes",
         number(0.01, 16),
     )
-    laplacian_weight: float = _setting(0.0, "of the distance of the content's edges", weight)
+    laplacian_weight: float = _setting(
+        0.0, "how strongly the edges of the content are kept; 0: not at all", weight
+    )
     laplacian_pool: int = _setting(
-        4, "pixels that are averaged before edges are taken", whole(1, 4096)
+        4, "the pixels that are averaged before edges are taken", whole(1, 4096)
     )
     temporal_weight: float = _setting(
-        0.0, "of the distance from the last frame, moved by its flow", weight
+        0.0, "how strongly a frame is held to the last one, moved by its flow", weight
     )
     mask_propagation: Propagation = _setting(
         "simple", "what deep layers see of a mask", choice(Propagation)
     )
     normalize_gradients: bool = _setting(
-        False, "let every layer pull as hard as its weight says (adam and sgd)", switch
+        False, "let every layer pull as hard as its weight says, with adam and sgd", switch
     )
     convention: Convention = _setting(
-        "relative", "scale of the losses: see jnst.losses", choice(Convention)
+        "relative", "the scale of the losses: see jnst.losses", choice(Convention)
     )
     variation: Variation = _setting(
         "l2",
-        "differences of neighbours: squares, absolute, or diagonals too",
+        "what variation is: squares of differences of neighbours, their sizes, or diagonals too",
         choice(Variation),
     )
-    pooling: Pooling = _setting("average", "between the blocks of the network", choice(Pooling))
+    pooling: Pooling = _setting(
+        "average", "what is between the blocks of the network", choice(Pooling)
+    )
     precision: Precision = _setting(
         "float32",
-        "of the network's features; bfloat16 is for GPU and TPU",
+        "the numbers that features are computed in; bfloat16 is for GPU and TPU",
         choice(Precision),
     )
     margin: int = _setting(
         16,
-        "pixels beyond each border, optimised and cut off, so that no frame remains",
+        "pixels beyond each border that are optimised and cut off, so that no frame remains",
         whole(0, 1024),
     )
 
