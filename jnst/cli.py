@@ -2,22 +2,19 @@
 
 import argparse
 import contextlib
-import dataclasses
 import errno
 import importlib
 import json
 import os
 import signal
 import sys
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from jnst.cli_common import (
+    Formatter,
     add_command,
     fail,
     interrupted_status,
@@ -35,14 +32,18 @@ from jnst.cli_parser import Parser
 from jnst.cli_run import add_run_commands
 from jnst.cli_sweep import add_sweep_commands
 from jnst.cli_video import add_video_commands
-from jnst.config import Config
-from jnst.console import is_terminal
 from jnst.downloads import cache_folder
-from jnst.errors import DivergedError, NetworkError, NetworkWarning
+from jnst.errors import DivergedError, FetchError, NetworkError, NetworkWarning
 from jnst.heap import use_one_arena
-from jnst.presets import NETWORKS, PRESETS, preset
+from jnst.presets import NETWORKS, PRESETS, PURPOSES, preset
 from jnst.recipe import load_recipe
 from jnst.version import __version__
+
+FIRST_FIELDS = (
+    *("size", "steps", "levels", "optimizer", "convention", "content_weight", "style_weight"),
+    *("tv_weight", "content_layers", "style_layers", "style_loss", "pooling", "margin"),
+)
+"""What is said of the default, from which the other presets differ."""
 
 EXAMPLES = """examples:
   jnst demo                                        without a picture of one's own
@@ -88,6 +89,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # who read the output has what he wanted
         _drop_output()
         return 128 + signal.SIGPIPE
+    except FetchError as error:
+        for line in str(error).splitlines():
+            say(line)
+        return 2
     except (ValueError, OSError) as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename:
             _drop_output()
@@ -132,16 +137,36 @@ def _drop_output() -> None:
 
 
 def presets_command(_: argparse.Namespace) -> int:
-    """`jnst presets`: the recipes side by side, where they differ."""
-    configs = {name: preset(name) for name in PRESETS}
-    table = Table("", *configs, box=None, pad_edge=False)
-    table.add_row("network", *NETWORKS.values())
-    for field in dataclasses.fields(Config):
-        values = [str(getattr(config, field.name)) for config in configs.values()]
-        if len(set(values)) > 1:
-            table.add_row(field.name, *map(Text, values))
-    Console(width=None if is_terminal(sys.stdout) else 1000).print(table)
+    """`jnst presets`: the recipes, what each is for and how it differs from the default."""
+    print("\n\n".join(map(_block, PRESETS)))
     return 0
+
+
+def _block(name: str) -> str:
+    """A preset in at most 100 columns: only what differs from the default."""
+    config, default = preset(name).plain(), preset("fast").plain()
+    lines = [f"{name}  (--preset {name}, network {NETWORKS[name]})", f"  {PURPOSES[name]}"]
+    values = [
+        f"{field} {_brief_value(value)}"
+        for field, value in config.items()
+        if value != default[field] or (name == "fast" and field in FIRST_FIELDS)
+    ]
+    text = ", ".join(values)
+    return "\n".join(
+        [*lines, textwrap.fill(text, 100, initial_indent="  ", subsequent_indent="  ")]
+    )
+
+
+def _brief_value(value: Any) -> str:
+    """A setting with four digits, and a list by its ends if it goes on as it begins."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if not isinstance(value, tuple):
+        return str(value)
+    parts = list(map(_brief_value, value))
+    if len(parts) > 3 and all(isinstance(each, str) for each in value):
+        parts = [parts[0], "...", parts[-1]]
+    return " ".join(parts)
 
 
 def show_command(options: argparse.Namespace) -> int:
@@ -174,11 +199,11 @@ def _parser() -> Parser:
         usage="jnst COMMAND [options] ...",
         description="Neural style transfer: photo.jpg in the manner of painting.jpg.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"jnst {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", prog="jnst")
 
     add_run_commands(commands)
     add_many_commands(commands)

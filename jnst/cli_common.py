@@ -46,14 +46,14 @@ def add_command(
         usage=usage and f"jnst {name} {usage}",
         epilog=examples
         and "\n".join(["examples:", *(f"  jnst {name} {each}" for each in examples)]),
-        formatter_class=_Formatter,
+        formatter_class=Formatter,
         allow_abbrev=False,
     )
     command.set_defaults(run=run, computes=computes)
     return command
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter):
+class Formatter(argparse.RawDescriptionHelpFormatter):
     """Help in at most 100 columns, its epilog as it stands."""
 
     def __init__(self, prog: str):

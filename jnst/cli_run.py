@@ -25,9 +25,10 @@ from jnst.cli_common import (
 from jnst.cli_options import add_run_options, config_of, network_of, output_of
 from jnst.encoding import read_recipe
 from jnst.errors import DivergedError
+from jnst.estimates import estimated_seconds, keep_pace
 from jnst.image_files import ImageError, check_writable
 from jnst.images import load_image
-from jnst.progress import PictureWay, following, tell
+from jnst.progress import PictureWay, duration, following, tell
 from jnst.recipe import load_recipe
 
 
@@ -203,11 +204,18 @@ def _is_drawn(image: np.ndarray, drawn: np.ndarray) -> bool:
 def _write_last(
     results: "Iterator[jnst.Result]", out: Path, save_every: int | None, *, quiet: bool
 ) -> int:
+    import jax
+
     started = time.monotonic()
     status, outcome = 0, ""
     result = next(results)
     saved = 0
-    way = PictureWay(jnst.plan_levels(result.image.shape[:2], result.config))
+    device, size = jax.devices()[0].platform, max(result.image.shape)
+    levels = jnst.plan_levels(result.image.shape[:2], result.config)
+    work = PictureWay(levels).work(result.config.steps)
+    seconds = estimated_seconds(size, work)
+    about = "" if seconds is None else f", about {duration(seconds)} in all"
+    way = PictureWay(levels, begin=f"compiling for {device}{about}")
     try:
         with following(out, quiet=quiet) as advance:
             advance(*way(result))
@@ -235,8 +243,10 @@ def _write_last(
     with uninterrupted():
         result.save(out)
     seconds = time.monotonic() - started
-    report = f"{outcome}wrote {out}, {result.steps} of {result.config.steps} steps, {seconds:.0f} s"
+    taken = f"{result.steps} of {result.config.steps} steps"
+    report = f"{outcome}wrote {out}, {taken}, {seconds:.0f} s on {device}"
     if status:
         return fail(report, status)
+    keep_pace(size, work, seconds)
     tell(report, quiet=quiet)
     return 0

@@ -10,6 +10,10 @@ class NetworkError(ValueError):
     """A network that is missing, damaged, cannot be fetched, or is not what it should be."""
 
 
+class FetchError(NetworkError):
+    """A network that cannot be fetched; the lines of its message say what else can be done."""
+
+
 class NetworkWarning(UserWarning):
     """Something about a network was guessed."""
 

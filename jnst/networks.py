@@ -15,7 +15,7 @@ from jnst.canonical import check_output, network_digest, write_tensors
 from jnst.checks import did_you_mean, shown
 from jnst.data import data_file
 from jnst.downloads import LEFTOVERS, Progress, cache_folder, fetch, matches
-from jnst.errors import NetworkError, NetworkWarning
+from jnst.errors import FetchError, NetworkError, NetworkWarning
 from jnst.feature_network import FeatureNetwork, is_own
 from jnst.formats import WeightFile, open_weights
 from jnst.layers import CONVOLUTIONS
@@ -128,11 +128,10 @@ def fetch_network(name: str, *, progress: Progress | None = None) -> Path:
             try:
                 file = fetch(download, folder, progress=progress)
             except NetworkError as error:
-                raise NetworkError(
-                    f"network {name} is not in {folder} and cannot be fetched ({error}). Three "
-                    "ways on: 'jnst network port FILE' takes a VGG-19 from elsewhere; "
-                    f"'--network {EMBEDDED}' is always there; or fetch {download.urls[0]} by hand "
-                    "and port that"
+                raise FetchError(
+                    f"network {name} cannot be fetched; --network {EMBEDDED} is always there\n"
+                    f"or fetch {download.urls[0]} by hand, then: jnst network port FILE\n"
+                    f"({error}; {folder} does not have it)"
                 ) from None
             _port(file, path, download.convention)
             file.unlink()

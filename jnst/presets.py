@@ -121,6 +121,19 @@ NETWORKS: Mapping[str, str] = types.MappingProxyType(
 """The network that each recipe is for. Losses in absolute units mean nothing on another."""
 
 
+PURPOSES: Mapping[str, str] = types.MappingProxyType(
+    {
+        "fast": "jnst's default: coarse to fine, losses without a dimension, in a minute or two.",
+        "gatys2016": "The paper of Gatys, Ecker and Bethge as it is written, from noise.",
+        "gatys2016-code": "What its authors published as their code, from the content.",
+        "johnson2015": "The defaults of Johnson's neural-style, which many pictures were made by.",
+        "keras": "Chollet's example in the documentation of Keras.",
+        "crowson2021": "Crowson's style-transfer-pytorch: Wasserstein losses, large pictures.",
+    }
+)
+"""What each recipe is for."""
+
+
 def preset(name: str, **settings: Any) -> Config:
     """The settings of a recipe, with some of them changed.
 

@@ -73,11 +73,11 @@ def followed(
 class PictureWay:
     """How far the run of one picture is on its way through the levels.
 
-    `levels` are (shape, steps).
+    `levels` are (shape, steps); `begin` is the state before the first step.
     """
 
-    def __init__(self, levels: Sequence[tuple[tuple[int, int], int]]):
-        self._levels = levels
+    def __init__(self, levels: Sequence[tuple[tuple[int, int], int]], *, begin: str = "compiling"):
+        self._levels, self._begin = levels, begin
         self._clock, self._steps = time.monotonic(), 0
 
     def __call__(self, result: Any) -> tuple[float, str, str]:
@@ -90,15 +90,15 @@ class PictureWay:
         before, compiles = (self._clock, self._steps), (0, *ends[:-1])
         self._clock, self._steps = time.monotonic(), steps
         if steps in compiles:
-            state = "compiling"
+            state = self._begin if steps == 0 else "compiling"
         else:
             state = f"step {steps} of {ends[-1]}, loss {result.history.loss[-1]:.4g}"
             if before[1] not in compiles:
                 rate = (steps - before[1]) / max(self._clock - before[0], 1e-9)
                 state += f", {rate:.2f} steps/s"
-        return self._work(steps) / max(self._work(ends[-1]), 1), stage, state
+        return self.work(steps) / max(self.work(ends[-1]), 1), stage, state
 
-    def _work(self, steps: int) -> int:
+    def work(self, steps: int) -> int:
         """The pixels of the first steps, so that the time left is right across levels."""
         work = 0
         for (height, width), most in self._levels:

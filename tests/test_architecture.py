@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "jnst"
 LEVELS = (
     ("cli",),
     ("cli_run", "cli_many", "cli_sweep", "cli_video"),
+    ("estimates",),
     ("cli_options",),
     ("cli_network", "demo"),
     ("cli_parser",),

@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 import jnst
-from jnst import cli, cli_common, cli_many, cli_network, cli_options, cli_run, cli_video, demo
+from jnst import cli, cli_common, demo, video
 from jnst.cli_common import interruptible, noticing
 from jnst.image_files import check_writable
 from jnst.outputs import check_no_numbered_input
@@ -253,8 +253,8 @@ def test_bad_options_are_found_before_any_work(
     def locked(*, dir, **_):
         raise PermissionError(13, "Permission denied", str(dir))
 
-    monkeypatch.setattr(cli_options, "load_network", too_late)
-    monkeypatch.setattr(cli_run, "stylize_steps", too_late)
+    monkeypatch.setattr(jnst, "load_network", too_late)
+    monkeypatch.setattr(jnst, "stylize_steps", too_late)
     if "locked/out.png" in arguments:  # root could write into any folder
         monkeypatch.setattr(jnst.image_files.tempfile, "NamedTemporaryFile", locked)
     (tmp_path / "locked").mkdir()
@@ -352,7 +352,7 @@ def test_a_run_that_fails_before_its_first_step_leaves_an_older_picture(stylize,
             failing()
 
         result = None
-        monkeypatch.setattr(cli_run, "stylize_steps", steps)
+        monkeypatch.setattr(jnst, "stylize_steps", steps)
         status, out, err = stylize("-o", "out.png", steps=50)
         assert (status, out, len(err)) == (1, [], 1)
         assert said in err[0] and "nothing written" in err[0]
@@ -367,7 +367,7 @@ def test_divergence_later_on_saves_the_best_picture_before(stylize, monkeypatch)
         image = np.full((32, 24, 3), 0.6, np.float32)
         raise jnst.DivergedError(8, image, dataclasses.replace(last, image=image, diverged=8))
 
-    monkeypatch.setattr(cli_run, "stylize_steps", diverge)
+    monkeypatch.setattr(jnst, "stylize_steps", diverge)
     status, out, err = stylize("-o", "out.png", steps=50)
     assert (status, out, len(err)) == (1, [], 1)
     assert "not finite at step 8" in err[0]
@@ -385,7 +385,7 @@ def test_a_signal_writes_what_there_is(stylize, monkeypatch, signum):
             if result.steps:
                 signal.raise_signal(signum)
 
-    monkeypatch.setattr(cli_run, "stylize_steps", interrupted)
+    monkeypatch.setattr(jnst, "stylize_steps", interrupted)
     status, out, err = stylize("-o", "out.png", steps=50)
     assert (status, out, len(err)) == (128 + signum, [], 1)
     assert err[0].startswith("jnst: interrupted: wrote out.png, 5 of 50 steps")
@@ -399,7 +399,7 @@ def test_a_signal_before_the_first_step_writes_nothing(stylize, monkeypatch, tmp
             yield next(stylize_steps(*arguments, **options))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli_run, "stylize_steps", interrupted)
+    monkeypatch.setattr(jnst, "stylize_steps", interrupted)
     before = snapshot(tmp_path)
     status, out, err = stylize("-o", "out.png")
     assert (status, out) == (130, [])
@@ -441,7 +441,7 @@ def small_demo(monkeypatch, small, network):
         assert size == demo.SIZE
         return stylize_steps(content, style, network=network, **small)
 
-    monkeypatch.setattr(cli_run, "stylize_steps", steps)
+    monkeypatch.setattr(jnst, "stylize_steps", steps)
 
 
 def test_demo_draws_and_paints(call, small_demo, tmp_path):
@@ -499,10 +499,15 @@ def test_texture_reconstruct_interpolate(call, pictures, small, network_file):
 def test_presets(call, pictures, small, network_file):
     status, out, err = call("presets")
     assert (status, err) == (0, [])
-    assert out[0].split() == list(jnst.PRESETS)
-    rows = {line.split()[0]: line for line in out[1:]}
-    assert "wasserstein" in rows["style_loss"]
-    assert rows["network"].split()[1:3] == ["embedded", "imagenet"]
+    blocks = "\n".join(out).split("\n\n")
+    assert [block.split()[0] for block in blocks] == list(jnst.PRESETS)
+    assert all(len(line) <= 100 for line in out)
+    by_name = {block.split()[0]: " ".join(block.split()) for block in blocks}
+    assert "style_layers conv1_1 ... conv5_1, " in by_name["gatys2016"]
+    assert "network imagenet)" in by_name["gatys2016"]
+    assert "style_layer_weights 0.7507 0.1877 " in by_name["crowson2021"]
+    assert "size 400, " in by_name["keras"]
+    assert "size" not in by_name["gatys2016"].split()
     options = ["--size", 32, "--steps", 3, "--network", network_file, "-o", "a.png"]
     assert call("stylize", *pictures, "--preset", "johnson2015", *options) == (0, [], [])
     config = jnst.load_recipe("a.png")["config"]
@@ -626,9 +631,9 @@ def test_a_signal_writes_what_there_is_of_many(call, pictures, small, network_fi
         return call
 
     for name in ("stylize_batch_steps", "interpolate_steps"):
-        monkeypatch.setattr(cli_many, name, interrupted(getattr(cli_many, name)))
-    steps = cli_video.stylize_frames_steps
-    monkeypatch.setattr(cli_video, "stylize_frames_steps", interrupted(steps))
+        monkeypatch.setattr(jnst, name, interrupted(getattr(jnst, name)))
+    steps = video.stylize_frames_steps
+    monkeypatch.setattr(video, "stylize_frames_steps", interrupted(steps))
     content, style = pictures
     common = [*options_of(small), "--network", network_file]
     assert call("batch", content, "--styles", style, style, *common, "-o", "out") == (
@@ -646,7 +651,7 @@ def test_a_signal_writes_what_there_is_of_many(call, pictures, small, network_fi
         130, [], ["jnst: interrupted: wrote 1 of 2 frames to a.gif; the same command goes on"],
     )  # fmt: skip
     assert len(jnst.open_frames("a.gif")) == 1
-    monkeypatch.setattr(cli_video, "stylize_frames_steps", steps)
+    monkeypatch.setattr(video, "stylize_frames_steps", steps)
     before = Path("a.gif").read_bytes()
     assert call("video", "frames", style, *common, "-o", "a.gif") == (0, [], [])
     assert Path("a.gif").read_bytes().startswith(before[:-1])
@@ -839,7 +844,7 @@ def test_a_device_that_a_command_asks_for_in_vain(call, monkeypatch):
     def none(*_, **__):
         raise RuntimeError("Unable to initialize backend 'cuda'")
 
-    monkeypatch.setattr(cli_network, "load_network", none)
+    monkeypatch.setattr(jnst, "load_network", none)
     with pytest.raises(RuntimeError, match="Unable to initialize"):  # not for want of a device
         call("network", "verify", "embedded")
     monkeypatch.setattr(jax, "local_devices", none)
@@ -911,8 +916,8 @@ def test_a_strip_keeps_what_there_is_when_memory_runs_out(
         yield next(iter(steps(*arguments, **options)))
         raise MemoryError
 
-    steps = cli_many.interpolate_steps
-    monkeypatch.setattr(cli_many, "interpolate_steps", short)
+    steps = jnst.interpolate_steps
+    monkeypatch.setattr(jnst, "interpolate_steps", short)
     content, style = pictures
     options = [*options_of(small), "--network", network_file, "-o", "strip.png"]
     status, out, err = call("interpolate", content, style, style, "--count", 2, *options)

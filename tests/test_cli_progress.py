@@ -5,6 +5,7 @@ import shutil
 import sys
 
 import jnst
+from jnst import estimates
 from jnst.progress import following
 
 
@@ -39,13 +40,13 @@ def test_elsewhere_every_level_and_every_tenth_is_a_line(call, pictures, small, 
     given = options(small, network_file, size=128, levels=2, steps=40)
     status, out, err = call("stylize", *pictures, *given, "-o", "a.png", quiet=False)
     assert (status, out) == (0, [])
-    assert re.fullmatch(r"a.png: level 1 of 2, 64 px, 0 %, compiling, \d s", err[0])
+    assert re.fullmatch(r"a.png: level 1 of 2, 64 px, 0 %, compiling for cpu, \d s", err[0])
     level = r"a.png: level 2 of 2, 128 px, \d+ %, "
     assert any(re.fullmatch(level + r"compiling, \d+ s", line) for line in err)
     step = level + r"step \d+ of 40, loss \S+, \S+ steps/s, \d+ s"
     assert re.fullmatch(step, err[-2])
     assert " 100 %, step 40 of 40, " in err[-2]
-    assert re.fullmatch(r"wrote a.png, 40 of 40 steps, \d+ s", err[-1])
+    assert re.fullmatch(r"wrote a.png, 40 of 40 steps, \d+ s on cpu", err[-1])
     assert 4 <= len(err) <= 2 * 11 + 1
 
 
@@ -104,3 +105,27 @@ def test_sweep(call, pictures, small, network_file, tmp_path):
     assert err[-2].startswith("s: 2 of 2 points, 100 %, ")
     assert err[-1].startswith("wrote s")
     assert len(jnst.read_sweep("s")) == 2
+
+
+def test_an_estimate_comes_from_the_last_run_of_about_that_size(
+    call, pictures, small, network_file, cache
+):
+    assert estimates.estimated_seconds(64, 1000) is None
+    estimates.keep_pace(64, 1000, 30.0)
+    estimates.keep_pace(200, 1000, 90.0)
+    assert estimates.estimated_seconds(100, 500) == 15
+    assert estimates.estimated_seconds(130, 500) == 45
+    assert estimates.estimated_seconds(401, 500) is None
+    (cache / "pace.json").write_text('{"64": -1, "a": [}')
+    assert estimates.estimated_seconds(64, 1000) is None
+    given = options(small, network_file)
+    for said in ("compiling for cpu, 0 s", r"compiling for cpu, about \d+ s in all, 0 s"):
+        _, _, err = call("stylize", *pictures, *given, "-o", "a.png", quiet=False)
+        assert re.search(said, err[0])
+
+
+def test_where_nothing_can_be_kept_nothing_is_said(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("JNST_CACHE", str(tmp_path / "file" / "cache"))
+    estimates.keep_pace(64, 1000, 30.0)
+    assert estimates.estimated_seconds(64, 1000) is None

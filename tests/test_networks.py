@@ -149,9 +149,9 @@ class TestFetch:
         offer(tiny)
         server.status = 404
         message = (
-            r"network imagenet is not in \S+ and cannot be fetched \(http://127.*404.*\)\. "
-            r"Three ways on: 'jnst network port FILE' .*'--network embedded' .* "
-            r"fetch http://127\S+ by hand"
+            r"network imagenet cannot be fetched; --network embedded is always there\n"
+            r"or fetch http://127\S+ by hand, then: jnst network port FILE\n"
+            r"\(http://127.*404.*; \S+ does not have it\)"
         )
         with pytest.raises(NetworkError, match=message):
             jnst.load_network("imagenet")

@@ -2,8 +2,10 @@
 
 import importlib.metadata
 import json
+import sys
 
 import jax.numpy as jnp
+import matplotlib.figure
 import numpy as np
 import pytest
 from PIL import Image
@@ -140,3 +142,40 @@ def test_no_picture(tmp_path):
     with pytest.raises(ImageError, match=r"the suffix is '\.gif'"):
         result().save(tmp_path / "a.gif")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_history_as_flat_columns():
+    columns = result().history.to_dict()
+    assert list(columns) == [
+        "step", "size", "loss", "loss/content/relu1_1", "loss/style/relu2_1",
+        "loss/total_variation", "gradient_norm", "evaluations",
+    ]  # fmt: skip
+    assert {len(column) for column in columns.values()} == {7}
+    np.testing.assert_array_equal(columns["step"], range(1, 8))
+    np.testing.assert_array_equal(columns["loss/style/relu2_1"], 3 * columns["loss"])
+
+
+def test_history_as_a_plot(monkeypatch):
+    figure = matplotlib.figure.Figure()
+    axes = result().history.plot(figure.add_subplot())
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["content/relu1_1", "style/relu2_1", "total_variation", "loss, weighted"]
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    np.testing.assert_array_equal(lines["loss, weighted"].get_ydata(), [3, 8, 7, 6, 4, np.nan, 5])
+    assert list(axes.get_lines()[-1].get_xdata()) == [2.5, 2.5]  # where 128 px begin
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match="matplotlib"):
+        result().history.plot()
+
+
+def test_content_styles_and_result_side_by_side(network, arrays, small):
+    content, style = arrays  # (32, 24, 3) and (28, 36, 3)
+    made = jnst.stylize(content, style, network=network, color="cholesky", **small)
+    sheet = np.asarray(made.compare())
+    assert sheet.shape == (32, 24 + 41 + 24, 3)
+    np.testing.assert_allclose(sheet[:, :24] / 255, content, atol=1 / 255)
+    np.testing.assert_allclose(sheet[:, -24:] / 255, made.image, atol=1 / 255)
+    middle = sheet[:, 24:-24].mean((0, 1)) / 255
+    np.testing.assert_allclose(middle, style.mean((0, 1)), atol=0.02)  # in its own colours
+    texture = jnst.texture(style, network=network, shape=(32, 48), **small)
+    assert np.asarray(texture.compare()).shape == (32, 42 + 48, 3)
