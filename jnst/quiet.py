@@ -38,13 +38,13 @@ def quiet_decoders() -> Iterator[None]:
     try:
         for logger in loggers:
             logger.addFilter(silence)
-        filters.insert(0, entry)  # type: ignore[attr-defined, arg-type]
+        filters.insert(0, entry)  # type: ignore[attr-defined]
         yield
     finally:
         # Others may have exchanged the list meanwhile, for a copy with the entry.
         for kept in (filters, warnings.filters):
             with contextlib.suppress(ValueError):
-                kept.remove(entry)  # type: ignore[attr-defined, arg-type]
+                kept.remove(entry)  # type: ignore[attr-defined]
         for logger in loggers:
             logger.removeFilter(silence)
         _decoding.reset(token)

@@ -1,5 +1,6 @@
 import gc
 import hashlib
+import os
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +25,20 @@ def cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("JNST_CACHE", str(folder))
     monkeypatch.delenv("JNST_MANIFEST", raising=False)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled(tmp_path_factory):
+    """A folder of compiled programs, which all processes of this run of the tests share."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "programs"))
+        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+        jax.config.update("jax_compilation_cache_dir", str(folder / "programs"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        yield
 
 
 @pytest.fixture

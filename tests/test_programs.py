@@ -10,10 +10,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from jnst import cli
 from jnst.heap import return_freed_memory, use_one_arena
 from jnst.programs import kept_programs
+
+
+@pytest.fixture(autouse=True)
+def no_folder_of_the_user_s(monkeypatch):
+    """What `compiled` set is taken back: programs are kept where a test says."""
+    before = jax.config.jax_compilation_cache_dir
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    jax.config.update("jax_compilation_cache_dir", None)
+    compilation_cache.reset_cache()
+    yield
+    jax.config.update("jax_compilation_cache_dir", before)
+    compilation_cache.reset_cache()
 
 
 @pytest.fixture

@@ -50,15 +50,8 @@ def run(commands):
         assert cli.main(arguments) == 0, line
 
 
-def test_commands_in_their_order(pictures, capsys):
-    [commands] = [block for block in blocks("sh") if "jnst show" in block]
-    run(commands)
-    assert '"style_weight"' in capsys.readouterr().out
-    assert Path("again.png").read_bytes() == Path("out.png").read_bytes()
-
-
-def test_control_commands(pictures, capsys):
-    [commands] = [block for block in blocks("sh") if "jnst presets" in block]
+def make_inputs():
+    """What the commands of README take: masks, frames and their flow."""
     height, width = demo.draw_landscape().shape[:2]
     mask = np.zeros((height, width, 3), np.float32)
     mask[: height // 2] = 1
@@ -71,6 +64,30 @@ def test_control_commands(pictures, capsys):
     size = np.array([width, height], "<i4").tobytes()
     for name in ("backward_2_1", "forward_1_2"):
         Path(f"flow/{name}.flo").write_bytes(b"PIEH" + size + bytes(8 * width * height))
+
+
+def test_the_table_of_wishes(pictures):
+    [table] = re.findall(r"^\| I want \|.*?\n\n", README, re.MULTILINE | re.DOTALL)
+    make_inputs()
+    commands = re.findall(r"`(jnst .*?)`", table)
+    links = re.findall(r"\(#(.*?)\)", table)
+    rows = table.strip().splitlines()[2:]
+    assert all("`jnst " in row or "](#" in row for row in rows)
+    run("\n".join(line for line in commands if "sweep" not in line))
+    headings = re.findall(r"^## (.*)$", README, re.MULTILINE)
+    assert set(links) <= {heading.lower().replace(" ", "-") for heading in headings}
+
+
+def test_commands_in_their_order(pictures, capsys):
+    [commands] = [block for block in blocks("sh") if "jnst show" in block]
+    run(commands)
+    assert '"style_weight"' in capsys.readouterr().out
+    assert Path("again.png").read_bytes() == Path("out.png").read_bytes()
+
+
+def test_control_commands(pictures, capsys):
+    [commands] = [block for block in blocks("sh") if "jnst presets" in block]
+    make_inputs()
     run(commands)
     assert "crowson2021" in capsys.readouterr().out
 
