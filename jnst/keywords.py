@@ -31,14 +31,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Settings(TypedDict, total=False):
-    """The fields of `Config`, which says what they mean."""
+    """The fields of `Config`, which says what they mean; any sequence is a list."""
 
     size: int
     steps: int
     levels: int
     level_factor: float
-    level_sizes: tuple[int, ...] | None
-    level_steps: tuple[int, ...] | None
+    level_sizes: Sequence[int] | None
+    level_steps: Sequence[int] | None
     optimizer: Optimizer | Transformation
     learning_rate: float | Schedule | None
     learning_rate_decay: float
@@ -51,12 +51,12 @@ class Settings(TypedDict, total=False):
     content_weight: float
     style_weight: float
     tv_weight: float
-    content_layers: tuple[str, ...]
-    style_layers: tuple[str, ...]
-    style_loss: tuple[str, ...]
-    content_layer_weights: tuple[float, ...] | None
-    style_layer_weights: tuple[float, ...] | None
-    style_blend: tuple[float, ...] | None
+    content_layers: Sequence[str]
+    style_layers: Sequence[str]
+    style_loss: Sequence[str]
+    content_layer_weights: Sequence[float] | None
+    style_layer_weights: Sequence[float] | None
+    style_blend: Sequence[float] | None
     style_scale: float
     laplacian_weight: float
     laplacian_pool: int

@@ -3,6 +3,7 @@
 import jnst
 
 jnst.stylize("a.jpg", "b.jpg", size=256, style_weight=3, optimizer="adam", network="embedded")
+jnst.stylize("a.jpg", "b.jpg", style_layers=["relu1_1"], content_layers="relu3_1")
 jnst.stylize("a.jpg", "b.jpg", sise=256)  # type: ignore[call-arg]
 jnst.stylize("a.jpg", "b.jpg", size="large")  # type: ignore[arg-type]
 jnst.stylize("a.jpg", "b.jpg", optimizer="adamw")  # type: ignore[arg-type]
