@@ -43,7 +43,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Index:
-    """What sweep.json says.
+    """What sweep.json says; the `title` of a plan without one is the folder's name.
 
     An axis has a list of values; a zipped one, named "a, b", has a list of values for each place.
     `inputs` holds the path of each picture that a content or style is, from the folder on.
@@ -111,7 +111,8 @@ def read_index(folder: str | os.PathLike[str]) -> Index:
     if not _is_index(index):
         raise SweepError(f"{folder}: no sweep (there is no readable {INDEX})")
     points = [Point(point["id"], tuple(point["at"])) for point in index["points"]]
-    return Index(index["title"], index["axes"], index["inputs"], points)
+    title = index["title"] or Path(folder).resolve().name
+    return Index(title, index["axes"], index["inputs"], points)
 
 
 def read_record(folder: str | os.PathLike[str], id: str) -> dict[str, Any] | None:

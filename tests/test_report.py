@@ -3,6 +3,7 @@ import json
 import math
 import os
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +100,15 @@ def test_no_name_breaks_out_of_the_page(tmp_path, name):
     data = json.loads(page.data)
     assert data["axes"][0]["values"][0] == [["content", name, [name]]]
     assert data["points"][0]["recipe"]["styles"] == [name, "a.jpg"]
+
+
+def test_the_title_is_the_plans_or_the_name_of_the_folder(tmp_path, monkeypatch):
+    write_sweep(tmp_path / "weights", title="Which weight?")
+    assert read_page(tmp_path / "weights")["title"] == "Which weight?"
+    write_sweep(tmp_path / "weights & seeds", title="")
+    monkeypatch.chdir(tmp_path / "weights & seeds")
+    assert read_page(Path())["title"] == "weights & seeds"
+    assert parse(Path("index.html").read_text()).title == "weights & seeds"
 
 
 def test_a_name_that_is_no_text(tmp_path):
