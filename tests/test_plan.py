@@ -60,7 +60,7 @@ def test_a_title_is_what_the_plan_calls_itself(tmp_path):
     plan = read_plan(path)
     assert (plan.name, plan.title) == ("Which layers", "Which layers")
     path.write_text('title = "Which layers"\nstyles = "a.jpg"')
-    with pytest.raises(jnst.SweepError, match="^Which layers: contents is empty"):
+    with pytest.raises(jnst.SweepError, match=r"^Which layers: contents is empty"):
         read_plan(path)
 
 
