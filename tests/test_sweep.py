@@ -479,3 +479,38 @@ def test_report_and_grid(tmp_path, plan, call):
     assert call("grid", paths[0], "-o", "sheet.gif")[0] == 2
     assert call("grid", paths[0], "-o", "sheet.png", "--columns", 0)[0] == 2
     assert call("grid", paths[0], "-o", "sheet.png", "--cell", 0)[0] == 2
+
+
+def test_grid_labels_numbers_and_digests_by_their_recipes(tmp_path, call, monkeypatch):
+    def write(name, **changes):
+        config = {"style_weight": 0.5}
+        network = dict.fromkeys(("load", "name", "digest"), "")
+        recipe = {"config": config, "network": network, "styles": ["a.jpg", "in/b c.jpg"]} | changes
+        jnst.save_image(tmp_path / name, np.zeros((4, 4, 3)), recipe=json.dumps(recipe))
+        return name
+
+    expected = {
+        write("2677d942.png"): "a+b c, style_weight 0.5",
+        write("2677D942A0B1C2D3.png"): "a+b c, style_weight 0.5",
+        write("0003.png", styles=["one.png"]): "one, style_weight 0.5",
+        write("facade.png"): "facade",  # a word
+        write("photo-2677d942.png"): "photo-2677d942",
+        write("1.png", styles=[]): "1",
+        write("2.png", styles=None): "2",
+        write("3.png", styles=[7]): "3",
+        write("4.png", config={}): "4",
+        write("5.png", network=None): "5",
+    }
+    jnst.save_image(tmp_path / "6.png", np.zeros((4, 4, 3)))
+    expected["6.png"] = "6"
+    seen = []
+    sheet = sys.modules["jnst.cli_sweep"]
+    made = sheet.contact_sheet
+
+    def noted(images, labels, **options):
+        seen.extend(labels)
+        return made(images, labels, **options)
+
+    monkeypatch.setattr(sheet, "contact_sheet", noted)
+    assert call("grid", *expected, "-o", "sheet.png") == (0, [], [])
+    assert seen == list(expected.values())
