@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}", re.DOTALL)
@@ -40,10 +40,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_unfinished(folder: Path, names: Container[str]) -> None:
-    """Remove the temporary files that killed processes left of writing files of these names."""
+def remove_unfinished(folder: Path, is_ours: Callable[[str], bool]) -> None:
+    """Remove the temporary files that killed processes left of writing files of such names."""
     with os.scandir(folder) as entries:
         for entry in entries:
             left = _TEMPORARY.fullmatch(entry.name)
-            if left and left[1] in names and entry.is_file(follow_symlinks=False):
+            if left and is_ours(left[1]) and entry.is_file(follow_symlinks=False):
                 os.unlink(entry)

@@ -1,6 +1,7 @@
 """`jnst sweep`, `report` and `grid`: many settings, and what came of them."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from jnst.cli_common import (
 )
 from jnst.console import terminal
 from jnst.encoding import save_image
-from jnst.image_files import check_writable
+from jnst.image_files import ImageError, check_writable
 from jnst.images import load_image
 from jnst.outputs import check_no_input
 from jnst.progress import count_of, duration, following, sweep_way, tell
+from jnst.recipe import load_recipe
 from jnst.report import write_report
 from jnst.sheet import contact_sheet
 
@@ -96,18 +98,31 @@ def report_command(options: argparse.Namespace) -> int:
 
 
 def grid_command(options: argparse.Namespace) -> int:
-    """`jnst grid`: a contact sheet of pictures, with their names."""
+    """`jnst grid`: a contact sheet of pictures, with what they are."""
     check_writable(options.output)
     check_no_input(options.output, options.result)
     sheet = contact_sheet(
         [load_image(path) for path in options.result],
-        [path.stem for path in options.result],
+        list(map(_label, options.result)),
         columns=options.columns,
         cell=options.cell,
     )
     save_image(options.output, np.asarray(sheet))
     terminal().print(f"wrote {options.output}", markup=False, soft_wrap=True)
     return 0
+
+
+def _label(path: Path) -> str:
+    """The name of a picture, or what its recipe says where the name is a number or a digest."""
+    if not re.fullmatch(r"[0-9a-f]*[0-9][0-9a-f]*", path.stem, re.IGNORECASE):
+        return path.stem
+    try:
+        recipe = load_recipe(path)
+        styles = "+".join(Path(name).stem for name in recipe["styles"])
+        weight = recipe["config"]["style_weight"]
+    except (ImageError, KeyError, TypeError):  # no recipe, or a stranger's
+        return path.stem
+    return f"{styles}, style_weight {weight:g}" if styles else path.stem
 
 
 def _tell(outline: "jnst.Outline") -> str:

@@ -44,8 +44,10 @@ class Plan:
     "content" and "style" (a name, or a list of names that are mixed), "network" if there are
     several, and fields of Config; fields that are zipped are one axis, named "a, b", with a list of
     values for each place. `settings` are the same at all points. `folder` is where paths start.
+    `title` is what the plan calls itself, or ""; `name` is what messages call it, never "".
     """
 
+    name: str
     title: str
     axes: Mapping[str, Sequence[Any]]
     settings: Mapping[str, Any]
@@ -71,11 +73,11 @@ class Plan:
                 config = preset(self.preset, **{**self.settings, **values})
                 config.check_network()
             except ValueError as error:
-                raise SweepError(f"{self.title}: {error}") from None
+                raise SweepError(f"{self.name}: {error}") from None
             if config.init and config.init not in INITS:
                 config = config.replace(init=self.picture(config.init))
             if OWN in config.plain().values():
-                raise SweepError(f"{self.title}: has an optimizer or a rate that is no plain value")
+                raise SweepError(f"{self.name}: has an optimizer or a rate that is no plain value")
             yield PlannedPoint(at, content, styles, network, config)
 
     def values(self, at: Sequence[int]) -> dict[str, Any]:
@@ -151,9 +153,10 @@ def _plan(title: str, content: Mapping[str, Any], folder: Path) -> Plan:
     ):
         if key in content and not isinstance(content[key], kind):
             raise SweepError(f"{title}: {key} is {content[key]!r}; see jnst.read_plan")
-    title = content.get("title", title)
+    own = content.get("title", "")
+    title = own or title
     networks = _names(title, "networks", content.get("networks", []), optional=True)
-    name = content.get("preset", "fast")
+    base = content.get("preset", "fast")
     axes = {
         "content": _names(title, "contents", content.get("contents", [])),
         "style": _names(title, "styles", content.get("styles", [])),
@@ -173,9 +176,8 @@ def _plan(title: str, content: Mapping[str, Any], folder: Path) -> Plan:
             _check_field(title, field, taken)
             taken.add(field)
         axes[axis] = values
-    plan = Plan(
-        title, axes, settings, name, networks[0] if networks else NETWORKS.get(name, ""), folder
-    )
+    network = networks[0] if networks else NETWORKS.get(base, "")
+    plan = Plan(title, own, axes, settings, base, network, folder)
     if len(plan) > MOST_POINTS:
         raise SweepError(f"{title}: has {len(plan)} points; at most {MOST_POINTS} are accepted")
     next(plan.points())

@@ -22,18 +22,21 @@ from jnst.image_files import ImageError
 from jnst.images import load_image
 from jnst.resizing import fit_size, resize_image
 from jnst.sweep_folder import (
+    KINDS,
     Index,
     Point,
     has_picture,
+    loss_sums,
     picture_path,
     read_index,
     read_record,
     row_of,
     table_columns,
+    varying_settings,
 )
 
 PAGE = "index.html"
-THUMBNAIL_SIZE = 256
+THUMBNAIL_SIZE = 512  # pixels, those of the largest cell of the grid
 
 _SCRIPTS = (  # one program, in this order
     *("elements", "plan", "curves", "controls", "grid"),
@@ -81,7 +84,7 @@ def render_page(data: dict[str, Any]) -> str:
 def page_data(folder: Path, index: Index) -> dict[str, Any]:
     """What the page shows, as plain values; makes the thumbnails that it speaks of."""
     records = {point.id: read_record(folder, point.id) for point in index.points}
-    columns = table_columns(record for record in records.values() if record)
+    columns = table_columns(filter(None, records.values()), varying_settings(index.axes))
     return {
         "title": index.title,
         "axes": [
@@ -118,7 +121,6 @@ def _label(name: str, value: Any) -> str:
 def _page_point(
     folder: Path, index: Index, point: Point, record: dict[str, Any] | None, columns: list[str]
 ) -> dict[str, Any]:
-    picture, thumbnail = picture_path(folder, point.id), None
     shown: dict[str, Any] = {"id": point.id, "at": point.at, "state": "missing"}
     if record is None or (record["recipe"] is not None and not has_picture(folder, record)):
         return shown
@@ -127,7 +129,7 @@ def _page_point(
         "error": record["error"],
         "history": _history(record.get("history")),
     }
-    row = row_of(record)
+    row, picture, thumbnail = row_of(record), picture_path(folder, record), None
     if record["recipe"] is not None:
         thumbnail = _thumbnail(picture, folder / "thumbnails" / f"{point.id}.jpg")
         if thumbnail is None:
@@ -140,28 +142,38 @@ def _page_point(
             "picture": _address(folder, picture),
             "thumbnail": _address(folder, thumbnail),
             "shape": shape,
-            "loss": record["recipe"]["losses"].get("total"),
+            "losses": _losses(record["recipe"]["losses"]),
             "recipe": record["recipe"],
-            "command": _command(index, point, record["recipe"]),
+            "command": _command(index, point, record),
         }
     return _finite(shown | {"row": [row.get(name) for name in columns]})
 
 
+def _losses(losses: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of a picture: its weighted loss, and the unweighted sums."""
+    return {"loss": losses.get("total"), **loss_sums(losses)}
+
+
 def _history(history: dict[str, list] | None) -> dict[str, list] | None:
-    """The loss of each step, and for each level its size and its number of steps."""
+    """The losses of each step, and for each level its size and its number of steps."""
     if history is None:
         return None
     levels = [[size, len(list(steps))] for size, steps in itertools.groupby(history["size"])]
-    return {"loss": [x and float(f"{x:.{_DIGITS}g}") for x in history["loss"]], "levels": levels}
+    losses = {name: history[name] for name in ("loss", *KINDS) if name in history}
+    return {"levels": levels} | {name: list(map(_short, each)) for name, each in losses.items()}
 
 
-def _command(index: Index, point: Point, recipe: dict[str, Any]) -> str:
+def _short(number: float | None) -> float | None:
+    return number and float(f"{number:.{_DIGITS}g}")
+
+
+def _command(index: Index, point: Point, record: dict[str, Any]) -> str:
     """The shell's words that make a point again, in the folder of the sweep."""
-    settings = index.settings(point)
+    recipe, settings = record["recipe"], index.settings(point)
     styles = _as_list(settings.get("style", recipe["styles"]))
     names = [settings.get("content", recipe["content"]), *styles]
     pictures = [index.inputs.get(name, name) for name in names]
-    like = ["--like", f"pictures/{point.id}.png", "-o", "again.png"]
+    like = ["--like", f"pictures/{record['picture']}", "-o", "again.png"]
     return shlex.join(["jnst", "stylize", *pictures, *like])
 
 

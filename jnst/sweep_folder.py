@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,17 +16,20 @@ from jaxtyping import Float
 
 from jnst.atomic import atomic_path
 from jnst.images import load_image
+from jnst.picture_names import is_picture_name
 
 FORMAT = 1
 INDEX = "sweep.json"
 TABLE = "results.csv"
 
-_FIRST_COLUMNS = (
-    *("id", "error", "content", "styles", "network", "digest"),
+KINDS = ("content", "style")
+"""The terms of the loss that have layers."""
+
+_COLUMNS = (
+    *("error", "content", "styles", "network"),
     *("seconds", "gradient_evaluations", "steps_taken"),
 )
-
-
+_LAST_COLUMNS = ("digest", "id")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
@@ -43,7 +46,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Index:
-    """What sweep.json says.
+    """What sweep.json says; the `title` of a plan without one is the folder's name.
 
     An axis has a list of values; a zipped one, named "a, b", has a list of values for each place.
     `inputs` holds the path of each picture that a content or style is, from the folder on.
@@ -94,10 +97,10 @@ def read_sweep(folder: str | os.PathLike[str]) -> list[SweptPoint]:
     """
     index, points = read_index(folder), []
     for point in index.points:
-        path = picture_path(folder, point.id)
         record = read_record(folder, point.id)
         if record is not None and (record["recipe"] is None or has_picture(folder, record)):
-            points.append(SweptPoint(point.id, index.settings(point), row_of(record), record, path))
+            settings, path = index.settings(point), picture_path(folder, record)
+            points.append(SweptPoint(point.id, settings, row_of(record), record, path))
     return points
 
 
@@ -111,7 +114,8 @@ def read_index(folder: str | os.PathLike[str]) -> Index:
     if not _is_index(index):
         raise SweepError(f"{folder}: no sweep (there is no readable {INDEX})")
     points = [Point(point["id"], tuple(point["at"])) for point in index["points"]]
-    return Index(index["title"], index["axes"], index["inputs"], points)
+    title = index["title"] or Path(folder).resolve().name
+    return Index(title, index["axes"], index["inputs"], points)
 
 
 def read_record(folder: str | os.PathLike[str], id: str) -> dict[str, Any] | None:
@@ -125,18 +129,18 @@ def record_path(folder: str | os.PathLike[str], id: str) -> Path:
     return Path(folder) / "points" / f"{id}.json"
 
 
-def picture_path(folder: str | os.PathLike[str], id: str) -> Path:
-    """Where the picture of a point is."""
-    return Path(folder) / "pictures" / f"{id}.png"
+def picture_path(folder: str | os.PathLike[str], record: dict[str, Any]) -> Path:
+    """Where the picture of a record is: a later plan, by which it had another name, finds it."""
+    return Path(folder) / "pictures" / record["picture"]
 
 
 def has_picture(folder: str | os.PathLike[str], record: dict[str, Any]) -> bool:
     """Whether the picture of a record is there, in the folder itself and as it was written."""
-    path = picture_path(folder, record["id"])
+    path = picture_path(folder, record)
     if path.is_symlink() or not path.is_file():
         return False
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == record.get("picture")
+        return hashlib.file_digest(file, "sha256").hexdigest() == record["sha256"]
 
 
 def separate(settings: dict[str, Any]) -> dict[str, Any]:
@@ -148,12 +152,31 @@ def separate(settings: dict[str, Any]) -> dict[str, Any]:
     return separated
 
 
+def varying_settings(axes: dict[str, list[Any]]) -> list[str]:
+    """The settings of the axes that have several values, in order."""
+    return [name for axis, values in axes.items() if len(values) > 1 for name in axis.split(", ")]
+
+
+def loss_sums(terms: Mapping[str, Any]) -> dict[str, Any]:
+    """The unweighted terms of content and of style, "content/relu4_2", each kind as one sum.
+
+    They can be compared along weights. A sum of what is not finite, None, is None.
+    """
+    sums = {}
+    for kind in KINDS:
+        values = [value for name, value in terms.items() if name.startswith(f"{kind}/")]
+        if values:
+            sums[kind] = None if any(value is None for value in values) else sum(values)
+    return sums
+
+
 def row_of(record: dict[str, Any]) -> dict[str, Any]:
     """What a line of the table holds for a record, flat.
 
-    The styles are joined with " + ", other lists with spaces. Every setting of the run and every
-    term of its loss has a column ("loss", "loss/<term>"); a failed point, without a recipe, has
-    its settings alone, and the error.
+    The styles are joined with " + ", other lists with spaces. Every setting of the run has a
+    column, and its loss ("loss", weighted), the unweighted terms ("loss/style/relu1_1") and their
+    sums ("loss/content", "loss/style"); a failed point, without a recipe, has its settings alone,
+    and the error. The network is what `load_network` took.
     """
     row: dict[str, Any] = {"id": record["id"], "error": record["error"]}
     recipe = record["recipe"]
@@ -165,27 +188,30 @@ def row_of(record: dict[str, Any]) -> dict[str, Any]:
     row |= {
         "content": recipe["content"],
         "styles": _styles(recipe["styles"]),
-        "network": recipe["network"]["name"],
+        "network": recipe["network"]["load"],
         "digest": recipe["network"]["digest"],
         "seconds": record["seconds"],
         "gradient_evaluations": record["gradient_evaluations"],
         "steps_taken": recipe["steps"],
     }
     row |= {name: _cell(value) for name, value in recipe["config"].items()}
-    losses = recipe["losses"].items()
-    return row | {"loss" if term == "total" else f"loss/{term}": value for term, value in losses}
+    losses = recipe["losses"] | loss_sums(recipe["losses"])
+    return row | {
+        "loss" if term == "total" else f"loss/{term}": value for term, value in losses.items()
+    }
 
 
-def write_table(folder: str | os.PathLike[str], records: Iterable[dict[str, Any]]) -> None:
+def write_table(
+    folder: str | os.PathLike[str], records: Sequence[dict[str, Any]], varying: Sequence[str]
+) -> None:
     """Write results.csv, a line for each record in the columns of `table_columns`, `quoted`."""
-    records = list(records)
     with (
         atomic_path(Path(folder) / TABLE) as temporary,
         # A file's name need not be text; the table is.
         temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
         writer = csv.writer(file)
-        columns = table_columns(records)
+        columns = table_columns(records, varying)
         writer.writerow(map(quoted, columns))
         for row in map(row_of, records):
             writer.writerow(quoted(row.get(name, "")) for name in columns)
@@ -199,14 +225,17 @@ def quoted(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
-def table_columns(records: Iterable[dict[str, Any]]) -> list[str]:
-    """Every column that a record has: what it is, its settings, its losses by name.
+def table_columns(records: Iterable[dict[str, Any]], varying: Sequence[str]) -> list[str]:
+    """Every column that a record has: what varies, its losses by name, the rest, and its id.
 
     Points that did not fail come first, so that the order does not depend on which ended first.
     """
     whole_first = sorted(records, key=lambda record: record["recipe"] is None)
-    names = itertools.chain(_FIRST_COLUMNS, *map(row_of, whole_first))
-    return sorted(dict.fromkeys(names), key=lambda name: (_is_loss(name), name * _is_loss(name)))
+    names = dict.fromkeys(itertools.chain(_COLUMNS, *map(row_of, whole_first)))
+    first = ["styles" if name == "style" else name for name in varying]
+    losses = sorted(filter(_is_loss, names), key=lambda name: (name.count("/"), name))
+    rest = [name for name in names if not _is_loss(name) and name not in _LAST_COLUMNS]
+    return list(dict.fromkeys([*first, *losses, *rest, *_LAST_COLUMNS]))
 
 
 def _is_loss(column: str) -> bool:
@@ -268,14 +297,19 @@ def _is_point(value: Any, axes: dict[str, list]) -> bool:
 def _is_record(value: Any) -> bool:
     number = (int, float)
     number_or_none = (*number, type(None))
-    if not _has(value, id=str, settings=dict, recipe=(dict, type(None)), error=(str, type(None))):
+    text_or_none = (str, type(None))
+    if not _has(value, id=str, settings=dict, recipe=(dict, type(None)), error=text_or_none):
+        return False
+    if not _has(value, picture=str, sha256=text_or_none) or not is_picture_name(value["picture"]):
         return False
     history = value.get("history")
     if history is not None and not (
         _has(history, loss=list, size=list)
-        and len(history["loss"]) == len(history["size"])
-        and all(isinstance(loss, number_or_none) for loss in history["loss"])
+        and history.keys() <= {"loss", "size", *KINDS}
+        and all(isinstance(column, list) for column in history.values())
+        and len({len(column) for column in history.values()}) == 1
         and all(isinstance(size, number) for size in history["size"])
+        and all(isinstance(x, number_or_none) for column in history.values() for x in column)
     ):
         return False
     recipe = value["recipe"]
@@ -285,7 +319,7 @@ def _is_record(value: Any) -> bool:
         _has(value, seconds=number, gradient_evaluations=int)
         and _has(recipe, content=str, styles=list, network=dict, config=dict)
         and _has(recipe, steps=int, losses=dict)
-        and _has(recipe["network"], name=str, digest=str)
+        and _has(recipe["network"], load=str, digest=str)
         and all(isinstance(style, str) for style in recipe["styles"])
         and all(isinstance(loss, number_or_none) for loss in recipe["losses"].values())
     )

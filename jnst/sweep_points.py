@@ -95,7 +95,7 @@ def prepare_points(plan: Plan) -> SweepPoints:
         id = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
         if id in ids:
             raise SweepError(
-                f"{plan.title}: two points are the same run, with {plan.values(planned.at)}"
+                f"{plan.name}: two points are the same run, with {plan.values(planned.at)}"
             )
         ids.add(id)
         points.append(SweepPoint(id, planned, *programs[shared]))

@@ -27,6 +27,7 @@ from jnst.checks import whole_number
 from jnst.cost import operations_a_second
 from jnst.networks import network_identity
 from jnst.pace import Clock, Saves
+from jnst.picture_names import SHORT, picture_names, short_id
 from jnst.plan import Plan, read_plan
 from jnst.progress import followed, sweep_way
 from jnst.record import Result, number_or_none
@@ -38,11 +39,13 @@ from jnst.sweep_folder import (
     SweepError,
     SweptPoint,
     has_picture,
-    picture_path,
+    loss_sums,
     read_json,
     read_record,
     read_sweep,
     record_path,
+    separate,
+    varying_settings,
     write_json,
     write_table,
 )
@@ -136,13 +139,7 @@ def open_sweep(
             for name in ("points", "pictures"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
             stack.enter_context(filelock.FileLock(folder / ".lock", timeout=0))
-            ids = [point.id for point in points.points]
-            remove_unfinished(folder, {INDEX, TABLE, CHECKPOINT})
-            for path in (record_path, picture_path):
-                names = {path(folder, id).name for id in ids}
-                remove_unfinished(path(folder, "").parent, names)
-            if (thumbnails := folder / "thumbnails").is_dir():
-                remove_unfinished(thumbnails, {f"{id}.jpg" for id in ids})
+            _remove_unfinished(folder, [point.id for point in points.points])
         except filelock.Timeout:
             raise SweepError(f"{folder}: another sweep is running in it") from None
         except OSError as error:
@@ -157,6 +154,8 @@ class Sweep:
         self._plan, self._folder, self._batch_size = plan, folder, batch_size
         self._points, self._networks, self._inputs, self._digests = points
         self._axes = {axis: plan.labelled(axis) for axis in plan.axes}
+        self._varying = varying_settings(self._axes)
+        self._pictures = picture_names({point.id: self._varied(point) for point in self._points})
         self._records = {
             point.id: record
             for point in self._points
@@ -168,7 +167,7 @@ class Sweep:
         self._todo, self._sizes = self._batches_before()
         self._write_index()
         show_inputs(folder, self._inputs.values())
-        write_table(folder, self._ordered_records())
+        write_table(folder, self._ordered_records(), self._varying)
 
     def _batches_before(self) -> tuple[set[str], dict[str, int]]:
         """The points that this plan began with, and its batches' sizes by program.
@@ -271,7 +270,7 @@ class Sweep:
                     self._write_result(point, result, seconds)
         clock.done(sum(point.work for point in batch))
         path.unlink(missing_ok=True)
-        write_table(self._folder, self._ordered_records())
+        write_table(self._folder, self._ordered_records(), self._varying)
         yield self._progress(clock)
 
     def _progress(
@@ -302,7 +301,7 @@ class Sweep:
             )
 
     def _write_result(self, point: SweepPoint, result: Result, seconds: float) -> None:
-        path = picture_path(self._folder, point.id)
+        path = self._folder / "pictures" / self._pictures[point.id]
         try:
             result.save(path)
         except (ValueError, OSError) as failure:
@@ -317,26 +316,34 @@ class Sweep:
         result: Result | None,
         seconds: float,
         error: str | None,
-        picture: str | None = None,
+        digest: str | None = None,
     ) -> None:
-        values = zip(self._axes.items(), point.planned.at, strict=True)
         record = {
             "id": point.id,
-            "settings": {name: axis[place] for (name, axis), place in values},
+            "settings": self._settings(point),
             "recipe": result.recipe() if result else None,
             "history": None,
             "seconds": seconds,
             "gradient_evaluations": int(result.history.evaluations.sum()) if result else 0,
             "error": error,
-            "picture": picture,
+            "picture": self._pictures[point.id],
+            "sha256": digest,
         }
         if result:
+            losses = {"loss": result.history.loss, **loss_sums(result.history.by_term())}
             record["history"] = {
-                "loss": list(map(number_or_none, result.history.loss)),
-                "size": result.history.size.tolist(),
-            }
+                name: list(map(number_or_none, values)) for name, values in losses.items()
+            } | {"size": result.history.size.tolist()}
         write_json(record_path(self._folder, point.id), record)
         self._records[point.id] = record
+
+    def _settings(self, point: SweepPoint) -> dict[str, Any]:
+        places = zip(self._axes.items(), point.planned.at, strict=True)
+        return {axis: values[place] for (axis, values), place in places}
+
+    def _varied(self, point: SweepPoint) -> dict[str, Any]:
+        settings = separate(self._settings(point))
+        return {name: settings[name] for name in self._varying}
 
     def _is_whole(self, record: dict[str, Any]) -> bool:
         """A point that failed is not; one that diverged would again, and is."""
@@ -360,6 +367,16 @@ class Sweep:
             "sizes": self._sizes,
         }
         write_json(self._folder / INDEX, index)
+
+
+def _remove_unfinished(folder: Path, ids: Sequence[str]) -> None:
+    remove_unfinished(folder, lambda name: name in (INDEX, TABLE, CHECKPOINT))
+    remove_unfinished(folder / "points", {f"{id}.json" for id in ids}.__contains__)
+    if (thumbnails := folder / "thumbnails").is_dir():
+        remove_unfinished(thumbnails, {f"{id}.jpg" for id in ids}.__contains__)
+    # What was being written may have had its name by another plan.
+    short = {id[:SHORT] for id in ids}
+    remove_unfinished(folder / "pictures", lambda name: short_id(name) in short)
 
 
 def _others(folder: Path) -> list[str]:

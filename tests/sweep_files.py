@@ -10,8 +10,9 @@ import numpy as np
 
 from jnst.config import Config
 from jnst.encoding import save_image
+from jnst.picture_names import picture_names
 from jnst.report import show_inputs
-from jnst.sweep_folder import picture_path, record_path, separate
+from jnst.sweep_folder import picture_path, record_path, separate, varying_settings
 from jnst.sweep_points import file_digest
 
 AXES = {
@@ -44,33 +45,50 @@ def write_sweep(folder, axes=AXES, *, inputs=None, missing=(), failed=(), title=
     show_inputs(folder, (inputs or {}).values())
     index = {"format": 1, "title": title, "axes": axes, "inputs": named, "points": points}
     (folder / "sweep.json").write_text(json.dumps(index))
-    for number, (point, at) in enumerate(zip(points, places, strict=True)):
+    settings = {point["id"]: settings_at(axes, point["at"]) for point in points}
+    varied = {
+        id: {name: separate(each)[name] for name in varying_settings(axes)}
+        for id, each in settings.items()
+    }
+    names = picture_names(varied)
+    for number, (id, each) in enumerate(settings.items()):
         if number in missing:
             continue
-        pairs = zip(axes.items(), at, strict=True)
-        settings = {name: values[place] for (name, values), place in pairs}
-        record = make_record(point["id"], settings, number, failed=number in failed, **options)
+        record = make_record(id, each, number, failed=number in failed, **options)
+        record["picture"] = names[id]
         if record["recipe"]:
             save_picture(folder, record, number)
-        record_path(folder, point["id"]).write_text(json.dumps(record))
+        record_path(folder, id).write_text(json.dumps(record))
     return [point["id"] for point in points]
+
+
+def settings_at(axes, at):
+    return {name: values[place] for (name, values), place in zip(axes.items(), at, strict=True)}
+
+
+def picture_of(folder, id):
+    """The path of a point's picture."""
+    return picture_path(folder, json.loads(record_path(folder, id).read_text()))
 
 
 def save_picture(folder, record, seed, shape=(24, 32)):
     image = np.random.default_rng(seed).random((*shape, 3), np.float32)
-    path = picture_path(folder, record["id"])
+    path = picture_path(folder, record)
     save_image(path, image, recipe=json.dumps(record["recipe"]))
-    record["picture"] = file_digest(path)
+    record["sha256"] = file_digest(path)
 
 
 def make_record(id, settings, number=0, *, failed=False, steps=60):
     record = {"id": id, "settings": settings, "recipe": None, "history": None}
     record |= {"seconds": 12.5 + number, "gradient_evaluations": steps, "error": None}
+    record |= {"picture": f"{id}.png", "sha256": None}
     if failed:
         return record | {"error": "the loss is not finite in step 3"}
     levels = [48] * (steps // 3) + [96] * (steps - steps // 3)
     loss = [(5 + number) / (1 + step) + 0.01 * (number % 7) for step in range(steps)]
-    return record | {"recipe": make_recipe(settings), "history": {"loss": loss, "size": levels}}
+    history = {"loss": loss, "size": levels}
+    history |= {"content": [0.125] * steps, "style": [x / 10 for x in loss]}
+    return record | {"recipe": make_recipe(settings), "history": history}
 
 
 def make_recipe(settings):

@@ -62,7 +62,7 @@ LEVELS = (
     ("samples", "quiet"),
     ("notebook",),
     ("pixels", "resizing"),
-    ("array_files",),
+    ("array_files", "picture_names"),
     ("atomic", "brief", "checks", "choices", "data", "documents", "errors", "flow", "memory"),
     ("heap", "outputs", "programs", "spectrum", "version"),
 )

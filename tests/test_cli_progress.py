@@ -5,7 +5,7 @@ import shutil
 import sys
 
 import jnst
-from jnst import estimates
+from jnst import cli, estimates
 from jnst.progress import following
 
 
@@ -83,7 +83,7 @@ def test_many(call, pictures, small, network_file, tmp_path):
     assert err[-1] == "wrote 2 frames to a.gif"
 
 
-def test_sweep(call, pictures, small, network_file, tmp_path):
+def write_plan(path, pictures, small, network_file):
     settings = {name: value for name, value in small.items() if not isinstance(value, tuple)}
     lines = [
         f'contents = ["{pictures[0]}"]',
@@ -96,7 +96,11 @@ def test_sweep(call, pictures, small, network_file, tmp_path):
         "[grid]",
         "style_weight = [1, 2]",
     ]
-    (tmp_path / "plan.toml").write_text("\n".join(lines))
+    path.write_text("\n".join(lines))
+
+
+def test_sweep(call, pictures, small, network_file, tmp_path):
+    write_plan(tmp_path / "plan.toml", pictures, small, network_file)
     status, out, err = call("sweep", "plan.toml", "-o", "s", quiet=False)
     assert (status, out) == (0, []), err
     assert err[0].startswith("s: 2 points, 1 program to compile, about ")
@@ -129,3 +133,16 @@ def test_where_nothing_can_be_kept_nothing_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("JNST_CACHE", str(tmp_path / "file" / "cache"))
     estimates.keep_pace(64, 1000, 30.0)
     assert estimates.estimated_seconds(64, 1000) is None
+
+
+def test_a_sweep_writes_whole_lines_where_nobody_reads_along(
+    pictures, small, network_file, tmp_path, monkeypatch, capfdbinary
+):
+    """No carriage returns and nothing that steers a terminal, whatever the surroundings wish."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    write_plan(tmp_path / "plan.toml", pictures, small, network_file)
+    assert cli.main(["sweep", str(tmp_path / "plan.toml"), "-o", str(tmp_path / "s")]) == 0
+    out, err = capfdbinary.readouterr()
+    assert out == b"" and err.endswith(b"\n") and err.count(b"\n") >= 4
+    assert b"\r" not in err and b"\x1b" not in err

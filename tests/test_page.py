@@ -15,11 +15,11 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
-from sweep_files import write_inputs, write_sweep
+from sweep_files import picture_of, write_inputs, write_sweep
 
 from jnst.encoding import save_image
 from jnst.report import write_report
-from jnst.sweep_folder import picture_path, record_path
+from jnst.sweep_folder import record_path
 from jnst.sweep_points import file_digest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -271,7 +271,7 @@ def test_of_equal_axes_the_first_are_the_rows(browser, tmp_path):
 
 def test_a_cell_shows_picture_loss_and_curve(page):
     cell = page.all("#grid td")[1]
-    assert cell.find_element("css selector", "figcaption").text == "0.05"
+    assert cell.find_element("css selector", "figcaption").text == "loss 0.05"
     page.until(lambda: cell.find_elements("css selector", "svg path"))
     outline = cell.find_element("css selector", "svg path").get_attribute("d")
     places = [float(point.split()[1]) for point in outline[1:].split("L")]
@@ -279,6 +279,53 @@ def test_a_cell_shows_picture_loss_and_curve(page):
     image = cell.find_element("css selector", "img")
     page.until(lambda: image.get_property("naturalWidth") == 32)
     assert "thumbnails/" in image.get_attribute("src")
+
+
+def test_the_number_and_the_curve_can_be_unweighted_sums(page):
+    def shown():
+        cell = page.all("#grid td")[1]
+        page.until(lambda: cell.find_elements("css selector", "svg path"))
+        outline = cell.find_element("css selector", "svg path").get_attribute("d")
+        heights = {point.split()[1] for point in outline[1:].split("L")}
+        return cell.find_element("css selector", "figcaption").text, len(heights)
+
+    select = Select(page.one("#number"))
+    names = ["loss, weighted", "content, unweighted", "style, unweighted"]
+    assert [option.text for option in select.options] == names
+    assert shown() == ("loss 0.05", pytest.approx(40, abs=25))
+    page.choose("#number", "content, unweighted")
+    assert shown() == ("content 0.125", 1)  # a flat curve
+    assert page.all("#grid td")[1].get_attribute("aria-label").endswith(", content 0.125")
+    page.saved("number=content")
+    page.open("#number=style")
+    assert select_text(page, "#number") == "style, unweighted"
+    assert shown()[0] == "style 0.25"
+    page.to_grid()
+    page.press(Keys.ENTER)
+    assert page.text("#details section:nth-of-type(2) h3") == "Curve of the style, unweighted"
+    assert page.texts("#details .chart text")[:5][::-1] == ["0.2", "0.1", "0.05", "0.02", "0.01"]
+    page.open("#number=nothing")
+    assert shown()[0] == "loss 0.05"
+
+
+def select_text(page, selector):
+    return Select(page.one(selector)).first_selected_option.text
+
+
+def test_three_columns_take_the_whole_width(browser, tmp_path):
+    for count, width in ((3, 1280), (3, 1440), (2, 900)):
+        folder = tmp_path / f"{count}-{width}"
+        write_sweep(folder, {"content": ["x"], "style": ["y"], "seed": [*range(count)]})
+        write_report(folder)
+        screen(browser, width, 900)
+        page = Page(browser, folder)
+        left, right = page.run("""
+            const box = document.getElementById("grid-box").getBoundingClientRect();
+            const { right } = [...document.querySelectorAll("#grid td")].at(-1)
+              .getBoundingClientRect();
+            return [right, box.right];
+        """)
+        assert right - 12 <= left <= right
 
 
 def test_failed_and_missing_points_have_their_cells(page):
@@ -411,7 +458,8 @@ def test_a_point_has_settings_curve_recipe_and_command(page, sweep):
     words = page.texts("#details dl:first-of-type dt"), page.texts("#details dl:first-of-type dd")
     settings = dict(zip(*words, strict=True))
     assert settings["style_layers"] == "relu1_1 relu2_1" and settings["style"] == "a.jpg"
-    assert settings["seed"] == "1" and settings["total"] == "0.5"
+    assert settings["seed"] == "1" and settings["loss, weighted"] == "0.5"
+    assert (settings["content, unweighted"], settings["style/relu1_1"]) == ("0.125", "0.25")
     texts = page.texts("#details .chart text")
     assert texts[:5][::-1] == ["5", "2", "1", "0.5", "0.2"] and texts[-3:] == ["0", "steps", "59"]
     assert "48 px" in texts and "96 px" in texts and len(page.all("#details .chart .level")) == 1
@@ -419,11 +467,12 @@ def test_a_point_has_settings_curve_recipe_and_command(page, sweep):
     recipe = json.loads(page.text("#details details pre"))
     assert recipe["config"]["style_layers"] == ["relu1_1", "relu2_1"]
     inputs = [f"in/{name}" for name in ("photo.jpg", "a.jpg")]  # from the folder of the sweep on
-    command = ["jnst", "stylize", *inputs, "--like", f"pictures/{id}.png", "-o", "again.png"]
+    picture = picture_of(sweep, id)
+    command = ["jnst", "stylize", *inputs, "--like", f"pictures/{picture.name}", "-o", "again.png"]
     assert shlex.split(page.text("#command")) == command
     image = page.one("#point-picture img")
     page.until(lambda: image.get_property("naturalWidth") == 32)
-    assert image.get_attribute("src") == (sweep / "pictures" / f"{id}.png").as_uri()
+    assert image.get_attribute("src") == picture.as_uri()
 
 
 def test_the_recipe_unfolds_by_keyboard(page):
@@ -528,9 +577,9 @@ def colours(tmp_path_factory):
     folder = tmp_path_factory.mktemp("colours")
     ids = write_sweep(folder, {"content": ["x"], "style": ["y"], "seed": [1, 2, 3]})
     for id, colour in zip(ids, np.eye(3, dtype=np.float32), strict=True):
-        path = picture_path(folder, id)
+        path = picture_of(folder, id)
         save_image(path, np.broadcast_to(colour, (60, 80, 3)))
-        record = json.loads(record_path(folder, id).read_text()) | {"picture": file_digest(path)}
+        record = json.loads(record_path(folder, id).read_text()) | {"sha256": file_digest(path)}
         record_path(folder, id).write_text(json.dumps(record))
     write_report(folder)
     return folder
@@ -674,8 +723,8 @@ def headings(page):
 
 def test_the_table_shows_the_columns_that_differ(page):
     assert headings(page) == [
-        *("id", "error", "styles", "seconds", "seed", "content_weight"),
-        *("style_weight", "style_layers", "loss"),
+        *("styles", "style_weight", "style_layers", "content_weight", "seed"),
+        *("loss", "error", "seconds", "id"),
     ]
     assert len(page.all("#table tbody tr")) == 46
     page.tab_to("#every-column")

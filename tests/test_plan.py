@@ -31,7 +31,7 @@ def test_a_plan_of_everything(tmp_path):
     path = tmp_path / "layers.toml"
     path.write_text(WHOLE)
     plan = read_plan(path)
-    assert plan.title == "layers"
+    assert (plan.name, plan.title) == ("layers", "")
     assert plan.axes == {
         "content": ["photo.jpg"],
         "style": ["a.jpg", ["a.jpg", "b.jpg"]],
@@ -52,6 +52,16 @@ def test_a_plan_of_everything(tmp_path):
     assert plan.weights("net.h5") == "net.h5"
     (tmp_path / "net.h5").touch()
     assert plan.weights("net.h5") == str(tmp_path / "net.h5")
+
+
+def test_a_title_is_what_the_plan_calls_itself(tmp_path):
+    path = tmp_path / "layers.toml"
+    path.write_text('title = "Which layers"\n' + WHOLE)
+    plan = read_plan(path)
+    assert (plan.name, plan.title) == ("Which layers", "Which layers")
+    path.write_text('title = "Which layers"\nstyles = "a.jpg"')
+    with pytest.raises(jnst.SweepError, match=r"^Which layers: contents is empty"):
+        read_plan(path)
 
 
 def test_a_plan_from_values():

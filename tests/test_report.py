@@ -3,15 +3,16 @@ import json
 import math
 import os
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from sweep_files import write_inputs, write_sweep
+from sweep_files import picture_of, write_inputs, write_sweep
 
 from jnst import report
 from jnst.report import render_page, write_report
-from jnst.sweep_folder import SweepError, picture_path, read_index, read_sweep, record_path
+from jnst.sweep_folder import SweepError, read_index, read_sweep, record_path
 
 HOSTILE = [
     "</script><script>alert(1)</script>.png",
@@ -101,6 +102,15 @@ def test_no_name_breaks_out_of_the_page(tmp_path, name):
     assert data["points"][0]["recipe"]["styles"] == [name, "a.jpg"]
 
 
+def test_the_title_is_the_plans_or_the_name_of_the_folder(tmp_path, monkeypatch):
+    write_sweep(tmp_path / "weights", title="Which weight?")
+    assert read_page(tmp_path / "weights")["title"] == "Which weight?"
+    write_sweep(tmp_path / "weights & seeds", title="")
+    monkeypatch.chdir(tmp_path / "weights & seeds")
+    assert read_page(Path())["title"] == "weights & seeds"
+    assert parse(Path("index.html").read_text()).title == "weights & seeds"
+
+
 def test_a_name_that_is_no_text(tmp_path):
     write_sweep(tmp_path, {"content": ["\udcff.jpg"], "style": ["a.jpg"]}, title="\udcff")
     data = read_page(tmp_path)
@@ -164,11 +174,14 @@ def test_a_done_point_has_everything(tmp_path):
     point = data["points"][3]
     record = json.loads(record_path(tmp_path, ids[3]).read_text())
     assert point["state"] == "done" and point["at"] == [0, 0, 1, 1]
-    assert point["picture"] == f"pictures/{ids[3]}.png" and point["shape"] == [32, 24]
+    name = f"a-style_weight-10-content_weight-2-seed-5-{ids[3][:8]}.png"
+    assert point["picture"] == f"pictures/{name}" and point["shape"] == [32, 24]
     assert point["thumbnail"] == f"thumbnails/{ids[3]}.jpg"
-    assert point["recipe"] == record["recipe"] and point["loss"] == 0.05
+    assert point["recipe"] == record["recipe"]
+    assert point["losses"] == {"loss": 0.05, "content": 0.125, "style": 0.25}
     assert point["history"]["levels"] == [[48, 3], [96, 6]]
-    np.testing.assert_allclose(point["history"]["loss"], record["history"]["loss"], rtol=1e-4)
+    for kind in ("loss", "content", "style"):
+        np.testing.assert_allclose(point["history"][kind], record["history"][kind], rtol=1e-4)
     row = dict(zip(data["columns"], point["row"], strict=True))
     assert row["loss"] == 0.05 and row["seed"] == 5 and row["styles"] == "a.jpg"
 
@@ -176,7 +189,7 @@ def test_a_done_point_has_everything(tmp_path):
 def test_failed_and_missing_points(tmp_path):
     ids = write_sweep(tmp_path, failed=(2,), missing=(4,))
     record_path(tmp_path, ids[5]).write_bytes(record_path(tmp_path, ids[5]).read_bytes()[:99])
-    picture_path(tmp_path, ids[6]).unlink()
+    picture_of(tmp_path, ids[6]).unlink()
     points = by_id(read_page(tmp_path))
     assert points[ids[2]]["state"] == "failed" and points[ids[2]]["history"] is None
     assert points[ids[2]]["error"] == "the loss is not finite in step 3"
@@ -188,10 +201,10 @@ def test_failed_and_missing_points(tmp_path):
 
 def test_a_picture_that_is_not_the_one_that_was_made_is_missing(tmp_path):
     ids = write_sweep(tmp_path)
-    cut, empty, foreign, led_away = (picture_path(tmp_path, id) for id in ids[:4])
+    cut, empty, foreign, led_away = (picture_of(tmp_path, id) for id in ids[:4])
     cut.write_bytes(cut.read_bytes()[:200])
     empty.write_bytes(b"")
-    foreign.write_bytes(picture_path(tmp_path, ids[5]).read_bytes())
+    foreign.write_bytes(picture_of(tmp_path, ids[5]).read_bytes())
     led_away.rename(tmp_path / "elsewhere.png")
     led_away.symlink_to(tmp_path / "elsewhere.png")
     points = by_id(read_page(tmp_path))
@@ -232,7 +245,7 @@ def test_the_command_is_quoted_for_the_shell(tmp_path):
     ):
         assert shlex.split(point["command"]) == [
             *("jnst", "stylize", *(from_folder(name) for name in (HOSTILE[0], *styles))),
-            *("--like", f"pictures/{id}.png", "-o", "again.png"),
+            *("--like", f"pictures/{picture_of(tmp_path, id).name}", "-o", "again.png"),
         ]
 
 
@@ -250,12 +263,12 @@ def thumbnails(folder):
 
 
 def test_thumbnails_are_small_pictures(tmp_path):
-    inputs = write_inputs(tmp_path / "in", ["photo.jpg", "a.jpg"], shape=(300, 600))
+    inputs = write_inputs(tmp_path / "in", ["photo.jpg", "a.jpg"], shape=(300, 900))
     ids = write_sweep(tmp_path, inputs=inputs)
     data = read_page(tmp_path)
     assert len(thumbnails(tmp_path)) == len(ids) + 2
     with Image.open(tmp_path / data["inputs"]["photo.jpg"]) as picture:
-        assert picture.size == (256, 128) and picture.format == "JPEG"
+        assert picture.size == (512, 171) and picture.format == "JPEG"
     with Image.open(tmp_path / data["points"][0]["thumbnail"]) as picture:
         assert picture.size == (32, 24)  # never enlarged
 
@@ -266,13 +279,13 @@ def test_thumbnails_are_made_once(tmp_path, monkeypatch):
     write_report(tmp_path)
     before = thumbnails(tmp_path)
     newer = max(before.values()) + 10**9
-    os.utime(picture_path(tmp_path, ids[3]), ns=(newer, newer))
+    os.utime(picture_of(tmp_path, ids[3]), ns=(newer, newer))
     made = []
     monkeypatch.setattr(
         report, "load_image", lambda path, load=report.load_image: made.append(path) or load(path)
     )
     write_report(tmp_path)
-    assert made == [picture_path(tmp_path, ids[3])]
+    assert made == [picture_of(tmp_path, ids[3])]
     after = thumbnails(tmp_path)
     assert {name for name in before if after[name] != before[name]} == {f"{ids[3]}.jpg"}
 

@@ -71,10 +71,15 @@ def test_every_point_is_a_picture_a_record_and_a_line(tmp_path, plan, network):
         assert row["digest"] == recipe["network"]["digest"] != ""
         assert (row["gradient_evaluations"], row["error"]) == ("6", "")
         assert float(row["style_weight"]) == point.settings["style_weight"]
+        terms = [float(row[f"loss/style/{name}"]) for name in row["style_layers"].split()]
+        assert float(row["loss/style"]) == pytest.approx(sum(terms), rel=1e-5)
+        assert row["network"] == plan["networks"]
         assert (row["loss/style/relu2_1"] == "") == (row["style_layers"] == "relu1_1")
         assert point.record["history"]["loss"] == pytest.approx(
             single.history.loss.tolist(), rel=0.01
         )
+        styles = sum(single.history.terms.style.values())
+        assert point.record["history"]["style"] == pytest.approx(styles.tolist(), rel=0.02)
     again = jnst.read_sweep(folder)
     assert [point.row for point in again] == [point.row for point in points]
 
@@ -114,6 +119,31 @@ def test_a_plan_that_changed_keeps_what_belongs(tmp_path, plan):
     assert {point.id for point in second} & times.keys() == {first[2].id, first[0].id}
     assert all(point.path.stat().st_mtime_ns == times.get(point.id) for point in second[::2])
     assert len(table(folder)) == 3
+
+
+def test_pictures_are_named_by_what_varies_and_found_when_the_plan_gains_an_axis(tmp_path, plan):
+    folder = tmp_path / "sweep"
+    plan["grid"]["style_layers"] = [["relu1_1"]]
+    first = jnst.sweep(plan, folder)
+    ids = [point.id[:8] for point in first]
+    names = [f"style_weight-1-{ids[0]}.png", f"style_weight-30-{ids[1]}.png"]
+    assert [point.path.name for point in first] == names
+    before = {name: (folder / "pictures" / name).stat().st_mtime_ns for name in names}
+    plan["grid"]["seed"] = [0, 5]
+    killed = folder / "pictures" / f".{names[0]}.01234567"
+    killed.write_bytes(b"half a picture")
+    with jnst.open_sweep(plan, folder) as opened:
+        assert opened.outline[:3] == (4, 2, 0)
+        assert not killed.exists()
+    second = jnst.sweep(plan, folder)
+    assert [point.path.name for point in second] == [
+        names[0], f"style_weight-1-seed-5-{second[1].id[:8]}.png",
+        names[1], f"style_weight-30-seed-5-{second[3].id[:8]}.png",
+    ]  # fmt: skip
+    assert {name: (folder / "pictures" / name).stat().st_mtime_ns for name in names} == before
+    assert len(list((folder / "pictures").iterdir())) == 4
+    page = (folder / "index.html").read_text()
+    assert all(f"pictures/{point.path.name}" in page for point in second)
 
 
 def test_another_picture_of_the_same_name_is_another_point(tmp_path, plan, pictures):
@@ -251,9 +281,9 @@ def test_a_checkpoint_of_another_release_is_none(tmp_path, plan, monkeypatch):
 
 KILLED = """
 import os, signal, sys
-from jnst import cli
+from jnst import cli, pace
 
-pace, left = sys.modules["jnst.pace"], [int(sys.argv.pop(1))]
+left = [int(sys.argv.pop(1))]
 pace.SECONDS_BETWEEN_CHECKPOINTS, pace.SHARE_OF_CHECKPOINTS = 0, 1e9
 
 def counted(function):
@@ -350,11 +380,11 @@ def test_a_point_that_diverges_says_so(tmp_path, plan):
 
 
 def test_a_place_that_cannot_be_written_fails_its_point_alone(tmp_path, plan):
-    ids = [point.id for point in jnst.sweep(plan, tmp_path / "first")]
-    (tmp_path / "second" / "pictures" / f"{ids[1]}.png").mkdir(parents=True)
+    first = jnst.sweep(plan, tmp_path / "first")
+    (tmp_path / "second" / "pictures" / first[1].path.name).mkdir(parents=True)
     (tmp_path / "second" / "points").mkdir()
     points = jnst.sweep(plan, tmp_path / "second")
-    assert [point.id for point in points] == ids
+    assert [point.id for point in points] == [point.id for point in first]
     assert ["is a folder" in (point.row["error"] or "") for point in points] == [
         False, True, False, False,
     ]  # fmt: skip
@@ -449,3 +479,38 @@ def test_report_and_grid(tmp_path, plan, call):
     assert call("grid", paths[0], "-o", "sheet.gif")[0] == 2
     assert call("grid", paths[0], "-o", "sheet.png", "--columns", 0)[0] == 2
     assert call("grid", paths[0], "-o", "sheet.png", "--cell", 0)[0] == 2
+
+
+def test_grid_labels_numbers_and_digests_by_their_recipes(tmp_path, call, monkeypatch):
+    def write(name, **changes):
+        config = {"style_weight": 0.5}
+        network = dict.fromkeys(("load", "name", "digest"), "")
+        recipe = {"config": config, "network": network, "styles": ["a.jpg", "in/b c.jpg"]} | changes
+        jnst.save_image(tmp_path / name, np.zeros((4, 4, 3)), recipe=json.dumps(recipe))
+        return name
+
+    expected = {
+        write("2677d942.png"): "a+b c, style_weight 0.5",
+        write("2677D942A0B1C2D3.png"): "a+b c, style_weight 0.5",
+        write("0003.png", styles=["one.png"]): "one, style_weight 0.5",
+        write("facade.png"): "facade",  # a word
+        write("photo-2677d942.png"): "photo-2677d942",
+        write("1.png", styles=[]): "1",
+        write("2.png", styles=None): "2",
+        write("3.png", styles=[7]): "3",
+        write("4.png", config={}): "4",
+        write("5.png", network=None): "5",
+    }
+    jnst.save_image(tmp_path / "6.png", np.zeros((4, 4, 3)))
+    expected["6.png"] = "6"
+    seen = []
+    sheet = sys.modules["jnst.cli_sweep"]
+    made = sheet.contact_sheet
+
+    def noted(images, labels, **options):
+        seen.extend(labels)
+        return made(images, labels, **options)
+
+    monkeypatch.setattr(sheet, "contact_sheet", noted)
+    assert call("grid", *expected, "-o", "sheet.png") == (0, [], [])
+    assert seen == list(expected.values())

@@ -4,19 +4,19 @@ import json
 
 import numpy as np
 import pytest
-from sweep_files import make_record, write_sweep
+from sweep_files import make_record, picture_of, write_sweep
 
 from jnst.config import Config
 from jnst.image_files import ImageError
 from jnst.sweep_folder import (
     SweepError,
-    picture_path,
     quoted,
     read_index,
     read_sweep,
     record_path,
     row_of,
     table_columns,
+    varying_settings,
     write_table,
 )
 
@@ -43,7 +43,8 @@ def test_points_come_in_the_order_of_the_plan(tmp_path):
         "seed": 5,
     }
     assert points[3].record["id"] == ids[3] and points[3].row == row_of(points[3].record)
-    assert points[3].path == tmp_path / "pictures" / f"{ids[3]}.png"
+    name = f"a-style_weight-10-content_weight-2-seed-5-{ids[3][:8]}.png"
+    assert points[3].path == tmp_path / "pictures" / name
 
 
 def test_pictures_come_as_arrays(tmp_path):
@@ -79,7 +80,21 @@ DAMAGE = {
     "settings of a wrong kind": changed(settings=[]),
     "a history of two lengths": changed(history={"loss": [1.0], "size": []}),
     "a history of words": changed(history={"loss": ["x"], "size": [1]}),
+    "a history of words beside the loss": changed(
+        history={"loss": [1.0], "size": [1], "style": "x"}
+    ),
     "no seconds": changed(seconds=None),
+    "no picture": changed(picture=None),
+    "a picture in another folder": changed(picture="../pictures/a.png"),
+    "a picture at the root": changed(picture="/a.png"),
+    "a picture on another drive": changed(picture="C:a.png"),
+    "a picture behind a backslash": changed(picture="..\\a.png"),
+    "a hidden picture": changed(picture=".a.png"),
+    "a picture of no name": changed(picture=".png"),
+    "a picture of too long a name": changed(picture="a" * 197 + ".png"),
+    "a picture of another kind": changed(picture="a.svg"),
+    "a picture whose name ends early": changed(picture="a\0.png"),
+    "a picture whose name is no text": changed(picture="\udcff.png"),
     "a folder": lambda path: (path.unlink(), path.mkdir()),
 }
 
@@ -93,7 +108,7 @@ def test_damaged_records_are_left_out(tmp_path, damage):
 
 def test_a_record_whose_picture_is_gone_is_left_out(tmp_path):
     ids = write_sweep(tmp_path)
-    picture_path(tmp_path, ids[4]).unlink()
+    picture_of(tmp_path, ids[4]).unlink()
     assert [point.id for point in read_sweep(tmp_path)] == ids[:4] + ids[5:]
 
 
@@ -157,26 +172,55 @@ def test_the_index_that_the_others_are_made_from_is_one(tmp_path):
     assert index.axes == {"seed": [1, 2]} and index.points == [("ab", (0,))]
 
 
+def test_a_picture_is_found_by_the_name_in_its_record(tmp_path):
+    ids = write_sweep(tmp_path)
+    path = picture_of(tmp_path, ids[4])
+    path.rename(path.with_name("the name by an earlier plan.png".replace(" ", "_")))
+    assert [point.id for point in read_sweep(tmp_path)] == ids[:4] + ids[5:]
+    changed(picture="the_name_by_an_earlier_plan.png")(record_path(tmp_path, ids[4]))
+    assert [point.id for point in read_sweep(tmp_path)] == ids
+    assert read_sweep(tmp_path)[4].path.name == "the_name_by_an_earlier_plan.png"
+    assert read_sweep(tmp_path)[4].image.shape == (24, 32, 3)
+
+
 # The table
 
 
 def test_a_row_is_flat():
     settings = SETTINGS | {"style": ["a.jpg", "b c.jpg"], "style_layers": ["relu1_1", "relu2_1"]}
     row = row_of(make_record("ab", settings, steps=7))
-    assert list(row)[:9] == [
-        *("id", "error", "content", "styles", "network", "digest"),
-        *("seconds", "gradient_evaluations", "steps_taken"),
-    ]
     assert row["styles"] == "a.jpg + b c.jpg" and row["network"] == "embedded"
     assert row["style_layers"] == "relu1_1 relu2_1" and row["style_loss"] == "gram"
     assert row["gradient_evaluations"] == 7 and row["learning_rate"] is None
     assert {field.name for field in dataclasses.fields(Config)} <= set(row)
-    assert [(name, row[name]) for name in list(row)[-3:]] == [
-        ("loss", 0.05),
-        ("loss/style/relu1_1", 0.25),
-        ("loss/content/relu4_2", 0.125),
-    ]
+    assert {name: value for name, value in row.items() if name.startswith("loss")} == {
+        "loss": 0.05,
+        "loss/content": 0.125,
+        "loss/style": 0.25,
+        "loss/style/relu1_1": 0.25,
+        "loss/content/relu4_2": 0.125,
+    }
     assert all(value is None or isinstance(value, str | int | float) for value in row.values())
+
+
+def test_the_sums_of_a_row_are_of_unweighted_terms():
+    record = make_record("ab", SETTINGS)
+    record["recipe"]["losses"] = {
+        "total": 9.0,
+        "style/relu1_1": 0.25,
+        "style/relu2_1": 0.5,
+        "total_variation": 4.0,
+    }
+    row = row_of(record)
+    assert row["loss/style"] == 0.75 and "loss/content" not in row
+    record["recipe"]["losses"]["style/relu2_1"] = None  # not finite
+    assert row_of(record)["loss/style"] is None
+
+
+def test_the_network_is_what_was_loaded():
+    record = make_record("ab", SETTINGS)
+    record["recipe"]["network"] = {"load": "imagenet", "name": "vgg19-keras", "digest": "00ff"}
+    assert row_of(record)["network"] == "imagenet"
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -198,7 +242,7 @@ def test_a_failed_row_has_its_settings_alone(zipped):
 def test_the_table_has_a_line_for_each_record(tmp_path):
     write_sweep(tmp_path, failed=(0,))
     points = read_sweep(tmp_path)
-    write_table(tmp_path, [point.record for point in points])
+    write_table(tmp_path, [point.record for point in points], ["style"])
     rows = read_table(tmp_path)
     assert [row["id"] for row in rows] == [point.id for point in points]
     assert rows[0]["error"] and rows[0]["loss"] == "" and rows[0]["seed"] == "1"
@@ -218,39 +262,52 @@ def test_columns_do_not_depend_on_what_ended_first(tmp_path):
     ]
     records[1]["recipe"]["losses"] = {"total": 1.0, "style/relu3_1": 1.0}
     records[2]["recipe"]["losses"] = {"total": 1.0, "style/relu1_1": 1.0, "content/relu4_2": 1.0}
-    columns = table_columns(records)
-    assert table_columns(records[::-1]) == columns
-    assert columns[-4:] == [
-        *("loss", "loss/content/relu4_2"),
-        *("loss/style/relu1_1", "loss/style/relu3_1"),
+    columns = table_columns(records, ["style_weight", "seed"])
+    assert table_columns(records[::-1], ["style_weight", "seed"]) == columns
+    assert columns[:9] == [
+        *("style_weight", "seed", "loss", "loss/content", "loss/style", "loss/content/relu4_2"),
+        *("loss/style/relu1_1", "loss/style/relu3_1", "error"),
     ]
+    assert columns[-2:] == ["digest", "id"]
     assert len(set(columns)) == len(columns)
+
+
+def test_what_varies_comes_first(tmp_path):
+    write_sweep(tmp_path)
+    records = [point.record for point in read_sweep(tmp_path)]
+    varying = varying_settings(read_index(tmp_path).axes)
+    assert varying == ["style", "style_weight", "content_weight", "seed"]
+    write_table(tmp_path, records, varying)
+    [row, *_] = read_table(tmp_path)
+    assert list(row)[:5] == ["styles", "style_weight", "content_weight", "seed", "loss"]
+    assert list(row)[-1] == "id" and row["content"] == "photo.jpg"
 
 
 def test_awkward_text_survives_the_table(tmp_path):
     records = [make_record("aa", SETTINGS), make_record("bb", SETTINGS, failed=True)]
     records[0]["recipe"]["content"] = 'a "b",\nü.jpg'
     records[1]["error"] = "line\r\nline"
-    write_table(tmp_path, records)
+    write_table(tmp_path, records, [])
     rows = read_table(tmp_path)
     assert rows[0]["content"] == 'a "b",\nü.jpg' and rows[1]["error"] == "line\r\nline"
     records[0]["recipe"]["content"] = "\udcff.jpg"  # a name of bytes that are no text
-    write_table(tmp_path, records)
+    write_table(tmp_path, records, [])
     assert read_table(tmp_path)[0]["content"] == "\\udcff.jpg"
 
 
 def test_a_table_is_whole_or_as_it_was(tmp_path):
-    write_table(tmp_path, [make_record("aa", SETTINGS)])
+    write_table(tmp_path, [make_record("aa", SETTINGS)], [])
     before = (tmp_path / "results.csv").read_bytes()
     with pytest.raises(KeyError):
-        write_table(tmp_path, [{"id": "bb"}])
+        write_table(tmp_path, [{"id": "bb"}], [])
     assert (tmp_path / "results.csv").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
 
 
 def test_no_records_make_a_table_of_headings(tmp_path):
-    write_table(tmp_path, [])
-    assert (tmp_path / "results.csv").read_text().startswith("id,error,content,styles,network")
+    write_table(tmp_path, [], ["style"])
+    headings = "styles,error,content,network,seconds,gradient_evaluations,steps_taken,digest,id"
+    assert (tmp_path / "results.csv").read_text() == headings + "\n"
 
 
 def test_cells_that_a_spreadsheet_would_run(tmp_path):
@@ -261,7 +318,7 @@ def test_cells_that_a_spreadsheet_would_run(tmp_path):
     axes = {"content": ["=cmd.png"], "style": ["-a.jpg", "b.jpg"]}
     write_sweep(tmp_path, axes)
     records = [point.record for point in read_sweep(tmp_path)]
-    write_table(tmp_path, records)
+    write_table(tmp_path, records, [])
     with (tmp_path / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["content"] for row in rows] == ["'=cmd.png"] * 2

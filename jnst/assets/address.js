@@ -13,6 +13,7 @@ function address() {
   for (const which of ["rows", "columns"]) {
     if (state[which] !== null) words.set(which, axes[state[which]].name);
   }
+  if (state.number !== "loss") words.set("number", state.number);
   words.set("at", state.at.join("."));
   for (const name of ["point", "a", "b"]) {
     if (state[name] !== null) words.set(name, state[name]);
@@ -30,6 +31,7 @@ function readAddress() {
   const [rows, columns] = [axisNamed("rows"), axisNamed("columns")];
   const areTwo = rows >= 0 && columns >= 0 && rows !== columns;
   [state.rows, state.columns] = areTwo ? [rows, columns] : longestAxes();
+  state.number = numbers.includes(words.get("number")) ? words.get("number") : "loss";
   const at = (words.get("at") ?? "").split(".").map(Number);
   state.at = axes.map((axis, number) => (axis.values[at[number]] ? at[number] : 0));
   const isDone = (id) => pointById.get(id)?.state === "done";

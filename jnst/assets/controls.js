@@ -13,6 +13,10 @@ function showControls() {
     find(which).value = axis ?? "";
   }
   find("axes").hidden = axes.length < 2;
+  const option = (name) => element("option", { value: name }, NUMBERS[name]);
+  find("number").replaceChildren(...numbers.map(option));
+  find("number").value = state.number;
+  find("number-control").hidden = numbers.length < 2;
   const others = [...axes.keys()].filter(
     (axis) => isSelected(axis) && axes[axis].values.length > 1,
   );
@@ -79,4 +83,9 @@ for (const which of ["rows", "columns"]) {
   const chosen = () => chooseAxes(Number(find("rows").value), Number(find("columns").value));
   find(which).addEventListener("change", chosen);
 }
+find("number").addEventListener("change", () => {
+  state.number = find("number").value;
+  showGrid();
+  save();
+});
 find("swap").addEventListener("click", () => chooseAxes(state.columns, state.rows));

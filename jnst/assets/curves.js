@@ -30,8 +30,8 @@ function outline({ logs, across, down }, width, height, left = 0, top = 0) {
   return path;
 }
 
-function sparkline(history) {
-  const places = placeLosses(history.loss);
+function sparkline(losses) {
+  const places = placeLosses(losses);
   if (places === null) return null;
   return drawing(
     "svg",
@@ -54,16 +54,17 @@ function ticksBetween(low, high) {
   return ticks.length > 1 ? ticks : [...new Set([low, high])];
 }
 
-function chart(history) {
-  const places = placeLosses(history.loss);
+/** A curve with its axes; `levels` are the sizes that it went through, with their steps. */
+function chart(name, losses, levels) {
+  const places = placeLosses(losses);
   if (places === null) return element("p", {}, "No loss was recorded.");
   const [width, height, left, top] = [336, 150, 58, 20];
-  const [first, last] = [history.loss[0], history.loss.at(-1)].map((x) => numberText(x ?? NaN, 3));
+  const [first, last] = [losses[0], losses.at(-1)].map((x) => numberText(x ?? NaN, 3));
   const svg = drawing("svg", {
     class: "chart",
     viewBox: `0 0 ${left + width + 6} ${top + height + 40}`,
     role: "img",
-    "aria-label": `Loss, logarithmic, from ${first} to ${last} in ${history.loss.length} steps`,
+    "aria-label": `${name}, logarithmic, from ${first} to ${last} in ${losses.length} steps`,
   });
   for (const log of ticksBetween(places.low, places.high)) {
     const y = top + places.down(log) * height;
@@ -74,7 +75,7 @@ function chart(history) {
   }
   let step = 0;
   let free = -Infinity;
-  for (const [size, steps] of history.levels) {
+  for (const [size, steps] of levels) {
     const x = left + places.across(step) * width;
     if (step > 0) {
       svg.append(drawing("line", { class: "level", x1: x, x2: x, y1: 4, y2: top + height }));
@@ -89,7 +90,7 @@ function chart(history) {
   for (const [x, text, anchor] of [
     [left, "0", "start"],
     [left + width / 2, "steps", "middle"],
-    [left + width, String(history.loss.length - 1), "end"],
+    [left + width, String(losses.length - 1), "end"],
   ]) {
     svg.append(drawing("text", { x, y: top + height + 20, "text-anchor": anchor }, text));
   }

@@ -1,6 +1,6 @@
 // The grid of pictures.
 
-const LARGEST_CELL = 256; // pixels, those of a thumbnail
+const LARGEST_CELL = 512; // pixels, those of a thumbnail
 const SMALLEST_CELL = 104;
 const BETWEEN_CELLS = 10;
 
@@ -28,7 +28,7 @@ const nearCells = whenNear(find("grid-box"), (cell) => {
   const image = cell.querySelector("img");
   if (image) showThumbnail(image);
   const { history } = pointById.get(cell.dataset.id);
-  const line = history && sparkline(history);
+  const line = history?.[state.number] && sparkline(history[state.number]);
   if (line) cell.querySelector("figcaption").append(line);
 });
 const nearRows = whenNear(find("table-box"), showThumbnail);
@@ -54,8 +54,8 @@ function valueHeader(axis, number, scope) {
   const value = axes[axis].values[number];
   const lines =
     value.length === 1
-      ? [valueText(value)]
-      : value.map((setting) => element("div", {}, settingText(setting)));
+      ? breakable(valueText(value))
+      : value.map((setting) => element("div", {}, ...breakable(settingText(setting))));
   const images = value.flatMap(thumbnailsOf);
   return element("th", { scope }, element("div", { class: "value" }, ...images, ...lines));
 }
@@ -72,7 +72,7 @@ function stateText(point) {
   if (!point) return "not in the plan";
   if (point.state === "missing") return "not there yet";
   if (point.state === "failed") return `failed: ${point.error}`;
-  return point.loss === null ? "no loss" : `loss ${numberText(point.loss, 4)}`;
+  return numberOf(point) ?? `no ${state.number}`;
 }
 
 function gridCell(row, column) {
@@ -85,7 +85,7 @@ function gridCell(row, column) {
   const caption = element("figcaption");
   if (point?.state === "done") {
     figure.append(thumbnail(point));
-    caption.append(point.loss === null ? "" : numberText(point.loss, 4));
+    caption.append(element("span", {}, numberOf(point) ?? ""));
   } else {
     figure.append(absent(point));
   }

@@ -7,10 +7,21 @@ const pointAt = new Map(points.map((point) => [point.at.join(), point]));
 const MARKS = ["a", "b"];
 const ARROWS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
 
+// The numbers of a picture, of which one is seen. A weighted loss says nothing along a weight.
+const NUMBERS = {
+  loss: "loss, weighted",
+  content: "content, unweighted",
+  style: "style, unweighted",
+};
+const numbers = Object.keys(NUMBERS).filter((name) =>
+  points.some(({ losses }) => losses && name in losses),
+);
+
 // What is seen. `at` is the place of the cursor: a row, a column, and what the selectors say.
 const state = {
   rows: null,
   columns: null,
+  number: "loss",
   at: axes.map(() => 0),
   point: null,
   a: null,
@@ -40,6 +51,12 @@ function differences(point, other) {
   const others = new Map(settingsAt(other.at));
   const own = settingsAt(point.at).filter(([name, text]) => others.get(name) !== text);
   return own.map(settingText).join(" · ") || "the same point";
+}
+
+/** The chosen number of a point with its name; null if it has none. */
+function numberOf(point) {
+  const value = point.losses[state.number] ?? null;
+  return value === null ? null : `${state.number} ${numberText(value, 3)}`;
 }
 
 const isInput = ([name]) => name === "content" || name === "style";

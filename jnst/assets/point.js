@@ -68,11 +68,14 @@ function settingsOf(point) {
 
 function lossOf(point) {
   if (!point.history && !point.recipe) return null;
-  const terms = Object.entries(point.recipe?.losses ?? {}).map(([name, loss]) => [
-    name,
-    loss === null ? "not finite" : numberText(loss, 4),
-  ]);
-  return section("Loss", point.history ? chart(point.history) : null, definitions(terms));
+  const { total, ...terms } = point.recipe?.losses ?? {};
+  const named = numbers.map((name) => [NUMBERS[name], point.losses?.[name]]);
+  const entries = [...named, ...Object.entries(terms)]
+    .filter(([, loss]) => loss !== undefined)
+    .map(([name, loss]) => [name, loss === null ? "not finite" : numberText(loss, 4)]);
+  const losses = point.history?.[state.number];
+  const curve = losses && chart(NUMBERS[state.number], losses, point.history.levels);
+  return section(`Curve of the ${NUMBERS[state.number]}`, curve ?? null, definitions(entries));
 }
 
 function commandOf(point) {
