@@ -94,6 +94,7 @@ def video_command(options: argparse.Namespace) -> int:
     groups = files or [options.frames], options.style, start, list(itertools.chain(*flows))
     key = video_key(config, frame_steps, network.digest, groups, fps=fps)
     video = video_writer(out, durations)
+    check_no_input(video.growing, [options.frames])
     unfinished = UnfinishedVideo(video, key)
     state = unfinished.load()
     done, warned = state.done if state else 0, False
