@@ -92,7 +92,8 @@ def video_command(options: argparse.Namespace) -> int:
     start = [config.init] if config.init and config.init not in INITS else []
     flows = [] if options.flow is None else flow_paths(options.flow, frame_numbers(frames))
     groups = files or [options.frames], options.style, start, list(itertools.chain(*flows))
-    key = video_key(config, frame_steps, network.digest, groups, fps=fps)
+    rate = fps if _is_gif(out) else None  # other frames can be shown at another rate later
+    key = video_key(config, frame_steps, network.digest, groups, fps=rate)
     video = video_writer(out, durations)
     check_no_input(video.growing, [options.frames])
     unfinished = UnfinishedVideo(video, key)
@@ -157,7 +158,7 @@ def _check_rate(out: Path, fps: float | None) -> None:
     if fps is None:
         return
     if not _is_file(out):
-        raise ValueError(f"--fps is given; {out} is a folder, which is shown at no rate")
+        raise ValueError(f"--fps is given; {out} is no .gif or .mp4 file, which has a rate")
     kind, fastest = ("a GIF", FASTEST_GIF) if _is_gif(out) else ("an mp4", FASTEST)
     finite_number(f"--fps of {kind}", fps, minimum=SLOWEST, maximum=fastest)
 

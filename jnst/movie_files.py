@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import statistics
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -13,7 +14,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image as PillowImage
 
 from jnst.atomic import atomic_path
-from jnst.durations import shown_for
+from jnst.durations import FRAME_MILLISECONDS, shown_for
 from jnst.encoding import save_image
 from jnst.ffmpeg import ffmpeg, find_ffmpeg
 from jnst.image_files import check_place, opened_file
@@ -43,10 +44,12 @@ def movie_durations(path: Path) -> list[float]:
             if line.startswith(b"#tb"):
                 tick = 1000 * Fraction(line.split()[-1].decode())
             elif not line.startswith(b"#"):
-                _, _, start, last, *_ = (int(each, 0) for each in line.split(b","))
+                start, last = map(int, line.split(b",")[2:4])
                 starts.append(start)
     ends = [*starts[1:], starts[-1] + last] if starts else []
-    return [float(tick * (end - start)) for start, end in zip(starts, ends, strict=True)]
+    shown = [float(tick * (end - start)) for start, end in zip(starts, ends, strict=True)]
+    usual = statistics.median([each for each in shown if each > 0] or [FRAME_MILLISECONDS])
+    return [each if each > 0 else usual for each in shown]  # of a last one often nothing is said
 
 
 def movie_frames(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:

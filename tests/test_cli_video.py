@@ -83,7 +83,7 @@ def test_a_rate_that_a_gif_has_on_average_is_said(call, short, pictures, network
         ("a.mp4", "nan", "--fps of an mp4 is nan; a finite number"),
         ("a.mp4", "inf", "--fps of an mp4 is inf; a finite number"),
         ("a.gif", "fast", "argument --fps: invalid float value: 'fast'"),
-        ("out", "12", "--fps is given; out is a folder, which is shown at no rate"),
+        ("out", "12", "--fps is given; out is no .gif or .mp4 file, which has a rate"),
     ],
 )
 def test_rates_that_are_refused(video, short, tmp_path, out, fps, message):
@@ -130,6 +130,8 @@ def test_an_mp4_that_was_stopped_goes_on_to_the_same(video, short, tmp_path, mon
         line = f"jnst: interrupted: wrote {done} of 3 frames to {frames}; the same command goes on"
         assert video(short, "-o", "a.mp4") == (130, [], [line])
     assert not Path("a.mp4").exists()
+    assert video(short, "--fps", 12, "-o", "a.mp4")[0] == 0  # no frame is left to be interrupted
+    np.testing.assert_allclose(durations("a.mp4"), 1000 / 12, atol=0.02)
     monkeypatch.setattr(video_module, "stylize_frames_steps", steps)
     assert video(short, "-o", "a.mp4") == (0, [], [])
     assert Path("a.mp4").read_bytes() == Path("whole.mp4").read_bytes()

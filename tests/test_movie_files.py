@@ -1,5 +1,7 @@
 """Video files, made by the ffmpeg that reads them."""
 
+import contextlib
+import io
 import itertools
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import pytest
 import jnst
 from jnst.ffmpeg import find_ffmpeg
 from jnst.image_files import ImageError
-from jnst.movie_files import write_mp4
+from jnst.movie_files import movie_durations, write_mp4
 
 COLOURS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (0.5, 0.5, 0.5), (1, 1, 1), (0.2, 0.6, 0.9))
 
@@ -74,6 +76,16 @@ def test_other_containers(short, suffix):
     np.testing.assert_allclose(jnst.frame_durations(frames), 40, atol=1.01)
     for frame, colour in zip(frames, colours(), strict=True):
         np.testing.assert_allclose(frame / 255, colour, atol=6 / 255)
+
+
+def test_a_time_that_is_not_said_is_the_usual_one(short, monkeypatch):
+    lines = (
+        b"#tb 0: 1/50\n0, 0, 5, 1, 9, 0x1\n0, 2, 7, 1, 9, 0x1\n0, 2, 9, 0, 9, 0x1, S=1, 8, 0x2\n"
+    )
+    monkeypatch.setattr(
+        "jnst.movie_files._decoding", lambda *_: contextlib.closing(io.BytesIO(lines))
+    )
+    assert movie_durations(short) == [40, 40, 40]
 
 
 def test_frames_in_any_order(short):
