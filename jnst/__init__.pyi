@@ -13,12 +13,13 @@ from jnst.config import Config
 from jnst.encoding import save_image
 from jnst.errors import DivergedError, NetworkError
 from jnst.feature_network import FeatureNetwork
-from jnst.frames import open_frames
+from jnst.frames import frame_durations, open_frames
 from jnst.gif_files import save_gif
 from jnst.image_files import ImageError
 from jnst.images import load_image
 from jnst.loop import run, run_batch, stack
 from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
+from jnst.movie_files import save_mp4
 from jnst.networks import fetch_network, load_network, port_network
 from jnst.normalize import normalize_network
 from jnst.objective import (
@@ -90,6 +91,7 @@ __all__ = [
     "content_loss",
     "extract_features",
     "fetch_network",
+    "frame_durations",
     "gram_matrix",
     "init",
     "interpolate",
@@ -120,6 +122,7 @@ __all__ = [
     "run_levels",
     "save_gif",
     "save_image",
+    "save_mp4",
     "stack",
     "style_loss",
     "stylize",

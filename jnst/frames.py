@@ -1,6 +1,7 @@
-"""The frames of a sequence, one in memory at a time: a folder of pictures, or a GIF."""
+"""The frames of a sequence, one in memory at a time: a folder of pictures, a GIF, or a video."""
 
 import io
+import itertools
 import os
 import re
 from collections.abc import Sequence
@@ -8,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
 
-from jnst.image_files import ImageError, read_bytes, reading
+from jnst.durations import FRAME_MILLISECONDS, shown_for
+from jnst.image_files import ImageError, read_bytes, reading, refuse_format
+from jnst.movie_files import MOVIES, movie_durations, movie_frames
 from jnst.sources import Source, called, open_picture
-
-FRAME_MILLISECONDS = 100
 
 PICTURES = (
     *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"),
@@ -22,18 +24,20 @@ PICTURES = (
 
 
 def open_frames(path: str | os.PathLike[str]) -> Sequence[Source]:
-    """The frames of a GIF, or the pictures in a folder, in the order of the numbers in their names.
+    """The frames of a GIF or a video, or the pictures in a folder, in the order of their numbers.
 
-    Those of a folder are their paths. Those of a GIF are read when they are asked for.
+    Those of a folder are their paths. Others are read when they are asked for; those of a video
+    (.mp4, .mov, .webm, .mkv) in turn, which needs imageio-ffmpeg: one that is asked for again, or
+    an earlier one, is decoded from the start.
 
     Raises:
         ImageError: there is no such file or folder, it holds no picture, or it cannot be read.
     """
     path = Path(path)
     if not path.exists():
-        raise ImageError(f"{path}: there is no such folder or GIF")
+        raise ImageError(f"{path}: there is no such folder, GIF or video")
     if not path.is_dir():
-        return _Gif(path)
+        return _Movie(path) if path.suffix.lower() in MOVIES else _Gif(path)
     files = [
         file
         for file in path.iterdir()
@@ -44,18 +48,21 @@ def open_frames(path: str | os.PathLike[str]) -> Sequence[Source]:
     return sorted(files, key=_order)
 
 
-def frame_durations(frames: Sequence[Source]) -> list[int]:
-    """How long each frame is shown, in milliseconds: as the GIF says, else 100."""
-    durations = frames.durations if isinstance(frames, _Gif) else []
-    return [*durations, *[FRAME_MILLISECONDS] * (len(frames) - len(durations))]
+def frame_durations(frames: Sequence[Source]) -> list[float]:
+    """How long each frame is shown, in milliseconds: as the GIF or the video says, else 100."""
+    durations = frames.durations if isinstance(frames, _Gif | _Movie) else ()
+    return list(itertools.islice(shown_for(durations), len(frames)))
 
 
 def frame_numbers(frames: Sequence[Source]) -> list[int]:
     """The last number in the name of each frame; from 1 on if they are no files or have none."""
-    found = [re.findall(r"\d+", Path(called("", frame)).stem) for frame in frames]
-    if not all(found):
-        return list(range(1, len(frames) + 1))
-    return [int(numbers[-1]) for numbers in found]
+    last = []
+    for frame in frames:
+        numbers = re.findall(r"\d+", Path(called("", frame)).stem)
+        if not numbers:
+            return list(range(1, len(frames) + 1))
+        last.append(int(numbers[-1]))
+    return last
 
 
 def check_frames(frames: Sequence[Source]) -> tuple[int, int]:
@@ -86,7 +93,10 @@ class _Gif(Sequence[Source]):
         self._path = path
         data = read_bytes(path)
         with reading(path):
-            self._file = PillowImage.open(io.BytesIO(data))
+            try:
+                self._file = PillowImage.open(io.BytesIO(data))
+            except UnidentifiedImageError:
+                refuse_format(data)
             self._count = getattr(self._file, "n_frames", 1)
             self.durations = [self._duration(number) for number in range(self._count)]
 
@@ -104,6 +114,32 @@ class _Gif(Sequence[Source]):
     def _duration(self, number: int) -> int:
         self._file.seek(number)
         return int(self._file.info.get("duration") or FRAME_MILLISECONDS)
+
+
+class _Movie(Sequence[Source]):
+    """The frames of one file, decoded one after the other; an earlier one from the start."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self.durations = movie_durations(path)
+        if not self.durations:
+            raise ImageError(f"{path}: holds no frames")
+        self._following, self._next = movie_frames(path), 0
+
+    def __len__(self) -> int:
+        return len(self.durations)
+
+    def __getitem__(self, number: Any) -> Any:
+        if isinstance(number, slice):
+            return [self[each] for each in range(*number.indices(len(self)))]
+        number = range(len(self))[number]
+        if number < self._next:
+            self._following, self._next = movie_frames(self._path), 0
+        for frame in self._following:
+            self._next += 1
+            if self._next > number:
+                return frame
+        raise ImageError(f"{self._path}: holds fewer frames than when it was opened")
 
 
 def _order(path: Path) -> list[Any]:

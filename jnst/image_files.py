@@ -1,6 +1,8 @@
 """Files of pictures: what is in them, or one line that says why not."""
 
 import contextlib
+import hashlib
+import io
 import os
 import re
 import tempfile
@@ -26,7 +28,7 @@ RAW_PHOTOGRAPH = "a raw photograph: develop it and save it as TIFF, PNG or JPEG 
 _OTHER_FORMATS = (
     (rb"....ftyp(hei|hev|mif1|msf1)", f"HEIC: {_CONVERT}"),
     (rb"....ftypcrx |II\*\0....CR|FUJIFILMCCD-RAW|IIU\0|IIRO|IIRS|FOVb", RAW_PHOTOGRAPH),
-    (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", "a video: save its frames as PNG first"),
+    (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", "a video: jnst video takes .mp4, .mov, .webm, .mkv"),
     (rb"%PDF|%!PS", "PDF or PostScript: save the page as PNG first"),
     (rb"8BPS|gimp xcf", "a project of Photoshop or GIMP: export it as PNG or TIFF first"),
     (rb"\s*(<\?xml.*|<!--.*)?<svg", "SVG: export it as PNG first"),
@@ -95,25 +97,45 @@ def read_bytes(path: Path) -> bytes:
     """All bytes of a regular file.
 
     Raises:
-        ImageError: there is none, it is empty or larger than the memory that is free, or it cannot
-            be read.
+        ImageError: as `opened_file`, or it is larger than the memory that is free.
+    """
+    with opened_file(path) as file:
+        if (needed := os.fstat(file.fileno()).st_size) > (free := free_host_memory()):
+            raise ImageError(f"{path}: has {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
+        return file.read()
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a regular file, which may be larger than the memory.
+
+    Raises:
+        ImageError: as `opened_file`.
+    """
+    with opened_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def opened_file(path: Path) -> Iterator[io.BufferedReader]:
+    """A regular file, opened to be read.
+
+    Raises:
+        ImageError: there is none, it is empty, or it cannot be read.
     """
     _check_name(path)
     try:
         if path.exists() and not path.is_file():
             raise ImageError(f"{path}: is {'a folder' if path.is_dir() else 'not a regular file'}")
-        if (needed := path.stat().st_size) > (free := free_host_memory()):
-            raise ImageError(f"{path}: has {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise ImageError(f"{path}: the file is empty")
+            yield file
     except OSError as error:
         if _URL.match(str(path)):
             raise ImageError(f"{shown(str(path))} is a URL; download it first") from None
         if isinstance(error, FileNotFoundError):
             raise ImageError(f"{path}: there is no such file") from None
         raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
-    if not data:
-        raise ImageError(f"{path}: the file is empty")
-    return data
 
 
 @contextlib.contextmanager

@@ -148,7 +148,8 @@ def stylize_frames_steps(
 
     def results(state: VideoState | None) -> Iterator[tuple[Result, VideoState]]:
         for number in range(state.done if state else 0, len(frames)):
-            frame = open_picture(f"frame {number + 1}", frames[number], size=config.size)
+            source = frames[number]
+            frame = open_picture(f"frame {number + 1}", source, size=config.size)
             content = resize_image(frame.image, fit_size(frame.image.shape[:2], config.size))
             if state is None:
                 result, painted = make(frame, first), content
@@ -162,7 +163,7 @@ def stylize_frames_steps(
                     begun = result.image.clip(0, 1)
                     result = make(frame, sharpen, start=begun, previous=held)
             state = VideoState(number + 1, result.image.clip(0, 1), painted)
-            result = dataclasses.replace(result, content=name_of(frames[number]))
+            result = dataclasses.replace(result, content=name_of(source))
             if config.color == "recombine":
                 image = color.with_luminance(content, color.luminance(result.image))
                 result = dataclasses.replace(result, image=image)

@@ -1,18 +1,21 @@
-"""A video as it is written, a folder of pictures or a GIF, and what it takes to go on with it."""
+"""A video as it is written, a folder, a GIF or an mp4, and what it takes to go on with it."""
 
 import contextlib
 import hashlib
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jnst.array_files import DAMAGED, load_arrays, save_arrays, state_versions
-from jnst.atomic import LONGEST_NAME, atomic_path
+from jnst.atomic import LONGEST_NAME, atomic_path, remove_unfinished
 from jnst.config import Config
+from jnst.durations import gif_milliseconds
 from jnst.gif_files import TRAILER, gif_frame
-from jnst.image_files import read_bytes
+from jnst.image_files import file_digest
+from jnst.movie_files import write_mp4
 from jnst.record import Result
 from jnst.video import VideoState
 
@@ -22,15 +25,15 @@ def video_key(
     frame_steps: int | None,
     network: str,
     files: Iterable[Iterable[str | os.PathLike[str]]],
+    *,
+    fps: float | None = None,
 ) -> str:
     """What a video is made from: another setting, network or byte of a file is another key.
 
     `files` are in groups: the frames, the styles, and so on.
     """
-    digests = [
-        [hashlib.sha256(read_bytes(Path(file))).hexdigest() for file in group] for group in files
-    ]
-    made_from = [config.plain(), frame_steps, network, state_versions(), digests]
+    digests = [[file_digest(Path(file)) for file in group] for group in files]
+    made_from = [config.plain(), frame_steps, network, state_versions(), digests, fps]
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
@@ -42,10 +45,11 @@ class VideoFolder:
 
     def __init__(self, path: Path):
         self.path, self.written = path, list[int]()
+        self.growing = path
 
     def write(self, result: Result) -> None:
         """Write the next frame."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.growing.mkdir(parents=True, exist_ok=True)
         path = self._frame(len(self.written))
         result.save(path)
         self.written = [*self.written, zlib.crc32(path.read_bytes())]
@@ -59,8 +63,25 @@ class VideoFolder:
         self.written = written
         return True
 
+    def finish(self) -> None:
+        """It is whole with its last frame."""
+
     def _frame(self, number: int) -> Path:
-        return self.path / f"frame-{number + 1:04}.png"
+        return self.growing / f"frame-{number + 1:04}.png"
+
+
+class VideoMp4(VideoFolder):
+    """An mp4, which cannot grow: until the end its frames are in a hidden folder beside it."""
+
+    def __init__(self, path: Path, durations: Sequence[float]):
+        super().__init__(path)
+        self.growing, self._durations = _beside(path, "frames"), durations
+
+    def finish(self) -> None:
+        """Write the file, then remove the folder."""
+        frames = [self._frame(number) for number in range(len(self.written))]
+        write_mp4(self.path, frames, self._durations)
+        shutil.rmtree(self.growing)
 
 
 class VideoGif:
@@ -69,8 +90,9 @@ class VideoGif:
     `written` says what is there: the frames, their bytes, and the checksum of these.
     """
 
-    def __init__(self, path: Path, durations: Sequence[int]):
-        self.path, self.written, self._durations = path, [0, 0, 0], durations
+    def __init__(self, path: Path, durations: Sequence[float]):
+        self.path = self.growing = path
+        self.written, self._durations = [0, 0, 0], list(gif_milliseconds(durations))
 
     def write(self, result: Result) -> None:
         """Append the next frame; a file that fails on the way keeps those before."""
@@ -105,14 +127,24 @@ class VideoGif:
         self.written = written
         return True
 
+    def finish(self) -> None:
+        """It is whole with its last frame."""
+
+
+def video_writer(path: Path, milliseconds: Sequence[float]) -> VideoFolder | VideoGif:
+    """What writes a video, by the suffix; its frames are shown for so long each."""
+    suffix = path.suffix.lower()
+    if suffix == ".gif":
+        return VideoGif(path, milliseconds)
+    return VideoMp4(path, milliseconds) if suffix == ".mp4" else VideoFolder(path)
+
 
 class UnfinishedVideo:
     """The file beside a video that is there until it is whole: `.NAME.unfinished`."""
 
     def __init__(self, video: VideoFolder | VideoGif, key: str):
         self._video, self._key = video, key
-        name = os.fsdecode(os.fsencode(video.path.name)[:LONGEST_NAME])
-        self.path = video.path.absolute().with_name(f".{name}.unfinished")
+        self.path = _beside(video.path, "unfinished")
 
     def load(self) -> VideoState | None:
         """Where an earlier run of the same key ended; None if there is none to go on with."""
@@ -134,6 +166,14 @@ class UnfinishedVideo:
         return True
 
     def remove(self) -> None:
-        """The video is whole."""
+        """The video is whole; what a killed run was just writing goes too."""
         with contextlib.suppress(OSError):  # it could not be written either
             self.path.unlink()
+        with contextlib.suppress(OSError):
+            remove_unfinished(self.path.parent, {self.path.name, self._video.path.name})
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    """A hidden name beside a video."""
+    name = os.fsdecode(os.fsencode(path.name)[:LONGEST_NAME])
+    return path.absolute().with_name(f".{name}.{suffix}")

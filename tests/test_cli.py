@@ -539,7 +539,7 @@ def test_video(call, pictures, small, network_file, tmp_path):
             ["stylize", "c.png", "s.png", "--preset", "keras", "--like", "c.png"],
             "--preset and --like",
         ),
-        (["video", "c.png", "s.png", "-o", "a.mp4"], "a.mp4: a .gif file or a folder"),
+        (["video", "c.png", "s.png", "-o", "a.avi"], "a.avi: a .gif or .mp4 file or a folder"),
         (["video", "c.png", "s.png", "-o", "no/a.gif"], "no/a.gif: there is no folder no"),
         (
             ["video", "c.png", "s.png", "-o", "a.gif", "--color", "luminance"],

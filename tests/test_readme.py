@@ -10,7 +10,7 @@ import make_files
 import numpy as np
 import pytest
 
-from jnst import cli, demo, load_network, read_sweep, save_image
+from jnst import cli, demo, load_network, read_sweep, save_image, save_mp4
 from jnst.layers import CONVOLUTIONS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -31,6 +31,7 @@ def pictures(tmp_path, monkeypatch):
     save_image("photo.jpg", demo.draw_landscape())
     save_image("painting.jpg", demo.draw_painting())
     save_image("other.jpg", demo.draw_painting()[::-1])
+    save_mp4("short.mp4", [demo.draw_landscape()] * 2, fps=25)
     return tmp_path
 
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jnst import frame_durations, open_frames
 from jnst.config import Config
+from jnst.image_files import ImageError
 from jnst.video import VideoState
-from jnst.video_files import UnfinishedVideo, VideoFolder, VideoGif, video_key
+from jnst.video_files import UnfinishedVideo, VideoFolder, VideoGif, VideoMp4, video_key
 
 PICTURES = np.random.default_rng(0).random((3, 6, 8, 3)).astype(np.float32)
 
@@ -29,12 +31,16 @@ def gif(path):
     return VideoGif(path / "a.gif", [40, 60, 80])
 
 
+def mp4(path):
+    return VideoMp4(path / "a.mp4", [40, 60, 80])
+
+
 def contents(video):
-    files = sorted(video.path.iterdir()) if video.path.is_dir() else [video.path]
+    files = sorted(video.growing.iterdir()) if video.growing.is_dir() else [video.growing]
     return [file.read_bytes() for file in files]
 
 
-@pytest.mark.parametrize("make", [folder, gif])
+@pytest.mark.parametrize("make", [folder, gif, mp4])
 def test_what_goes_on_is_as_if_never_stopped(tmp_path, make):
     (tmp_path / "b").mkdir()
     whole, stopped = make(tmp_path / "b"), make(tmp_path)
@@ -52,20 +58,20 @@ def test_what_goes_on_is_as_if_never_stopped(tmp_path, make):
     np.testing.assert_array_equal(state.painted, PICTURES[0])
     video.write(Frame(2))
     assert contents(video) == contents(whole)
-    with Image.open(tmp_path / "a.gif" if make is gif else tmp_path / "out/frame-0003.png") as file:
+    with Image.open(video.path if make is gif else video.growing / "frame-0003.png") as file:
         assert getattr(file, "n_frames", 1) == (3 if make is gif else 1)
     UnfinishedVideo(video, "key").remove()
     assert UnfinishedVideo(make(tmp_path), "key").load() is None
 
 
-@pytest.mark.parametrize("make", [folder, gif])
+@pytest.mark.parametrize("make", [folder, gif, mp4])
 def test_a_video_that_is_not_there_any_more_begins_again(tmp_path, make):
     video = make(tmp_path)
     for number in range(2):
         video.write(Frame(number))
     unfinished = UnfinishedVideo(video, "key")
     unfinished.save(VideoState(2, *PICTURES[:2]))
-    file = video.path if make is gif else video.path / "frame-0001.png"
+    file = video.path if make is gif else video.growing / "frame-0001.png"
     before = file.read_bytes()
     file.write_bytes(before[:30] + b"x" + before[31:])
     assert UnfinishedVideo(make(tmp_path), "key").load() is None
@@ -73,6 +79,38 @@ def test_a_video_that_is_not_there_any_more_begins_again(tmp_path, make):
     assert UnfinishedVideo(make(tmp_path), "key").load() is None
     unfinished.path.write_bytes(b"no state")
     assert UnfinishedVideo(make(tmp_path), "key").load() is None
+
+
+def test_an_mp4_is_written_at_the_end_and_leaves_nothing(tmp_path):
+    path = tmp_path / "it's 100%.mp4"
+    path.write_bytes(b"an earlier one")
+    video = VideoMp4(path, [40, 60, 80])
+    for number in range(3):
+        video.write(Frame(number))
+    unfinished = UnfinishedVideo(video, "key")
+    unfinished.save(VideoState(3, *PICTURES[:2]))
+    assert path.read_bytes() == b"an earlier one"
+    path.with_name(f".{path.name}.0123abcd").write_bytes(b"of a run that was killed as it encoded")
+    again = VideoMp4(path, [40, 60, 80])
+    assert UnfinishedVideo(again, "key").load().done == 3
+    again.finish()
+    unfinished.remove()
+    assert list(tmp_path.iterdir()) == [path]
+    frames = open_frames(path)
+    np.testing.assert_allclose(frame_durations(frames), [40, 60, 80], atol=0.02)
+    assert [frame.shape for frame in frames] == [(6, 8, 3)] * 3
+
+
+def test_an_mp4_that_cannot_be_written_keeps_its_frames(tmp_path, monkeypatch):
+    video = mp4(tmp_path)
+    for number in range(3):
+        video.write(Frame(number))
+    before = contents(video)
+    monkeypatch.setattr("jnst.movie_files._to_yuv", lambda _: "nonsense")
+    with pytest.raises(ImageError, match="cannot be written"):
+        video.finish()
+    assert contents(video) == before
+    assert list(tmp_path.iterdir()) == [video.growing]
 
 
 def test_a_full_disk_leaves_the_frames_before(tmp_path, monkeypatch):
@@ -116,5 +154,6 @@ def test_video_key(tmp_path):
         video_key(Config(steps=3), None, "digest", [files]),
         video_key(Config(), 3, "digest", [files]),
         video_key(Config(), None, "other", [files]),
+        video_key(Config(), None, "digest", [files], fps=12),
     ]
-    assert len({key, *others}) == 7
+    assert len({key, *others}) == 8
