@@ -170,7 +170,8 @@ class UnfinishedVideo:
         with contextlib.suppress(OSError):  # it could not be written either
             self.path.unlink()
         with contextlib.suppress(OSError):
-            remove_unfinished(self.path.parent, {self.path.name, self._video.path.name})
+            ours = {self.path.name, self._video.path.name}
+            remove_unfinished(self.path.parent, ours.__contains__)
 
 
 def _beside(path: Path, suffix: str) -> Path:
