@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jnst.cli_app import add_app_command
 from jnst.cli_common import (
     add_command,
     fail,
@@ -181,6 +182,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     add_run_commands(commands)
+    add_app_command(commands)
     add_many_commands(commands)
     add_video_commands(commands)
     add_sweep_commands(commands)
