@@ -44,8 +44,9 @@ def add_command(
         help=summary,
         description=f"{summary[:1].upper()}{summary[1:]}",
         usage=usage and f"jnst {name} {usage}",
-        epilog=examples
-        and "\n".join(["examples:", *(f"  jnst {name} {each}" for each in examples)]),
+        epilog="\n".join(["examples:", *(f"  jnst {name} {each}" for each in examples)])
+        if examples
+        else None,
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
