@@ -51,14 +51,14 @@ def add_controls() -> Controls:
         stop = gr.Button("Stop", variant="stop", min_width=120, interactive=False, elem_id="stop")
     with gr.Accordion("More options", open=False, elem_id="more"):
         with gr.Row():
-            weight = number("style_weight", "Style weight", "the strength as a number")
+            weight = number("style_weight", "Style weight", "strength in numbers")
             number("steps", "Steps", "more take longer", whole=True)
         with gr.Row():
-            number("style_scale", "Style scale", "larger makes larger strokes")
-            number("content_weight", "Content weight", "how strongly shapes are kept")
+            number("style_scale", "Style scale", "size of the strokes")
+            number("content_weight", "Content weight", "keeps the shapes")
         with gr.Row():
-            number("tv_weight", "Smoothness", "0: none, 1: much")
-            number("seed", "Seed", "of the noise of the first image", whole=True)
+            number("tv_weight", "Smoothness", "0 is none, 1 much")
+            number("seed", "Seed", "of the noise", whole=True)
         for name, label, choices in (
             ("color", "Colours", COLORS),
             ("init", "First image", STARTS),
@@ -73,7 +73,7 @@ def add_controls() -> Controls:
             known_networks(),
             value="embedded",
             label="Network",
-            info="embedded is here; others are fetched once, by name",
+            info="embedded is here, imagenet is fetched once",
             elem_id="network",
         )
     strength.input(STRENGTHS.__getitem__, strength, weight, queue=False, api_visibility="private")

@@ -1,6 +1,7 @@
 """The page of `jnst stylize --preview`: the run of a command, as it goes on."""
 
 import contextlib
+import html
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -53,10 +54,10 @@ class Preview:
 
     def end(self) -> None:
         """The pages show that nothing comes any more, and have it before this returns."""
-        view, line = self._view, f"the run has ended before its first step: {self._name}"
+        view, line = self._view, "the run has ended before its first step"
         if view.result is not None:
             steps, whole = view.result.steps, view.result.config.steps
-            line = f"the run has ended: step {steps} of {whole}, {self._name}"
+            line = f"the run has ended at step {steps} of {whole}"
         self._tell(View(line, view.share, view.result, running=False))
         with self._news:
             seen = self._pages
@@ -90,8 +91,8 @@ class Preview:
             for view in self.views():
                 yield [canvas(view), before_and_after(view)]
 
-        with gr.Blocks(title=f"jnst: {self._name}", analytics_enabled=False) as page:
-            gr.Markdown(f"# jnst\n`{self._name}`")
+        with gr.Blocks(title="jnst", analytics_enabled=False, fill_width=True) as page:
+            gr.HTML(f"<h1>{html.escape(self._name)}</h1>", padding=False)
             places = [gr.HTML(canvas(self._view), elem_id="view", padding=False), slider()]
             page.load(
                 follow,
