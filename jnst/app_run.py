@@ -71,11 +71,6 @@ class Studio:
         if window in self._stops:
             self._stops[window].set()
 
-    def stop_all(self) -> None:
-        """End the runs of all windows."""
-        for window in list(self._stops):
-            self.stop(window)
-
     def run(
         self, window: str, content: Path, style: Path, network: str, config: Config
     ) -> Iterator[View]:
@@ -93,7 +88,7 @@ class Studio:
             yield from self._views(stop, content, style, network, config)
         finally:
             self._line.remove(ticket)
-            del self._stops[window]
+            self._stops.pop(window, None)
 
     def _views(
         self, stop: threading.Event, content: Path, style: Path, network: str, config: Config

@@ -25,11 +25,7 @@ def check_gradio() -> None:
     Raises:
         ValueError: Gradio is not installed.
     """
-    try:
-        missing = importlib.util.find_spec("gradio") is None
-    except ValueError:  # it is being hidden: sys.modules has None
-        missing = True
-    if missing:
+    if importlib.util.find_spec("gradio") is None:
         raise ValueError("the app needs Gradio: pip install 'jnst[app]'")
 
 
