@@ -13,6 +13,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
+<<<<<<< HEAD
+=======
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jnst.cli_app import add_app_command
+>>>>>>> h-app
 from jnst.cli_common import (
     Formatter,
     add_command,
@@ -206,6 +214,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", prog="jnst")
 
     add_run_commands(commands)
+    add_app_command(commands)
     add_many_commands(commands)
     add_video_commands(commands)
     add_sweep_commands(commands)

@@ -1,8 +1,10 @@
 """`jnst stylize`, `texture`, `reconstruct` and `demo`: one picture, written at the end."""
 
 import argparse
+import contextlib
+import importlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 
 import jnst
 from jnst import demo
+from jnst.app_server import check_gradio
 from jnst.cli_common import (
     add_command,
     add_compilation_cache,
@@ -17,6 +20,7 @@ from jnst.cli_common import (
     fail,
     interrupted_status,
     is_out_of_memory,
+    leaving_at_once,
     noticing,
     picture_path,
     say,
@@ -61,6 +65,11 @@ def add_run_commands(commands: Any) -> None:
         type=picture_path,
         metavar="PICTURE",
         help="take the recipe inside a result; further options change it",
+    )
+    command.add_argument(
+        "--preview",
+        action="store_true",
+        help="show the picture as it grows, on a page in the browser",
     )
 
     command = add_command(
@@ -125,6 +134,8 @@ def stylize_command(options: argparse.Namespace) -> int:
     """`jnst stylize`: a picture in the manner of others."""
     if options.like and options.preset:
         raise ValueError("--preset and --like are both whole recipes; one of them is accepted")
+    if options.preview:
+        check_gradio()
     recipe = load_recipe(options.like) if options.like else {"config": {}, "network": {}}
     if own := recipe.get("extra_terms"):
         raise ValueError(
@@ -147,7 +158,22 @@ def stylize_command(options: argparse.Namespace) -> int:
         network=network,
         config=config,
     )
-    return _write_last(results, out, options.save_every, quiet=options.quiet)
+    with _preview(options, out) as show:
+        return _write_last(results, out, options.save_every, quiet=options.quiet, show=show)
+
+
+def _preview(
+    options: argparse.Namespace, out: Path
+) -> "contextlib.AbstractContextManager[Callable[[jnst.Result], None]]":
+    if not options.preview:
+        return contextlib.nullcontext(_unseen)
+    with leaving_at_once():
+        app_preview = importlib.import_module("jnst.app_preview")
+    return app_preview.previewing(str(out), quiet=options.quiet)
+
+
+def _unseen(_: "jnst.Result") -> None:
+    """Nobody looks at a result before it is written."""
 
 
 def texture_command(options: argparse.Namespace) -> int:
@@ -202,7 +228,12 @@ def _is_drawn(image: np.ndarray, drawn: np.ndarray) -> bool:
 
 
 def _write_last(
-    results: "Iterator[jnst.Result]", out: Path, save_every: int | None, *, quiet: bool
+    results: "Iterator[jnst.Result]",
+    out: Path,
+    save_every: int | None,
+    *,
+    quiet: bool,
+    show: "Callable[[jnst.Result], None]" = _unseen,
 ) -> int:
     import jax
 
@@ -219,8 +250,10 @@ def _write_last(
     try:
         with following(out, quiet=quiet) as advance:
             advance(*way(result))
+            show(result)
             for result in noticing(results):
                 advance(*way(result))
+                show(result)
                 if save_every and result.steps // save_every > saved:
                     saved = result.steps // save_every
                     try:
@@ -242,6 +275,7 @@ def _write_last(
         return fail(f"{outcome}no step was taken, and nothing written", status)
     with uninterrupted():
         result.save(out)
+        show(result)
     seconds = time.monotonic() - started
     taken = f"{result.steps} of {result.config.steps} steps"
     report = f"{outcome}wrote {out}, {taken}, {seconds:.0f} s on {device}"

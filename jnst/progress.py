@@ -126,7 +126,8 @@ class BatchWay:
 
 def sweep_way(progress: Any) -> tuple[float, str, str]:
     """How far a sweep is: the share of its points, their number, and the batch in progress."""
-    share = progress.done / progress.points
+    begun = progress.batch * progress.step / max(progress.steps, 1)
+    share = min(1, (progress.done + begun) / progress.points)
     stage = f"{progress.done} of {count_of(progress.points, 'point')}"
     left = f"{duration(progress.seconds_left)} left"
     if not progress.batch:

@@ -15,7 +15,11 @@ PACKAGE = Path(__file__).parent.parent / "jnst"
 
 LEVELS = (
     ("cli",),
-    ("cli_run", "cli_many", "cli_sweep", "cli_video"),
+    ("cli_run", "cli_many", "cli_sweep", "cli_video", "cli_app"),
+    ("app", "app_preview"),
+    ("app_controls", "app_events"),
+    ("app_settings", "app_view"),
+    ("app_run",),
     ("estimates",),
     ("cli_options",),
     ("cli_network", "demo"),
@@ -65,7 +69,7 @@ LEVELS = (
     ("pixels", "resizing"),
     ("array_files", "picture_names"),
     ("atomic", "brief", "checks", "choices", "data", "documents", "errors", "flow", "memory"),
-    ("heap", "outputs", "programs", "spectrum", "version"),
+    ("app_server", "heap", "outputs", "programs", "spectrum", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}
 

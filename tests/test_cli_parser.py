@@ -18,3 +18,9 @@ def test_what_may_have_been_meant(call, arguments, message):
     status, out, err = call(*arguments)
     assert (status, out, len(err)) == (2, [], 1)
     assert err[0].startswith(f"jnst: {message}")
+
+
+@pytest.mark.parametrize("command", ["app", "batch", "demo", "presets", "show", "stylize"])
+def test_every_command_has_its_help(call, command):
+    status, out, err = call(command, "--help")
+    assert (status, err) == (0, []) and out[0].startswith(f"usage: jnst {command}")
