@@ -13,14 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-<<<<<<< HEAD
-=======
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from jnst.cli_app import add_app_command
->>>>>>> h-app
 from jnst.cli_common import (
     Formatter,
     add_command,

@@ -44,16 +44,10 @@ def add_command(
         help=summary,
         description=f"{summary[:1].upper()}{summary[1:]}",
         usage=usage and f"jnst {name} {usage}",
-<<<<<<< HEAD
-        epilog=examples
-        and "\n".join(["examples:", *(f"  jnst {name} {each}" for each in examples)]),
-        formatter_class=Formatter,
-=======
         epilog="\n".join(["examples:", *(f"  jnst {name} {each}" for each in examples)])
         if examples
         else None,
-        formatter_class=_Formatter,
->>>>>>> h-app
+        formatter_class=Formatter,
         allow_abbrev=False,
     )
     command.set_defaults(run=run, computes=computes)
