@@ -106,15 +106,27 @@ def stylize_batch(
         ValueError: as `stylize`. An item that diverges raises nothing: its `Result.diverged` is the
             step, and its image the best one before.
     """
-    batches = stylize_batch_steps(contents, styles, **options)
-    given = [listed("contents", contents), listed("styles", styles)]
-    configs = options.get("config")
-    count = max(len(each) for each in (*given, configs if isinstance(configs, Sequence) else ()))
+    count, batches = _batches(contents, styles, **options)
     return _collect(batches, count, callback, progress)
 
 
 @with_options
 def stylize_batch_steps(
+    contents: Source | Sequence[Source],
+    styles: Source | Sequence[Source | Sequence[Source]],
+    **options: Unpack[BatchOptions],
+) -> Iterator[BatchProgress]:
+    """As `stylize_batch`, but yields the results of the batch in progress every few steps.
+
+    Everything is checked before this returns.
+
+    Raises:
+        ValueError: as `stylize`; or the numbers of pictures do not go together.
+    """
+    return _batches(contents, styles, **options)[1]
+
+
+def _batches(
     contents: Source | Sequence[Source],
     styles: Source | Sequence[Source | Sequence[Source]],
     *,
@@ -124,14 +136,8 @@ def stylize_batch_steps(
     extra_terms: ExtraTerms | None = None,
     batch_size: BatchSize = "auto",
     **settings: Unpack[Settings],
-) -> Iterator[BatchProgress]:
-    """As `stylize_batch`, but yields the results of the batch in progress every few steps.
-
-    Everything is checked before this returns.
-
-    Raises:
-        ValueError: as `stylize`; or the numbers of pictures do not go together.
-    """
+) -> tuple[int, Iterator[BatchProgress]]:
+    """How many pictures there will be, and what makes them."""
     if batch_size != "auto":
         batch_size = whole_number("batch_size", batch_size, minimum=1)
     given_configs = config if isinstance(config, Sequence) else [config]
@@ -175,7 +181,7 @@ def stylize_batch_steps(
                     yield BatchProgress(dict(zip(batch, made, strict=True)), finished=False)
                 yield BatchProgress(dict(zip(batch, made, strict=True)), finished=True)
 
-    return results()
+    return count, results()
 
 
 @with_options

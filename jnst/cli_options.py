@@ -72,10 +72,7 @@ def add_run_options(
     strength = first.add_mutually_exclusive_group()
     strength.add_argument(
         "--strength",
-        dest="style_weight",
         choices=list(STRENGTHS),
-        action=_Strength,
-        default=argparse.SUPPRESS,
         help=f"the style weight in words: {_words(STRENGTHS)}",
     )
     if regions:
@@ -106,11 +103,6 @@ def add_run_options(
     add_compilation_cache(files)
 
 
-class _Strength(argparse.Action):
-    def __call__(self, parser: Any, namespace: Any, value: Any, option: Any = None) -> None:
-        setattr(namespace, self.dest, STRENGTHS[value])
-
-
 def _words(values: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:g}" for name, value in values.items())
 
@@ -135,6 +127,13 @@ def config_of(options: argparse.Namespace, base: dict[str, Any]) -> Config:
             )
     base = {name: value for name, value in base.items() if value != OWN}
     config = preset(options.preset or "fast").replace(**base).replace(**given)
+    if options.strength:
+        if config.convention != "relative":
+            raise ValueError(
+                f"--strength is for relative losses; of convention {config.convention} the weight "
+                f"is {config.style_weight:g}, and --style-weight changes it"
+            )
+        config = config.replace(style_weight=STRENGTHS[options.strength])
     config.check_network()
     return config
 

@@ -15,7 +15,7 @@ from jnst.choices import (
     Transformation,
     Variation,
 )
-from jnst.layers import STRIDES, Pooling, Precision, check_layers, different_names, smallest_side
+from jnst.layers import STRIDES, Pooling, Precision, check_layers, different_names
 from jnst.settings import (
     BLENDS,
     LARGEST_NUMBER,
@@ -218,6 +218,17 @@ class Config:
             raise ValueError(f"style_blend is {self.style_blend}; a positive number is needed")
 
     def _check_optimizer(self) -> None:
+        if not isinstance(self.optimizer, str):
+            if callable(self.learning_rate):
+                raise ValueError(
+                    "learning_rate is a schedule; an optimizer of optax has its own, adam and sgd "
+                    "take one"
+                )
+            if self.learning_rate_decay != 1:
+                raise ValueError(
+                    "learning_rate_decay is not 1; adam and sgd take it, an optimizer of optax "
+                    "has its own schedule"
+                )
         if self.optimizer != "lbfgs":
             return
         if self.pixels == "projected":
@@ -276,17 +287,21 @@ class Config:
         if len(set(terms)) < len(terms):
             raise ValueError(f"style_layers name one twice with one loss: {', '.join(terms)}")
 
-    def check_network(self, strides: Mapping[str, int] = STRIDES) -> None:
+    def check_network(
+        self, strides: Mapping[str, int] = STRIDES, *, own_terms: bool = False
+    ) -> None:
         """ValueError unless these settings are for a network with such layers, VGG-19's if unset.
 
-        `strides` has the pixels between two positions of each layer's maps, by name.
+        `strides` has the pixels between two positions of each layer's maps, by name. With
+        `own_terms` the maps of content layers are cut at the margin too.
         """
         check_layers(self.layers(), strides)
-        if self.margin % (stride := smallest_side(self.style_layers, strides)):
-            raise ValueError(
-                f"margin is {self.margin}; a multiple of {stride} is accepted, "
-                "the stride of the deepest style layer"
-            )
+        for layer in self.layers() if own_terms else self.style_layers:
+            if self.margin % strides[layer]:
+                raise ValueError(
+                    f"margin is {self.margin}; a multiple of {strides[layer]} is accepted, "
+                    f"the stride of {layer}"
+                )
 
     def plain(self) -> dict[str, Any]:
         """The settings as values that a file can hold: "own" for an optimizer or a schedule."""
@@ -294,6 +309,16 @@ class Config:
             field.name: OWN if _is_object(value := getattr(self, field.name)) else value
             for field in dataclasses.fields(self)
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.plain()  # what optax makes cannot be pickled
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            self._coerce(name, value)
+
+    def __deepcopy__(self, _: Any) -> "Config":
+        return self
 
     def layers(self) -> tuple[str, ...]:
         """The layers whose features the objective needs, each once."""
@@ -360,8 +385,9 @@ class Config:
                 raise ValueError(f"unknown setting {name!r}; {nearest}known: {', '.join(known)}")
         freed: dict[str, Any] = {}
         if settings.get("optimizer", self.optimizer) != self.optimizer:
-            freed |= {"learning_rate": None, "learning_rate_decay": 1.0, "pixels": "free"}
-            freed |= {"normalize_gradients": False}
+            freed |= {"learning_rate": None, "learning_rate_decay": 1.0}
+            if settings["optimizer"] == "lbfgs":
+                freed |= {"pixels": "free", "normalize_gradients": False}
         if {"steps", "levels", "level_sizes"} & settings.keys():
             freed |= {"level_steps": None}
         if {"levels", "level_factor"} & settings.keys():

@@ -9,7 +9,11 @@ from jnst.checks import finite_number, shown
 from jnst.settings import LARGEST_NUMBER
 
 Term: TypeAlias = Callable[[Float[Array, "h w 3"], Mapping[str, Array]], Float[Array, ""]]
-"""A function of the image (H, W, 3), sRGB in [0, 1], and its features (H', W', C) by layer."""
+"""A function of the image (H, W, 3), sRGB in [0, 1], and its features (H', W', C) by layer.
+
+The layers are those of `content_layers` and `style_layers`, one of weight 0 too. What else it reads
+is fixed when it is first traced.
+"""
 
 ExtraTerms: TypeAlias = Mapping[str, tuple[float, Term]]
 """Own terms by name, each with its weight."""
@@ -33,8 +37,28 @@ def check_extra_terms(terms: Any) -> ExtraTerms:
                 "(image, features) are accepted"
             )
         weight = f"the weight of extra term {name!r}"
-        checked[name] = (finite_number(weight, term[0], minimum=0, maximum=LARGEST_NUMBER), term[1])
+        checked[name] = (finite_number(weight, term[0], minimum=0, maximum=LARGEST_NUMBER), _OwnTerm(term[1]))
     return checked
+
+
+class _OwnTerm:
+    """A function that is equal to itself alone, whatever its object says: static under jit."""
+
+    def __init__(self, function: Term):
+        self.function = function.function if isinstance(function, _OwnTerm) else function
+        # A method is another object each time that it is looked up.
+        self._key = id(getattr(function, "__self__", None)), id(
+            getattr(self.function, "__func__", self.function)
+        )
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _OwnTerm) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
 
 def extra_term(

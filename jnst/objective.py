@@ -126,7 +126,7 @@ def make_targets(
     """
     extra = check_extra_terms(extra_terms)
     strides = strides_of(network)
-    config.check_network(strides)
+    config.check_network(strides, own_terms=bool(extra))
     styles = _as_styles(style, regions)
     check_image("content", content, config.content_layers, strides)
     for each in styles:
@@ -442,6 +442,12 @@ def _style_term(
         * loss.distance(maps, part.weights, part.statistic, layout.convention)
         for part in parts
     ]
+    for distance in distances:
+        if jnp.shape(distance) != ():
+            raise ValueError(
+                f"style loss {term.loss} gives a distance of shape {jnp.shape(distance)}; "
+                "a scalar is accepted"
+            )
     return sum(distances, start=jnp.zeros((), dtype))
 
 

@@ -21,6 +21,9 @@ from jnst.spectrum import fit_smoothing
 from jnst.terms import Terms
 from jnst.vgg import Network
 
+RATES = {"learning_rate": "learning_rate", "decay": "learning_rate_decay"}
+"""The settings by the names that optimizers have them under."""
+
 SIGMOID_RANGE = (0.01, 0.99)
 """Where logits start: at 0 and 1 they would be infinite."""
 
@@ -112,7 +115,7 @@ def named_optimizer(
     return _named_optimizer(name, precondition and name == "lbfgs", learning_rate)
 
 
-@functools.cache
+@functools.lru_cache(64)
 def _named_optimizer(
     name: Optimizer, precondition: bool, schedule: Schedule | None
 ) -> optax.GradientTransformation:
@@ -161,6 +164,29 @@ def resize_moments(state: State, begin: State, margin: int) -> State:
     return begin.replace(optimizer_state=memory)
 
 
+def carry_schedules(state: State, begin: State) -> State:
+    """`begin`, where the schedules of its optimizer go on counting from `state`."""
+
+    def is_schedule(part: Any) -> bool:
+        return isinstance(part, optax.ScaleByScheduleState) or hasattr(part, "hyperparams_states")
+
+    def carry(before: Any, now: Any) -> Any:
+        if isinstance(now, optax.ScaleByScheduleState):
+            return before
+        if not is_schedule(now):
+            return now
+        return now._replace(
+            count=before.count,
+            hyperparams_states=before.hyperparams_states,
+            inner_state=carried(before.inner_state, now.inner_state),
+        )
+
+    def carried(before: Any, now: Any) -> Any:
+        return jax.tree.map(carry, before, now, is_leaf=is_schedule)
+
+    return begin.replace(optimizer_state=carried(state.optimizer_state, begin.optimizer_state))
+
+
 def init(
     optimizer: optax.GradientTransformation,
     image: Float[Array, "h w 3"],
@@ -191,10 +217,14 @@ def init(
     if learning_rate_decay != 1:
         rates["decay"] = learning_rate_decay
     given = {name: scalar(rate) for name, rate in rates.items() if rate is not None}
-    try:
-        optimizer_state = optax.tree.set(optimizer_state, **given)
-    except KeyError:
-        raise ValueError("this optimizer takes no learning_rate; adam and sgd do") from None
+    for name, rate in given.items():
+        try:
+            optimizer_state = optax.tree.set(optimizer_state, **{name: rate})
+        except KeyError:
+            raise ValueError(
+                f"this optimizer takes no {RATES[name]}; adam, sgd, and what "
+                "optax.inject_hyperparams makes do"
+            ) from None
     state = State(
         variable,
         optimizer_state,

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
+from jnst.checks import shown
 from jnst.console import is_terminal, printable, terminal
 
 Advance: TypeAlias = Callable[[float, str, str], None]
@@ -61,12 +62,15 @@ def followed(
     callback: Callable[[Value], Any] | None,
     progress: bool,
 ) -> Iterator[Value]:
-    """The values, with their progress shown, up to the one of which `callback` returns true."""
+    """The values, with their progress shown, up to the one of which `callback` returns True."""
+    if not isinstance(progress, bool):
+        raise ValueError(f"progress is {shown(progress)}; True or False is accepted")
     with following(name, quiet=not progress) as advance:
         for value in values:
             advance(*way(value))
             yield value
-            if callback and callback(value):
+            # Not anything that is true: what a callback happens to return should end no run.
+            if callback and isinstance(end := callback(value), bool | np.bool_) and end:
                 return
 
 

@@ -29,6 +29,7 @@ from jnst.optimize import (
     Info,
     State,
     Transformation,
+    carry_schedules,
     init,
     named_optimizer,
     resize_moments,
@@ -167,7 +168,7 @@ def run_levels(
     All are run in one program: their settings may differ in what is traced. The content is taken at
     the shape of each level; a style at `style_scale` times its longer side, or larger if it would
     be too narrow for the layers; the starts, and what one level ends with, are resized to the next.
-    Adam's memory is resized too, L-BFGS starts anew. An item that diverges keeps its best image and
+    Adam's memory is resized too, other optimizers start anew; schedules go on counting. An item that diverges keeps its best image and
     leaves the others alone. The fields of Info are (steps, items). The state is donated, as in
     `run`. `resume` is a Position of before, from which it goes on to the same images.
     """
@@ -193,6 +194,8 @@ def run_levels(
             )
             if state is not None and config.optimizer == "adam":
                 begin = jax.vmap(partial(resize_moments, margin=config.margin))(state, begin)
+            elif state is not None:
+                begin = carry_schedules(state, begin)
         state = begin
         for state, info in run_batch(
             optimizer,
@@ -277,7 +280,11 @@ def check_levels(network: Network | FeatureNetwork, item: Item, levels: Sequence
     # Prepared as `run_levels` does it, so that targets are traced once for this and for the run.
     prepare = partial(prepare_network, layers=config.layers(), precision=config.precision)
     prepared = jax.eval_shape(prepare, arrays_only(network))
-    for shape in {levels[0].shape, levels[-1].shape}:
+    smallest = levels[0].shape
+    jax.eval_shape(
+        partial(begin_level, item, item.start, smallest, level_optimizer(config, 0))
+    )  # that the optimizer takes these settings
+    for shape in {smallest, levels[-1].shape}:
         jax.eval_shape(partial(loss, shape=shape), prepared)
 
 

@@ -7,6 +7,7 @@ from jnst.config import OWN, Config
 from jnst.documents import parse_json
 from jnst.encoding import read_recipe
 from jnst.image_files import ImageError
+from jnst.registry import style_loss_names
 
 
 def load_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -18,8 +19,20 @@ def load_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
     text = read_recipe(path)
     try:
         recipe = parse_json(text or "")
-        Config(**{name: value for name, value in dict(recipe["config"]).items() if value != OWN})
+        Config(**_here(dict(recipe["config"])))
         "".join(recipe["network"][key] for key in ("load", "name", "digest"))  # text, all of them
     except (ValueError, TypeError, KeyError):
         raise ImageError(f"{path}: holds no recipe of jnst") from None
     return recipe
+
+
+def _here(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings without what only the program knows that made the picture."""
+    known = {name: value for name, value in config.items() if value != OWN}
+    losses = known.get("style_loss")
+    if isinstance(losses, list) and all(isinstance(loss, str) for loss in losses):
+        if not set(losses) <= set(style_loss_names()):
+            known.pop("style_loss")
+            known["style_layers"] = list(dict.fromkeys(known.get("style_layers", ())))
+            known.pop("style_layer_weights", None)
+    return known

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from jnst.checks import (
     check_choice,
-    check_name,
+    did_you_mean,
     finite_number,
     plain,
     several,
@@ -70,7 +70,14 @@ def layer_names(name: str, value: Any) -> tuple[str, ...]:
 
 def loss_names(name: str, value: Any) -> tuple[str, ...]:
     """Style losses; one may stand without a list."""
-    return tuple(check_name(name, loss, style_loss_names()) for loss in _names(name, value))
+    names, known = _names(name, value), style_loss_names()
+    for loss in names:
+        if loss not in known:
+            raise ValueError(
+                f"{name} is {shown(loss)}; {did_you_mean(loss, known)}accepted: {', '.join(known)}, "
+                "and what jnst.register_style_loss, or --plugin, adds"
+            )
+    return names
 
 
 def init_name(name: str, value: Any) -> str:
@@ -94,6 +101,10 @@ def switch(name: str, value: Any) -> bool:
 def any_optimizer(name: str, value: Any) -> str | Transformation:
     """One of the names, or an optimizer of optax's kind."""
     if callable(getattr(value, "init", None)) and callable(getattr(value, "update", None)):
+        try:
+            hash(value)
+        except TypeError:
+            raise ValueError(f"{name} is {shown(value)}, which is not hashable") from None
         return value
     if not isinstance(plain(value), str):
         names = ", ".join(get_args(Optimizer))

@@ -1,6 +1,8 @@
 """Style losses by name: what is kept of a style, how styles are mixed, how far an image is."""
 
 import dataclasses
+import hashlib
+import inspect
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
@@ -35,15 +37,16 @@ class StyleLoss:
     `distance(features, weights, statistic, convention)` is the loss of an image, a scalar.
     `mix(statistics, shares)` is the statistic between styles; without it an image has a distance
     from each style, weighted. `unit(statistic)` is the loss of features of zeros, which the
-    relative convention divides by; without it, the loss has no dimension. A loss that does not
-    `takes_masks` is refused where there are masks, and its weights are None.
+    relative convention divides by; without it, the loss has no dimension. One that heeds weights
+    `takes_masks`; another is refused where there are masks. Where `mix` is given, the shape of a
+    statistic does not depend on the style's size.
     """
 
     describe: Callable[[Features, Weights], Statistic]
     distance: Callable[[Features, Weights, Statistic, Convention], Float[Array, ""]]
     mix: Callable[[Sequence[Statistic], Float[Array, " n"]], Statistic] | None = None
     unit: Callable[[Statistic], Float[Array, ""]] | None = None
-    takes_masks: bool = True
+    takes_masks: bool = False
 
 
 def _mix_linearly(statistics: Sequence[Statistic], shares: Float[Array, " n"]) -> Statistic:
@@ -64,6 +67,7 @@ def _of_moments(loss: Callable[[losses.Moments, losses.Moments], Array]) -> Styl
         lambda features, weights, target, _: loss(losses.moments(features, weights), target),
         losses.mix_moments,
         unit=lambda target: loss(jax.tree.map(jnp.zeros_like, target), target),
+        takes_masks=True,
     )
 
 
@@ -129,6 +133,7 @@ STYLE_LOSSES: Mapping[str, StyleLoss] = types.MappingProxyType(
                 _gram(features, weights), target, convention=convention
             ),
             _mix_linearly,
+            takes_masks=True,
         ),
         "mean_variance": _of_moments(losses.mean_variance_loss),
         "covariance": _of_moments(losses.covariance_loss),
@@ -143,19 +148,22 @@ STYLE_LOSSES: Mapping[str, StyleLoss] = types.MappingProxyType(
             ),
             _mix_linearly,
             unit=_mean_square,
+            takes_masks=True,
         ),
         "histogram": StyleLoss(
             lambda features, weights: losses.quantiles(features, None, weights, count=QUANTILES),
             lambda features, weights, target, _: losses.histogram_loss(features, target, weights),
             _mix_linearly,
             unit=_mean_square,
+            takes_masks=True,
         ),
         "patches": StyleLoss(
             _patches,
             _patch_distance,
             unit=_patch_unit,
+            takes_masks=True,
         ),
-        "contextual": StyleLoss(lambda features, _: features, _contextual, takes_masks=False),
+        "contextual": StyleLoss(lambda features, _: features, _contextual),
     }
 )
 """The library's own by name: see `jnst.losses` for the formulas and the papers."""
@@ -179,6 +187,18 @@ def register_style_loss(name: str, loss: StyleLoss) -> None:
     if registered.get(name, loss) != loss:
         jax.clear_caches()
     registered[name] = loss
+
+
+def fingerprint(name: str) -> str:
+    """What tells an own style loss from another of its name: the source that it is written in."""
+    parts = dataclasses.astuple(registered[name])[:4]
+    texts = []
+    for function in filter(None, parts):
+        try:
+            texts.append(inspect.getsource(inspect.getmodule(function) or function))
+        except (OSError, TypeError):  # typed into a console
+            texts.append(repr(getattr(function, "__code__", function)))
+    return hashlib.sha256("".join(texts).encode()).hexdigest()
 
 
 def named_style_loss(name: str) -> StyleLoss:

@@ -61,8 +61,8 @@ def stylize(
     `network` is what `load_network` takes, a `Network`, or one of another kind (`FeatureNetwork`).
     `extra_terms` has terms of one's own by name, each a weight and a function of the image
     (H, W, 3) and its features by layer, which gives a scalar. The other options are settings, over
-    those of `config`. `callback` is called with the Result so far, first with the start; a true
-    value of it ends the run there. `progress` shows how far it is.
+    those of `config`. `callback` is called with the Result so far, first with the start; True
+    ends the run there. `progress` shows how far it is.
 
     Raises:
         ValueError: a setting, picture or network that is not accepted (`ImageError` and

@@ -15,6 +15,8 @@ from jnst.networks import load_network
 from jnst.plan import Plan, PlannedPoint
 from jnst.pyramid import check_levels
 from jnst.settings import INITS
+from jnst.registry import registered
+from jnst.style_losses import fingerprint
 from jnst.sweep_folder import SweepError
 from jnst.task import Task, prepare
 from jnst.vgg import Network
@@ -87,6 +89,9 @@ def prepare_points(plan: Plan) -> SweepPoints:
             if start not in digests:
                 digests[start] = file_digest(start)
             settings["init"] = digests[start]
+        own = sorted({*planned.config.style_loss} & registered.keys())
+        if own:
+            settings["own"] = [fingerprint(name) for name in own]
         identity = [
             [digests[name] for name in (planned.content, *planned.styles)],
             network.digest,

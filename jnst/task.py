@@ -98,7 +98,7 @@ def prepare(
     """
     config = config.replace(init=config.init or "content")
     own, strides = check_extra_terms(extra_terms), strides_of(network)
-    config.check_network(strides)
+    config.check_network(strides, own_terms=bool(own))
     sources = listed("style", style)
     layers = config.content_layers + config.style_layers
     original = open_picture("content", content, size=config.size)
