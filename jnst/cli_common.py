@@ -3,8 +3,8 @@
 import argparse
 import contextlib
 import importlib
+import importlib.util
 import os
-import runpy
 import shutil
 import signal
 import sys
@@ -217,19 +217,23 @@ def load_plugin(name: str) -> None:
         ValueError: it cannot be imported; the message says why.
     """
     path = Path(name)
+    folder = str(path.absolute().parent) if path.suffix == ".py" else os.getcwd()
+    sys.path.insert(0, folder)  # for what the module imports from beside it
     try:
         if path.suffix == ".py":
-            runpy.run_path(name, run_name=path.stem)
+            spec = importlib.util.spec_from_file_location(f"jnst_plugin_{path.stem}", path)
+            module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+            sys.modules[module.__name__] = module
+            spec.loader.exec_module(module)  # type: ignore[union-attr]
         else:
-            sys.path.insert(0, os.getcwd())
-            try:
-                importlib.import_module(name)
-            finally:
-                sys.path.pop(0)
-    except Exception as error:  # whatever the user's own program raises
+            importlib.import_module(name)
+    except (Exception, SystemExit) as error:  # whatever the user's own program raises
         raise ValueError(
             f"plugin {name} cannot be imported ({type(error).__name__}: {error})"
         ) from None
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(folder)
 
 
 def add_quiet(command: Any) -> None:

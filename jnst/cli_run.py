@@ -243,9 +243,10 @@ def _write_last(
     saved = 0
     device, size = jax.devices()[0].platform, max(result.image.shape)
     levels = jnst.plan_levels(result.image.shape[:2], result.config)
-    work = PictureWay(levels).work(result.config.steps)
-    seconds = estimated_seconds(size, work)
-    about = "" if seconds is None else f", about {duration(seconds)} in all"
+    work, steps = PictureWay(levels).work, result.config.steps
+    estimate = estimated_seconds(device, size, work(steps))
+    about = "" if estimate is None else f", then about {duration(estimate)}"
+    first: tuple[float, int] | None = None  # when the first steps were taken, and how many
     way = PictureWay(levels, begin=f"compiling for {device}{about}")
     try:
         with following(out, quiet=quiet) as advance:
@@ -254,6 +255,7 @@ def _write_last(
             for result in noticing(results):
                 advance(*way(result))
                 show(result)
+                first = first or (time.monotonic(), result.steps)
                 if save_every and result.steps // save_every > saved:
                     saved = result.steps // save_every
                     try:
@@ -277,10 +279,12 @@ def _write_last(
         result.save(out)
         show(result)
     seconds = time.monotonic() - started
-    taken = f"{result.steps} of {result.config.steps} steps"
+    taken = f"{result.steps} of {steps} steps"
     report = f"{outcome}wrote {out}, {taken}, {seconds:.0f} s on {device}"
     if status:
         return fail(report, status)
-    keep_pace(size, work, seconds)
+    if first and first[1] < steps:
+        later = started + seconds - first[0]
+        keep_pace(device, size, work(steps) - work(first[1]), later)
     tell(report, quiet=quiet)
     return 0

@@ -16,23 +16,25 @@ NEAR = 2.0
 _MOST_BYTES = 2**16
 
 
-def estimated_seconds(size: int, work: float) -> float | None:
+def estimated_seconds(device: str, size: int, work: float) -> float | None:
     """Seconds of some work, pixels times steps, at a size; None if none of about it was made."""
-    paces = _read()
-    near = [known for known in paces if max(known, size) <= NEAR * min(known, size)]
+    near = {
+        known: pace
+        for (there, known), pace in _read().items()
+        if there == device and max(known, size) <= NEAR * min(known, size)
+    }
     if not near:
         return None
-    return work * paces[min(near, key=lambda known: abs(math.log(known / size)))]
+    return work * near[min(near, key=lambda known: abs(math.log(known / size)))]
 
 
-def keep_pace(size: int, work: float, seconds: float) -> None:
-    """Keep how long a run took; where nothing can be written, nothing is."""
-    if work <= 0:
-        return
+def keep_pace(device: str, size: int, work: float, seconds: float) -> None:
+    """Keep how long some work took; where nothing can be written, nothing is."""
     with contextlib.suppress(OSError, NetworkError):
         path = _path()
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept = {str(known): pace for known, pace in (_read() | {size: seconds / work}).items()}
+        paces = _read() | {(device, size): seconds / work}
+        kept = [[*where, pace] for where, pace in paces.items()]
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(kept))
 
@@ -41,11 +43,11 @@ def _path() -> Path:
     return cache_folder() / "pace.json"
 
 
-def _read() -> dict[int, float]:
-    """Seconds a pixel and step by size; none if the file is not there, or not as it was written."""
+def _read() -> dict[tuple[str, int], float]:
+    """Seconds a pixel and step, by device and size; none unless the file is as it was written."""
     try:
         kept = parse_json(read_document(_path(), most_bytes=_MOST_BYTES))
-        paces = {int(size): float(pace) for size, pace in kept.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        paces = {(str(device), int(size)): float(pace) for device, size, pace in kept}
+    except (OSError, ValueError, TypeError):
         return {}
-    return {size: pace for size, pace in paces.items() if size > 0 and 0 < pace < math.inf}
+    return {where: pace for where, pace in paces.items() if where[1] > 0 and 0 < pace < math.inf}

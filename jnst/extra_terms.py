@@ -37,7 +37,10 @@ def check_extra_terms(terms: Any) -> ExtraTerms:
                 "(image, features) are accepted"
             )
         weight = f"the weight of extra term {name!r}"
-        checked[name] = (finite_number(weight, term[0], minimum=0, maximum=LARGEST_NUMBER), _OwnTerm(term[1]))
+        checked[name] = (
+            finite_number(weight, term[0], minimum=0, maximum=LARGEST_NUMBER),
+            _OwnTerm(term[1]),
+        )
     return checked
 
 
@@ -45,10 +48,11 @@ class _OwnTerm:
     """A function that is equal to itself alone, whatever its object says: static under jit."""
 
     def __init__(self, function: Term):
-        self.function = function.function if isinstance(function, _OwnTerm) else function
+        self.function: Term = function.function if isinstance(function, _OwnTerm) else function
         # A method is another object each time that it is looked up.
-        self._key = id(getattr(function, "__self__", None)), id(
-            getattr(self.function, "__func__", self.function)
+        self._key = (
+            id(getattr(function, "__self__", None)),
+            id(getattr(self.function, "__func__", self.function)),
         )
 
     def __call__(self, *arguments: Any) -> Any:

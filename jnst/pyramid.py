@@ -168,9 +168,10 @@ def run_levels(
     All are run in one program: their settings may differ in what is traced. The content is taken at
     the shape of each level; a style at `style_scale` times its longer side, or larger if it would
     be too narrow for the layers; the starts, and what one level ends with, are resized to the next.
-    Adam's memory is resized too, other optimizers start anew; schedules go on counting. An item that diverges keeps its best image and
-    leaves the others alone. The fields of Info are (steps, items). The state is donated, as in
-    `run`. `resume` is a Position of before, from which it goes on to the same images.
+    Adam's memory is resized too, other optimizers start anew; schedules go on counting. An item
+    that diverges keeps its best image and leaves the others alone. The fields of Info are (steps,
+    items). The state is donated, as in `run`. `resume` is a Position of before, from which it goes
+    on to the same images.
     """
     config = items[0].config
     network = prepare_network(network, config.layers(), precision=config.precision)

@@ -30,9 +30,9 @@ def _here(config: dict[str, Any]) -> dict[str, Any]:
     """The settings without what only the program knows that made the picture."""
     known = {name: value for name, value in config.items() if value != OWN}
     losses = known.get("style_loss")
-    if isinstance(losses, list) and all(isinstance(loss, str) for loss in losses):
-        if not set(losses) <= set(style_loss_names()):
-            known.pop("style_loss")
-            known["style_layers"] = list(dict.fromkeys(known.get("style_layers", ())))
-            known.pop("style_layer_weights", None)
+    texts = isinstance(losses, list) and all(isinstance(loss, str) for loss in losses)
+    if texts and not set(losses) <= set(style_loss_names()):
+        known["style_layers"] = list(dict.fromkeys(known.get("style_layers", ())))
+        del known["style_loss"]
+        known.pop("style_layer_weights", None)
     return known

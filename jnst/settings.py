@@ -74,8 +74,8 @@ def loss_names(name: str, value: Any) -> tuple[str, ...]:
     for loss in names:
         if loss not in known:
             raise ValueError(
-                f"{name} is {shown(loss)}; {did_you_mean(loss, known)}accepted: {', '.join(known)}, "
-                "and what jnst.register_style_loss, or --plugin, adds"
+                f"{name} is {shown(loss)}; {did_you_mean(loss, known)}accepted: "
+                f"{', '.join(known)}, and what jnst.register_style_loss, or --plugin, adds"
             )
     return names
 

@@ -14,8 +14,8 @@ from jnst.cost import operations
 from jnst.networks import load_network
 from jnst.plan import Plan, PlannedPoint
 from jnst.pyramid import check_levels
-from jnst.settings import INITS
 from jnst.registry import registered
+from jnst.settings import INITS
 from jnst.style_losses import fingerprint
 from jnst.sweep_folder import SweepError
 from jnst.task import Task, prepare

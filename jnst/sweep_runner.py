@@ -99,9 +99,9 @@ def sweep(
     """Run all points of a plan into a folder, with a table and a page; goes on where it was.
 
     `plan` is what `read_plan` takes. What is traced is run together, at most `batch_size` at a time
-    (`stylize_batch`). Points that fail are recorded. `callback` is called with the SweepProgress; True
-    ends the sweep there, and the same call goes on. `progress` shows how far it
-    is. The result is that of `read_sweep`.
+    (`stylize_batch`). Points that fail are recorded. `callback` is called with the SweepProgress;
+    True ends the sweep there, and the same call goes on. `progress` shows how far it is. The result
+    is that of `read_sweep`.
 
     Raises:
         SweepError: the plan, a picture or the folder is not accepted; nothing has been run.

@@ -166,6 +166,11 @@ def extract_features(
     check_choice("precision", precision, Precision)
     check_image("image", image, layers, strides)
     if not isinstance(network, Network):
+        if (pooling, precision) != ("average", "float32"):
+            raise ValueError(
+                f"pooling is {pooling!r} and precision {precision!r}; a network of one's own has "
+                "its own, and takes 'average' and 'float32'"
+            )
         return own_features(network, image, layers)
     params = _needed_params(network, layers, precision)
     features = VGG19(layers, pooling, precision).apply(

@@ -114,16 +114,17 @@ def test_sweep(call, pictures, small, network_file, tmp_path):
 def test_an_estimate_comes_from_the_last_run_of_about_that_size(
     call, pictures, small, network_file, cache
 ):
-    assert estimates.estimated_seconds(64, 1000) is None
-    estimates.keep_pace(64, 1000, 30.0)
-    estimates.keep_pace(200, 1000, 90.0)
-    assert estimates.estimated_seconds(100, 500) == 15
-    assert estimates.estimated_seconds(130, 500) == 45
-    assert estimates.estimated_seconds(401, 500) is None
-    (cache / "pace.json").write_text('{"64": -1, "a": [}')
-    assert estimates.estimated_seconds(64, 1000) is None
-    given = options(small, network_file)
-    for said in ("compiling for cpu, 0 s", r"compiling for cpu, about \d+ s in all, 0 s"):
+    assert estimates.estimated_seconds("cpu", 64, 1000) is None
+    estimates.keep_pace("cpu", 64, 1000, 30.0)
+    estimates.keep_pace("cpu", 200, 1000, 90.0)
+    assert estimates.estimated_seconds("cpu", 100, 500) == 15
+    assert estimates.estimated_seconds("cpu", 130, 500) == 45
+    assert estimates.estimated_seconds("cpu", 401, 500) is None
+    assert estimates.estimated_seconds("gpu", 100, 500) is None
+    (cache / "pace.json").write_text('[["cpu", 64, -1], ["cpu", 3]')
+    assert estimates.estimated_seconds("cpu", 64, 1000) is None
+    given = options(small, network_file, steps=9)
+    for said in ("compiling for cpu, 0 s", r"compiling for cpu, then about \d+ s, 0 s"):
         _, _, err = call("stylize", *pictures, *given, "-o", "a.png", quiet=False)
         assert re.search(said, err[0])
 
@@ -131,8 +132,8 @@ def test_an_estimate_comes_from_the_last_run_of_about_that_size(
 def test_where_nothing_can_be_kept_nothing_is_said(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("JNST_CACHE", str(tmp_path / "file" / "cache"))
-    estimates.keep_pace(64, 1000, 30.0)
-    assert estimates.estimated_seconds(64, 1000) is None
+    estimates.keep_pace("cpu", 64, 1000, 30.0)
+    assert estimates.estimated_seconds("cpu", 64, 1000) is None
 
 
 def test_a_sweep_writes_whole_lines_where_nobody_reads_along(

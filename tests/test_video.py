@@ -145,7 +145,7 @@ def test_refusals(network, frames, small, arrays):
         ({"color": "luminance"}, "color is 'luminance'"),
         ({"frame_steps": 0}, "frame_steps is 0"),
         ({"temporal_weight": 1}, "temporal_weight is given without flows"),
-        ({"start": frames[0]}, "unknown setting 'start'"),
+        ({"start": frames[0]}, "unknown option 'start'"),
     ):
         with pytest.raises(ValueError, match=message):
             stylize_frames(frames, arrays[1], **options(small, network) | given)
