@@ -170,4 +170,4 @@ def _blur(canvas: Picture, sigma: float) -> Picture:
 
 
 def _to_image(canvas: Picture) -> Image.Image:
-    return Image.fromarray(np.uint8(np.rint(255 * canvas.clip(0, 1))))
+    return Image.fromarray(np.rint(255 * canvas.clip(0, 1)).astype(np.uint8))
