@@ -45,7 +45,9 @@ def build(folder: Path) -> gr.Blocks:
             open_it = functools.partial(opened, folder)
             picture.upload(open_it, picture, [file, picture, notice], preprocess=False, **event)
             picture.clear(lambda: None, None, file, **event)
-        example.click(functools.partial(drawn, folder), None, [*files, *pictures, notice], **event)
+        draw = functools.partial(drawn, folder)
+        seen = {**event, "show_progress": "minimal"}  # it takes seconds
+        example.click(draw, None, [*files, *pictures, notice], **seen)
         settings = [base, notice, controls.network, *controls.settings]
         recipe.upload(loaded, recipe, settings, **event)
         recipe.clear(unloaded, None, settings, **event)
