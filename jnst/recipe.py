@@ -30,8 +30,9 @@ def _here(config: dict[str, Any]) -> dict[str, Any]:
     """The settings without what only the program knows that made the picture."""
     known = {name: value for name, value in config.items() if value != OWN}
     losses = known.get("style_loss")
-    texts = isinstance(losses, list) and all(isinstance(loss, str) for loss in losses)
-    if texts and not set(losses) <= set(style_loss_names()):
+    if not isinstance(losses, list) or not all(isinstance(loss, str) for loss in losses):
+        return known
+    if not set(losses) <= set(style_loss_names()):
         known["style_layers"] = list(dict.fromkeys(known.get("style_layers", ())))
         del known["style_loss"]
         known.pop("style_layer_weights", None)

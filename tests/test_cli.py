@@ -216,6 +216,7 @@ def test_bad_pictures(call, pictures, network_file, tmp_path, place, name, write
 
 
 BAD_OPTIONS = [
+    (["--strength", "clear", "--preset", "gatys2016"], "--strength is for relative losses"),
     (["--style-layers", "relu9_9"], "unknown layer 'relu9_9'; "),
     (["--style-layers", "relu9_9"], "known: conv1_1, relu1_1, "),
     (["--size", "-5"], "size is -5"),

@@ -1,6 +1,10 @@
 """What a program brings: its own terms, style losses, optimizers and networks."""
 
+import dataclasses
 import json
+import pickle
+import sys
+from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
@@ -90,7 +94,7 @@ def test_own_terms_that_are_refused(network, arrays, small, terms, message):
         jnst.stylize_steps(*arrays, network=network, extra_terms=terms, **small)
 
 
-def own_gram(convention_of=None):
+def own_gram():
     return jnst.StyleLoss(
         describe=lambda features, weights: gram_matrix(features),
         distance=lambda features, weights, target, convention: jnp.square(
@@ -148,7 +152,12 @@ def test_own_optimizers(network, arrays, small, tmp_path):
     np.testing.assert_allclose(schedule.image, named.image, atol=1e-5)
     falling = made(optimizer="sgd", learning_rate=optax.linear_schedule(0.5, 0, 6))
     assert np.abs(falling.image - made(optimizer="sgd", learning_rate=0.5).image).max() > 1e-3
-    assert made(optimizer=optax.chain(optax.clip(1.0), optax.rmsprop(0.01)), levels=2).steps == 6
+    chained = optax.chain(optax.clip(1.0), optax.rmsprop(0.01))
+    coarse = made(optimizer=chained, size=128, levels=2)
+    assert set(coarse.history.size) == {64, 128}
+    again = pickle.loads(pickle.dumps(own))
+    assert again.recipe() == own.recipe()
+    np.testing.assert_array_equal(again.image, own.image)
     own.save(tmp_path / "own.png")
     assert jnst.load_recipe(tmp_path / "own.png")["config"]["optimizer"] == "own"
     assert json.loads(json.dumps(falling.recipe()))["config"]["learning_rate"] == "own"
@@ -159,11 +168,78 @@ def test_own_optimizers(network, arrays, small, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "late",
+    [
+        {"optimizer": "sgd", "learning_rate": lambda count: jnp.where(count < 4, 0.0, 0.1)},
+        {"optimizer": optax.adam(lambda count: jnp.where(count < 4, 0.0, 0.1))},
+    ],
+    ids=["named", "own"],
+)
+def test_a_schedule_goes_on_counting_at_the_next_level(network, arrays, small, late):
+    sizes = {"size": 128, "level_sizes": (64,), "level_steps": (4, 4)}
+    options = {**small, **sizes, "network": network, **late}
+    del options["steps"], options["levels"]
+    loss = jnst.stylize(*arrays, **options).history.loss
+    assert loss[0] == loss[3]  # nothing moves at the first level
+    assert len(set(loss[4:])) == 4
+
+
+def test_what_an_own_term_says_of_itself_does_not_matter(network, arrays, small):
+    class Term(struct.PyTreeNode):
+        shift: Any
+
+        def __call__(self, image, features):
+            return jnp.square(image - self.shift).mean()
+
+    def made(term):
+        terms = {"near": (1.0, term)}
+        many = jnst.stylize_batch(*arrays, network=network, extra_terms=terms, **small)
+        return many[0].history.to_dict()["loss/extra/near"][0]
+
+    assert made(Term(jnp.zeros(3))) != made(Term(jnp.ones(3)))
+
+
+def test_a_picture_of_an_own_style_loss_is_read_where_it_is_unknown(
+    network, arrays, small, tmp_path
+):
+    jnst.register_style_loss("own_gram", own_gram())
+    result = jnst.stylize(*arrays, network=network, style_loss="own_gram", **small)
+    result.save(tmp_path / "own.png")
+    registered.clear()
+    assert jnst.load_recipe(tmp_path / "own.png")["config"]["style_loss"] == ["own_gram"]
+
+
+def test_a_sweep_knows_an_own_style_loss_by_its_source(pictures, small, network_file, tmp_path):
+    content, style = map(str, pictures)
+    plan = {
+        "contents": content,
+        "styles": style,
+        "networks": str(network_file),
+        "settings": {**small, "steps": 2, "style_loss": "own_gram"},
+    }
+    names = []
+    for loss in (own_gram(), own_gram(), dataclasses.replace(own_gram(), unit=None)):
+        jnst.register_style_loss("own_gram", loss)
+        jnst.sweep(plan, tmp_path / "sweep")
+        names.append({path.name for path in (tmp_path / "sweep" / "points").iterdir()})
+    assert len(names[1]) == 1
+    assert len(names[2]) == 2
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"optimizer": optax.adam}, "optimizer is <function adam.*; lbfgs, adam, sgd or an optax"),
         ({"optimizer": "adamw"}, "optimizer is 'adamw'; did you mean 'adam'"),
         ({"learning_rate": optax.constant_schedule(1.0)}, "learning_rate is .*lbfgs takes none"),
+        (
+            {"optimizer": optax.sgd(1.0), "learning_rate": optax.constant_schedule(1.0)},
+            "learning_rate is a schedule; an optimizer of optax has its own",
+        ),
+        (
+            {"optimizer": optax.sgd(1.0), "learning_rate_decay": 0.5},
+            "learning_rate_decay is not 1; adam and sgd take it",
+        ),
     ],
 )
 def test_optimizers_that_are_refused(settings, message):
@@ -256,6 +332,11 @@ class NoPytree:
         (NoPytree(), {}, "network NoPytree is no pytree; flax.struct.PyTreeNode makes it one"),
         (Small({}), {}, "unknown layer 'relu2_1'; known: first, second"),
         (
+            Small({}),
+            {"content_layers": "first", "style_layers": "first", "precision": "bfloat16"},
+            "precision 'bfloat16'; a network of one's own has its own",
+        ),
+        (
             Wrong({}),
             {"content_layers": "first", "style_layers": "first"},
             "gives maps of shape .* of layer 'first'; by its stride 1 at least 64 x 56",
@@ -270,3 +351,70 @@ class NoPytree:
 def test_networks_that_are_refused(arrays, small, own, settings, message):
     with pytest.raises(ValueError, match=message):
         jnst.stylize_steps(*arrays, network=own, **{**small, **settings})
+
+
+def test_a_rate_that_an_optimizer_does_not_take_is_refused_before_the_run(network, arrays, small):
+    with pytest.raises(ValueError, match="this optimizer takes no learning_rate; adam, sgd, and"):
+        jnst.stylize_steps(
+            *arrays, network=network, optimizer=optax.sgd(1.0), learning_rate=0.1, **small
+        )
+
+
+def test_an_own_term_wants_a_margin_that_all_its_maps_have(arrays):
+    params = Layers().init(jax.random.key(0), jnp.zeros((8, 8, 3)))
+    settings = {"size": 60, "margin": 4, "content_layers": "second", "style_layers": "first"}
+    with pytest.raises(ValueError, match="margin is 4; a multiple of 3 is accepted, the stride of"):
+        jnst.stylize_steps(
+            *arrays, network=Small(params), extra_terms={"dark": (1, darkness)}, **settings
+        )
+
+
+PLUGIN = """
+import jnst
+import beside
+
+jnst.register_style_loss("plugged", jnst.StyleLoss(beside.mean, beside.distance))
+"""
+BESIDE = """
+def mean(features, weights):
+    return features.mean()
+
+def distance(features, weights, mean, convention):
+    return (features.mean() - mean) ** 2
+"""
+
+
+@pytest.mark.parametrize("plugin", ["plugins/own.py", "own"])
+def test_a_plugin_of_the_command(call, pictures, small, network_file, tmp_path, plugin):
+    folder = tmp_path / Path(plugin).parent
+    folder.mkdir(exist_ok=True)
+    (folder / "own.py").write_text(PLUGIN)
+    (folder / "beside.py").write_text(BESIDE)
+    before = list(sys.path)
+    options = [
+        *("--plugin", plugin, "--style-loss", "plugged", "--network", network_file),
+        *("--size", 32, "--steps", 2, "--style-layers", "relu2_1", "-o", "a.png"),
+    ]
+    try:
+        assert call("stylize", *pictures, *options) == (0, [], [])
+    finally:
+        for name in ("own", "beside", "jnst_plugin_own"):
+            sys.modules.pop(name, None)
+    assert sys.path == before
+    assert jnst.load_recipe("a.png")["config"]["style_loss"] == ["plugged"]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("1 / 0", "plugin own.py cannot be imported (ZeroDivisionError: division by zero)"),
+        ("raise SystemExit", "plugin own.py cannot be imported (SystemExit: )"),
+        (None, "plugin own.py cannot be imported (FileNotFoundError: "),
+    ],
+)
+def test_a_plugin_that_fails(call, pictures, tmp_path, code, message):
+    if code:
+        (tmp_path / "own.py").write_text(code)
+    status, out, err = call("stylize", *pictures, "--plugin", "own.py")
+    assert (status, out, len(err)) == (2, [], 1)
+    assert message in err[0]
