@@ -195,7 +195,7 @@ def run_levels(
             )
             if state is not None and config.optimizer == "adam":
                 begin = jax.vmap(partial(resize_moments, margin=config.margin))(state, begin)
-            elif state is not None:
+            elif state is not None and config.optimizer != "lbfgs":
                 begin = carry_schedules(state, begin)
         state = begin
         for state, info in run_batch(
