@@ -320,7 +320,9 @@ def level_targets(network: Network | FeatureNetwork, item: Item, shape: tuple[in
         regions=regions,
         previous=previous,
     )
-    own = tuple((name, function) for name, (_, function) in (item.extra_terms or {}).items())
+    if not item.extra_terms:
+        return targets
+    own = tuple((name, function) for name, (_, function) in item.extra_terms.items())
     return targets.replace(extra=own)
 
 

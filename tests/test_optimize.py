@@ -194,7 +194,7 @@ def test_a_loss_that_never_was_finite_is_raised_at_step_zero(problem, name):
 def test_refusals(problem):
     with pytest.raises(ValueError, match="optimizer is 'rmsprop'; accepted: lbfgs, adam, sgd"):
         named_optimizer("rmsprop")
-    with pytest.raises(ValueError, match="takes no learning_rate; adam and sgd do"):
+    with pytest.raises(ValueError, match="takes no learning_rate; adam, sgd, and what"):
         init(named_optimizer("lbfgs"), problem[0], learning_rate=1.0)
 
 
