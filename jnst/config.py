@@ -126,7 +126,9 @@ class Config:
     )
     content_weight: float = _setting(1.0, "how strongly the shapes of the content are kept", weight)
     style_weight: float = _setting(
-        30.0, "how strong the style is: 0.3 subtle, 3 clear, 30 strong, 100 hides the content", weight
+        30.0,
+        "how strong the style is: 0.3 subtle, 3 clear, 30 strong, 100 hides the content",
+        weight,
     )
     tv_weight: float = _setting(
         0.05,
