@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from jnst import cli
+from jnst import programs
 from jnst.heap import return_freed_memory, use_one_arena
 from jnst.programs import kept_programs
 
@@ -101,7 +101,7 @@ def test_the_command_keeps_programs_unless_told_otherwise(call, cache, monkeypat
         def __exit__(self, *_):
             pass
 
-    monkeypatch.setattr(cli, "kept_programs", Kept)
+    monkeypatch.setattr(programs, "kept_programs", Kept)
     arguments = {
         "stylize": ["a.png", "b.png"],
         "texture": ["a.png"],
