@@ -234,7 +234,7 @@ GREY = np.full((32, 32, 3), 0.5)
         ({"size": 12}, "size 12 makes .* small: 12 x 12 pixels; the layers need at least 16 x 16"),
         ({"size": -1}, "size is -1"),
         ({"config": {"size": 64}}, "config is of type dict; a jnst.Config is accepted"),
-        ({"sise": 64}, "unknown setting 'sise'; did you mean 'size'. known: size, "),
+        ({"sise": 64}, "unknown option 'sise'; did you mean 'size'. known: network, size, "),
         ({"learning_rate": 1.0}, "lbfgs takes none, adam and sgd do"),
     ],
 )
