@@ -19,18 +19,11 @@ from jnst.image_files import ImageError
 from jnst.images import load_image
 from jnst.loop import run, run_batch, stack
 from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
+from jnst.margin import add_margin, remove_margin
 from jnst.movie_files import save_mp4
 from jnst.networks import fetch_network, load_network, port_network
 from jnst.normalize import normalize_network
-from jnst.objective import (
-    Style,
-    StyleTarget,
-    Targets,
-    add_margin,
-    make_targets,
-    remove_margin,
-    total_loss,
-)
+from jnst.objective import total_loss
 from jnst.optimize import Info, State, init, make_step, named_optimizer
 from jnst.plan import Plan, read_plan
 from jnst.presets import PRESETS, preset
@@ -50,6 +43,7 @@ from jnst.stylization import (
 )
 from jnst.sweep_folder import SweepError, SweptPoint, read_sweep
 from jnst.sweep_runner import Outline, Sweep, SweepProgress, open_sweep, sweep
+from jnst.targets import Style, StyleTarget, Targets, make_targets
 from jnst.terms import Terms
 from jnst.version import __version__
 from jnst.vgg import VGG19, Network, extract_features, prepare_network

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jnst.array_files import DAMAGED, load_arrays, save_arrays, state_versions
-from jnst.batch import Snapshot
+from jnst.batching import Snapshot
 from jnst.loop import stack
 from jnst.optimize import State
 from jnst.pyramid import Position, begin_level, level_optimizer

@@ -54,6 +54,16 @@ def add_command(
     return command
 
 
+def add_content(command: argparse.ArgumentParser, meaning: str) -> None:
+    """Declare the content."""
+    command.add_argument("content", type=picture_path, metavar="CONTENT", help=meaning)
+
+
+def add_styles(command: argparse.ArgumentParser, meaning: str) -> None:
+    """Declare the styles, at least one."""
+    command.add_argument("style", type=picture_path, nargs="+", metavar="STYLE", help=meaning)
+
+
 class Formatter(argparse.RawDescriptionHelpFormatter):
     """Help in at most 100 columns, its epilog as it stands."""
 

@@ -14,6 +14,7 @@ from jnst.checks import whole_number
 from jnst.cli_common import (
     add_batch_size,
     add_command,
+    add_content,
     fail,
     interrupted_status,
     is_out_of_memory,
@@ -62,7 +63,7 @@ def add_many_commands(commands: Any) -> None:
         usage="[options] CONTENT STYLE STYLE",
         examples=("photo.jpg one.jpg two.jpg --count 7 -o strip.png",),
     )
-    command.add_argument("content", type=picture_path, metavar="CONTENT", help="the picture")
+    add_content(command, "the picture")
     command.add_argument(
         "style", type=picture_path, nargs=2, metavar="STYLE", help="the two ends of the strip"
     )

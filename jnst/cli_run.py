@@ -16,7 +16,9 @@ from jnst.app_server import check_gradio
 from jnst.cli_common import (
     add_command,
     add_compilation_cache,
+    add_content,
     add_quiet,
+    add_styles,
     fail,
     interrupted_status,
     is_out_of_memory,
@@ -29,7 +31,7 @@ from jnst.cli_common import (
 from jnst.cli_options import add_run_options, config_of, network_of, output_of
 from jnst.encoding import read_recipe
 from jnst.errors import DivergedError
-from jnst.estimates import estimated_seconds, keep_pace
+from jnst.estimates import RunPace
 from jnst.image_files import ImageError, check_writable
 from jnst.images import load_image
 from jnst.progress import PictureWay, duration, following, tell
@@ -38,6 +40,13 @@ from jnst.recipe import load_recipe
 
 def add_run_commands(commands: Any) -> None:
     """Declare the commands that make one picture."""
+    _add_stylize(commands)
+    _add_texture(commands)
+    _add_reconstruct(commands)
+    _add_demo(commands)
+
+
+def _add_stylize(commands: Any) -> None:
     command = add_command(
         commands,
         "stylize",
@@ -49,16 +58,8 @@ def add_run_commands(commands: Any) -> None:
             "photo.jpg one.jpg two.jpg --style-blend 1 3 --size 1024",
         ),
     )
-    command.add_argument(
-        "content", type=picture_path, metavar="CONTENT", help="the picture that keeps its shapes"
-    )
-    command.add_argument(
-        "style",
-        type=picture_path,
-        nargs="+",
-        metavar="STYLE",
-        help="the pictures whose manner is taken",
-    )
+    add_content(command, "the picture that keeps its shapes")
+    add_styles(command, "the pictures whose manner is taken")
     add_run_options(command, regions=_add_regions)
     command.add_argument(
         "--like",
@@ -72,6 +73,8 @@ def add_run_commands(commands: Any) -> None:
         help="show the picture as it grows, on a page in the browser",
     )
 
+
+def _add_texture(commands: Any) -> None:
     command = add_command(
         commands,
         "texture",
@@ -79,15 +82,11 @@ def add_run_commands(commands: Any) -> None:
         usage="[options] STYLE...",
         examples=("painting.jpg -o texture.png",),
     )
-    command.add_argument(
-        "style",
-        type=picture_path,
-        nargs="+",
-        metavar="STYLE",
-        help="the pictures whose texture is taken",
-    )
+    add_styles(command, "the pictures whose texture is taken")
     add_run_options(command)
 
+
+def _add_reconstruct(commands: Any) -> None:
     command = add_command(
         commands,
         "reconstruct",
@@ -95,10 +94,12 @@ def add_run_commands(commands: Any) -> None:
         usage="[options] CONTENT",
         examples=("photo.jpg --layer relu5_1 -o relu5_1.png",),
     )
-    command.add_argument("content", type=picture_path, metavar="CONTENT", help="the picture")
+    add_content(command, "the picture")
     command.add_argument("--layer", default="relu4_2", help="the layer that is matched (relu4_2)")
     add_run_options(command)
 
+
+def _add_demo(commands: Any) -> None:
     command = add_command(commands, "demo", demo_command)
     command.add_argument(
         "-o",
@@ -241,12 +242,11 @@ def _write_last(
     status, outcome = 0, ""
     result = next(results)
     saved = 0
-    device, size = jax.devices()[0].platform, max(result.image.shape)
+    device = jax.devices()[0].platform
     levels = jnst.plan_levels(result.image.shape[:2], result.config)
-    work, steps = PictureWay(levels).work, result.config.steps
-    estimate = estimated_seconds(device, size, work(steps))
-    about = "" if estimate is None else f", then about {duration(estimate)}"
-    first: tuple[float, int] | None = None  # when the first steps were taken, and how many
+    steps = result.config.steps
+    pace = RunPace(device, max(result.image.shape), PictureWay(levels).work, steps)
+    about = "" if pace.estimate is None else f", then about {duration(pace.estimate)}"
     way = PictureWay(levels, begin=f"compiling for {device}{about}")
     try:
         with following(out, quiet=quiet) as advance:
@@ -255,7 +255,7 @@ def _write_last(
             for result in noticing(results):
                 advance(*way(result))
                 show(result)
-                first = first or (time.monotonic(), result.steps)
+                pace.seen(result.steps)
                 if save_every and result.steps // save_every > saved:
                     saved = result.steps // save_every
                     try:
@@ -283,8 +283,6 @@ def _write_last(
     report = f"{outcome}wrote {out}, {taken}, {seconds:.0f} s on {device}"
     if status:
         return fail(report, status)
-    if first and first[1] < steps:
-        later = started + seconds - first[0]
-        keep_pace(device, size, work(steps) - work(first[1]), later)
+    pace.keep()
     tell(report, quiet=quiet)
     return 0

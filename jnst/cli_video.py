@@ -11,10 +11,10 @@ import jnst
 from jnst.checks import finite_number, whole_number
 from jnst.cli_common import (
     add_command,
+    add_styles,
     fail,
     interrupted_status,
     noticing,
-    picture_path,
     say,
     uninterrupted,
 )
@@ -43,13 +43,7 @@ def add_video_commands(commands: Any) -> None:
         metavar="FRAMES",
         help=f"a folder of pictures, a GIF, or a video ({', '.join(MOVIES)}; without its sound)",
     )
-    command.add_argument(
-        "style",
-        type=picture_path,
-        nargs="+",
-        metavar="STYLE",
-        help="the pictures whose manner is taken",
-    )
+    add_styles(command, "the pictures whose manner is taken")
     command.add_argument(
         "--flow",
         type=Path,

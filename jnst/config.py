@@ -343,7 +343,9 @@ class Config:
 
         `extra_terms` are those that `make_targets` was given.
         """
-        from jnst.terms import Terms, number, spread  # with JAX, which settings need for this alone
+        import jax.numpy as jnp  # which settings need for this alone
+
+        from jnst.terms import Terms, spread
 
         return Terms(
             spread(self.content_weight, self.content_layers, self.content_layer_weights),
@@ -352,10 +354,10 @@ class Config:
                 [term.name for term in self.style_terms()],
                 self.style_layer_weights,
             ),
-            number(self.laplacian_weight) if self.laplacian_weight else None,
-            number(self.temporal_weight) if self.temporal_weight else None,
-            number(self.tv_weight),
-            {name: number(weight) for name, (weight, _) in (extra_terms or {}).items()},
+            jnp.float32(self.laplacian_weight) if self.laplacian_weight else None,
+            jnp.float32(self.temporal_weight) if self.temporal_weight else None,
+            jnp.float32(self.tv_weight),
+            {name: jnp.float32(weight) for name, (weight, _) in (extra_terms or {}).items()},
         )
 
     def layout(self) -> "Config":

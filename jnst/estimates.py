@@ -3,6 +3,8 @@
 import contextlib
 import json
 import math
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from jnst.atomic import atomic_path
@@ -14,6 +16,30 @@ NEAR = 2.0
 """How many times as large or small another size may be for its pace to say anything."""
 
 _MOST_BYTES = 2**16
+
+
+class RunPace:
+    """How long a run will take, and what is kept of it for the next one.
+
+    `work` has the pixels of its first steps. What passes before the first of them are taken, such
+    as compilation, does not count.
+    """
+
+    def __init__(self, device: str, size: int, work: Callable[[int], float], steps: int):
+        self._device, self._size, self._work, self._steps = device, size, work, steps
+        self._first: tuple[float, int] | None = None
+        self.estimate = estimated_seconds(device, size, work(steps))
+
+    def seen(self, steps: int) -> None:
+        """So many steps are taken."""
+        self._first = self._first or (time.monotonic(), steps)
+
+    def keep(self) -> None:
+        """All steps are taken."""
+        if self._first and self._first[1] < self._steps:
+            begun, steps = self._first
+            work = self._work(self._steps) - self._work(steps)
+            keep_pace(self._device, self._size, work, time.monotonic() - begun)
 
 
 def estimated_seconds(device: str, size: int, work: float) -> float | None:

@@ -37,10 +37,8 @@ def check_extra_terms(terms: Any) -> ExtraTerms:
                 "(image, features) are accepted"
             )
         weight = f"the weight of extra term {name!r}"
-        checked[name] = (
-            finite_number(weight, term[0], minimum=0, maximum=LARGEST_NUMBER),
-            _OwnTerm(term[1]),
-        )
+        number = finite_number(weight, term[0], minimum=0, maximum=LARGEST_NUMBER)
+        checked[name] = number, term[1] if isinstance(term[1], _OwnTerm) else _OwnTerm(term[1])
     return checked
 
 
@@ -48,21 +46,26 @@ class _OwnTerm:
     """A function that is equal to itself alone, whatever its object says: static under jit."""
 
     def __init__(self, function: Term):
-        self.function: Term = function.function if isinstance(function, _OwnTerm) else function
+        self._function = function
         # A method is another object each time that it is looked up.
         self._key = (
             id(getattr(function, "__self__", None)),
-            id(getattr(self.function, "__func__", self.function)),
+            id(getattr(function, "__func__", function)),
         )
 
     def __call__(self, *arguments: Any) -> Any:
-        return self.function(*arguments)
+        return self._function(*arguments)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _OwnTerm) and self._key == other._key
 
     def __hash__(self) -> int:
         return hash(self._key)
+
+
+def functions_of(terms: ExtraTerms) -> tuple[tuple[str, Term], ...]:
+    """The own terms without their weights: what is static under jit."""
+    return tuple((name, function) for name, (_, function) in terms.items())
 
 
 def extra_term(

@@ -1,7 +1,7 @@
-"""Networks of other kinds than VGG-19: what is asked of one, and what is asked of it."""
+"""What is asked of a network: its layers, and the features of an image."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeGuard, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 from jaxtyping import Array, Float
@@ -11,7 +11,7 @@ from jnst.layers import STRIDES
 
 @runtime_checkable
 class FeatureNetwork(Protocol):
-    """A network of one's own, for `jnst.stylize` and the like: a pytree with these two.
+    """A network for `jnst.stylize` and the like: a pytree with these two; `Network` is one.
 
     `strides` has the pixels between two positions of each layer's maps, by the layers' names; it
     is no leaf of the pytree. `features(image, layers)` are the maps of an image (H, W, 3), sRGB in
@@ -19,36 +19,33 @@ class FeatureNetwork(Protocol):
     is a pytree; its `name` is what the recipe says.
     """
 
-    strides: Mapping[str, int]
+    @property
+    def strides(self) -> Mapping[str, int]: ...
 
     def features(
         self, image: Float[Array, "h w 3"], layers: tuple[str, ...]
     ) -> Mapping[str, Float[Array, "_h _w _c"]]: ...
 
 
-def is_own(network: Any) -> TypeGuard[FeatureNetwork]:
-    """Whether it is a network of another kind.
+def strides_of(network: Any) -> Mapping[str, int]:
+    """The strides of all layers of a network, of a VGG-19 if it is a name or a file.
 
     Raises:
-        ValueError: it is, but JAX would take it for one value.
+        ValueError: JAX would take the network for one value.
     """
-    own = isinstance(network, FeatureNetwork)
-    if own and jax.tree_util.all_leaves([network]):
+    if not isinstance(network, FeatureNetwork):
+        return STRIDES
+    if jax.tree_util.all_leaves([network]):
         raise ValueError(
             f"network {type(network).__name__} is no pytree; flax.struct.PyTreeNode makes it one"
         )
-    return own
-
-
-def strides_of(network: Any) -> Mapping[str, int]:
-    """The strides of all layers of a network, of a VGG-19 if it is a name or a file."""
-    return network.strides if is_own(network) else STRIDES
+    return network.strides
 
 
 def own_features(
     network: FeatureNetwork, image: Float[Array, "h w 3"], layers: tuple[str, ...]
 ) -> dict[str, Float[Array, "_h _w _c"]]:
-    """The maps of an own network.
+    """The maps of a network of another kind than VGG-19, (H', W', C) by layer.
 
     Raises:
         ValueError: one is missing, or no map of the size that its stride says.

@@ -23,9 +23,8 @@ from jnst.extra_terms import ExtraTerms
 from jnst.feature_network import FeatureNetwork
 from jnst.layers import Pooling, Precision
 from jnst.sources import Source
-from jnst.vgg import Network
 
-AnyNetwork: TypeAlias = Network | FeatureNetwork | str | os.PathLike[str]
+AnyNetwork: TypeAlias = FeatureNetwork | str | os.PathLike[str]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -15,10 +15,10 @@ from jnst.choices import Pixels
 from jnst.errors import DivergedError
 from jnst.feature_network import FeatureNetwork
 from jnst.heap import return_freed_memory
-from jnst.objective import Targets
 from jnst.optimize import Info, State, Step, make_step
+from jnst.targets import Targets
 from jnst.terms import Terms
-from jnst.vgg import Network, arrays_only, prepare_network
+from jnst.vgg import arrays_only, prepare_network
 
 SECONDS = 2.0
 """Between two yields, where steps are shorter: only then can a run be interrupted."""
@@ -32,7 +32,7 @@ Tree = TypeVar("Tree")
 def run(
     optimizer: optax.GradientTransformation,
     state: State,
-    network: Network | FeatureNetwork,
+    network: FeatureNetwork,
     targets: Targets,
     weights: Terms,
     *,
@@ -65,7 +65,7 @@ def run(
 def run_batch(
     optimizer: optax.GradientTransformation,
     state: State,
-    network: Network | FeatureNetwork,
+    network: FeatureNetwork,
     targets: Targets,
     weights: Terms,
     *,
@@ -88,7 +88,7 @@ def _chunks(
     batched: bool,
     optimizer: optax.GradientTransformation,
     state: State,
-    network: Network | FeatureNetwork,
+    network: FeatureNetwork,
     targets: Targets,
     weights: Terms,
     steps: int,
@@ -114,7 +114,7 @@ def _chunks(
         done, count = done + count, max(1, min(chunk, int(SECONDS / seconds)))
 
 
-def _ready(network: Network | FeatureNetwork, targets: Targets) -> Network | FeatureNetwork:
+def _ready(network: FeatureNetwork, targets: Targets) -> FeatureNetwork:
     layout = targets.layout
     return prepare_network(arrays_only(network), layout.layers(), precision=layout.precision)
 
@@ -126,7 +126,7 @@ def stack(items: Sequence[Tree]) -> Tree:
 
 def _batched(step: Step) -> Step:
     def one_item(
-        state: State, network: Network | FeatureNetwork, targets: Targets, weights: Terms
+        state: State, network: FeatureNetwork, targets: Targets, weights: Terms
     ) -> tuple[State, Info]:
         state, targets, weights = jax.tree.map(
             lambda leaf: jnp.squeeze(leaf, 0), (state, targets, weights)
@@ -136,7 +136,7 @@ def _batched(step: Step) -> Step:
         )
 
     def items(
-        state: State, network: Network | FeatureNetwork, targets: Targets, weights: Terms
+        state: State, network: FeatureNetwork, targets: Targets, weights: Terms
     ) -> tuple[State, Info]:
         # Batched, `cond` takes both ways and selects, which one item need not pay for.
         several = len(state.best_loss) > 1
@@ -153,7 +153,7 @@ def _run_chunk(
     chunk: int,
     batched: bool,
     state: State,
-    network: Network | FeatureNetwork,
+    network: FeatureNetwork,
     targets: Targets,
     weights: Terms,
     count: Int[Array, ""],
@@ -179,7 +179,7 @@ def _run_chunk(
 def memory_of_batch(
     optimizer: optax.GradientTransformation,
     state: State,
-    network: Network | FeatureNetwork,
+    network: FeatureNetwork,
     targets: Targets,
     weights: Terms,
     *,

@@ -16,7 +16,7 @@ from jnst.checks import did_you_mean, shown
 from jnst.data import data_file
 from jnst.downloads import LEFTOVERS, Progress, cache_folder, fetch, matches
 from jnst.errors import FetchError, NetworkError, NetworkWarning
-from jnst.feature_network import FeatureNetwork, is_own
+from jnst.feature_network import FeatureNetwork
 from jnst.formats import WeightFile, open_weights
 from jnst.layers import CONVOLUTIONS
 from jnst.manifest import EMBEDDED, Download, manifest
@@ -46,7 +46,7 @@ def load_network(name: str | os.PathLike[str], *, convention: str | None = None)
     return network if network.digest else network.replace(digest=network_digest(network))
 
 
-def given_network(network: Any) -> tuple[Network | FeatureNetwork, dict[str, str]]:
+def given_network(network: Any) -> tuple[FeatureNetwork, dict[str, str]]:
     """The network that a run is given, by name, by file or as it is; and what a recipe says of it.
 
     Raises:
@@ -55,7 +55,7 @@ def given_network(network: Any) -> tuple[Network | FeatureNetwork, dict[str, str
     if isinstance(network, str | os.PathLike):
         loaded = load_network(network)
         return loaded, network_identity(loaded, str(network))
-    if isinstance(network, Network) or is_own(network):
+    if isinstance(network, FeatureNetwork):
         return network, network_identity(network, "")
     raise ValueError(
         f"network is {shown(network)}; a name, a file, or an object with strides and features "
@@ -63,7 +63,7 @@ def given_network(network: Any) -> tuple[Network | FeatureNetwork, dict[str, str
     )
 
 
-def network_identity(network: Network | FeatureNetwork, load: str) -> dict[str, str]:
+def network_identity(network: FeatureNetwork, load: str) -> dict[str, str]:
     """What a recipe says of a network; `load` is what `load_network` took, "" for an object."""
     said = {key: str(getattr(network, key, "")) for key in ("name", "source", "licence", "digest")}
     if not isinstance(network, Network) and not said["name"]:

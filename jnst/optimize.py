@@ -16,10 +16,11 @@ from jnst.checks import check_choice
 from jnst.choices import Optimizer, Pixels, Schedule
 from jnst.feature_network import FeatureNetwork
 from jnst.lbfgs import lbfgs
-from jnst.objective import Targets, add_margin, remove_margin, total_loss
+from jnst.margin import add_margin, remove_margin
+from jnst.objective import total_loss
 from jnst.spectrum import fit_smoothing
+from jnst.targets import Targets
 from jnst.terms import Terms
-from jnst.vgg import Network
 
 RATES = {"learning_rate": "learning_rate", "decay": "learning_rate_decay"}
 """The settings by the names that optimizers have them under."""
@@ -96,7 +97,7 @@ class Info(struct.PyTreeNode):
         return brief(self)
 
 
-Step = Callable[[State, Network | FeatureNetwork, Targets, Terms], tuple[State, Info]]
+Step = Callable[[State, FeatureNetwork, Targets, Terms], tuple[State, Info]]
 Transformation: TypeAlias = optax.GradientTransformation
 
 
@@ -247,7 +248,7 @@ def make_step(optimizer: optax.GradientTransformation, *, pixels: Pixels = "free
     optimizer = optax.with_extra_args_support(optimizer)
 
     def step(
-        state: State, network: Network | FeatureNetwork, targets: Targets, weights: Terms
+        state: State, network: FeatureNetwork, targets: Targets, weights: Terms
     ) -> tuple[State, Info]:
         def objective(variable: Float[Array, "h w 3"]) -> tuple[Float[Array, ""], Terms]:
             image = jax.nn.sigmoid(variable) if pixels == "sigmoid" else variable

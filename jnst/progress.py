@@ -62,16 +62,24 @@ def followed(
     callback: Callable[[Value], Any] | None,
     progress: bool,
 ) -> Iterator[Value]:
-    """The values, with their progress shown, up to the one of which `callback` returns True."""
+    """The values, with their progress shown, up to the one of which `callback` returns True.
+
+    Raises:
+        ValueError: `progress` is neither True nor False.
+    """
     if not isinstance(progress, bool):
         raise ValueError(f"progress is {shown(progress)}; True or False is accepted")
-    with following(name, quiet=not progress) as advance:
-        for value in values:
-            advance(*way(value))
-            yield value
-            # Not anything that is true: what a callback happens to return should end no run.
-            if callback and isinstance(end := callback(value), bool | np.bool_) and end:
-                return
+
+    def shown_values() -> Iterator[Value]:
+        with following(name, quiet=not progress) as advance:
+            for value in values:
+                advance(*way(value))
+                yield value
+                # Not anything that is true: what a callback happens to return should end no run.
+                if callback and isinstance(end := callback(value), bool | np.bool_) and end:
+                    return
+
+    return shown_values()
 
 
 class PictureWay:

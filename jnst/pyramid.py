@@ -8,23 +8,17 @@ from typing import NamedTuple, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.core import FrozenDict
 from jaxtyping import Float
 
 from jnst.brief import brief
 from jnst.config import Config
-from jnst.extra_terms import ExtraTerms
+from jnst.extra_terms import ExtraTerms, functions_of
 from jnst.feature_network import FeatureNetwork, strides_of
 from jnst.layers import STRIDES, smallest_side
 from jnst.loop import run_batch, stack
-from jnst.objective import (
-    Style,
-    Targets,
-    add_margin,
-    hold_fixed,
-    make_targets,
-    remove_margin,
-    total_loss,
-)
+from jnst.margin import add_margin, remove_margin
+from jnst.objective import hold_fixed, total_loss
 from jnst.optimize import (
     Info,
     State,
@@ -35,8 +29,9 @@ from jnst.optimize import (
     resize_moments,
 )
 from jnst.resizing import fit_size, resize_image
+from jnst.targets import Style, Targets, make_targets
 from jnst.terms import Terms
-from jnst.vgg import Network, arrays_only, prepare_network
+from jnst.vgg import arrays_only, prepare_network
 
 Image = Float[np.ndarray, "h w 3"]
 Mask = Float[np.ndarray, "h w"]
@@ -95,7 +90,7 @@ class Item(NamedTuple):
     scene: Scene
     start: Image
     config: Config
-    extra_terms: ExtraTerms | None = None
+    extra_terms: ExtraTerms = FrozenDict()
 
     def weights(self) -> Terms:
         """The weight of each term."""
@@ -157,7 +152,7 @@ def _share_steps(shapes: Sequence[tuple[int, int]], steps: int) -> tuple[Level, 
 
 
 def run_levels(
-    network: Network | FeatureNetwork,
+    network: FeatureNetwork,
     items: Sequence[Item],
     *,
     levels: Sequence[Level],
@@ -264,7 +259,7 @@ def begin_level(
     )
 
 
-def check_levels(network: Network | FeatureNetwork, item: Item, levels: Sequence[Level]) -> None:
+def check_levels(network: FeatureNetwork, item: Item, levels: Sequence[Level]) -> None:
     """Go through the objective of the smallest and the largest level without computing it.
 
     Raises:
@@ -272,7 +267,7 @@ def check_levels(network: Network | FeatureNetwork, item: Item, levels: Sequence
     """
     config = item.config
 
-    def loss(network: Network | FeatureNetwork, shape: tuple[int, int]) -> jax.Array:
+    def loss(network: FeatureNetwork, shape: tuple[int, int]) -> jax.Array:
         targets = level_targets(network, item, shape)
         sides = (side + 2 * config.margin for side in shape)
         canvas = jnp.zeros((*sides, 3), jnp.float32)
@@ -289,7 +284,7 @@ def check_levels(network: Network | FeatureNetwork, item: Item, levels: Sequence
         jax.eval_shape(partial(loss, shape=shape), prepared)
 
 
-def level_targets(network: Network | FeatureNetwork, item: Item, shape: tuple[int, int]) -> Targets:
+def level_targets(network: FeatureNetwork, item: Item, shape: tuple[int, int]) -> Targets:
     """The targets of an item at one size of the result."""
     scene, config, strides = item.scene, item.config, strides_of(network)
     regions = None
@@ -320,10 +315,7 @@ def level_targets(network: Network | FeatureNetwork, item: Item, shape: tuple[in
         regions=regions,
         previous=previous,
     )
-    if not item.extra_terms:
-        return targets
-    own = tuple((name, function) for name, (_, function) in item.extra_terms.items())
-    return targets.replace(extra=own)
+    return targets.replace(extra=functions_of(item.extra_terms))
 
 
 def style_shape(

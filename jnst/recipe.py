@@ -19,14 +19,14 @@ def load_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
     text = read_recipe(path)
     try:
         recipe = parse_json(text or "")
-        Config(**_here(dict(recipe["config"])))
+        Config(**_known_here(dict(recipe["config"])))
         "".join(recipe["network"][key] for key in ("load", "name", "digest"))  # text, all of them
     except (ValueError, TypeError, KeyError):
         raise ImageError(f"{path}: holds no recipe of jnst") from None
     return recipe
 
 
-def _here(config: dict[str, Any]) -> dict[str, Any]:
+def _known_here(config: dict[str, Any]) -> dict[str, Any]:
     """The settings without what only the program knows that made the picture."""
     known = {name: value for name, value in config.items() if value != OWN}
     losses = known.get("style_loss")

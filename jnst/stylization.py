@@ -19,7 +19,7 @@ from jnst.record import History, Result
 from jnst.settings import LARGEST_SIDE
 from jnst.sources import Source, listed, open_picture
 from jnst.task import Task, prepare
-from jnst.vgg import Network, prepare_network
+from jnst.vgg import prepare_network
 
 GREY = 0.5
 
@@ -49,20 +49,20 @@ def stylize(
 
     A picture is a path, a PIL image, or an array of any library: (H, W, 3), (H, W, 4) with its
     alpha, or grey, (H, W); uint8, uint16, or floats in [0, 1], sRGB. Where a style is transparent
-    it does not count. Several styles are mixed as
-    `style_blend` says, or, with `content_masks`, style k is for the region of mask k; what is in no
-    mask keeps its content. One alone, for several styles, is a label map: a region for each of its
-    colours, from dark to light. `style_masks` has a mask or None for each style, the part of it
-    that counts. A mask is a grey picture of the aspect of its own, white for 1; one colour drawn on
-    transparency is 1 where it is drawn. `start` is the first image in the place of the one that
-    `init` names. `previous` is the last frame of a video, moved to this one, and a mask of where
-    that is reliable: there `temporal_weight` holds the image to it, or, if that is 0, it stays.
+    it does not count. Several styles are mixed as `style_blend` says, or, with `content_masks`,
+    style k is for the region of mask k; what is in no mask keeps its content. One alone, for
+    several styles, is a label map: a region for each of its colours, from dark to light.
+    `style_masks` has a mask or None for each style, the part of it that counts. A mask is a grey
+    picture of the aspect of its own, white for 1; one colour drawn on transparency is 1 where it is
+    drawn. `start` is the first image in the place of the one that `init` names. `previous` is the
+    last frame of a video, moved to this one, and a mask of where that is reliable: there
+    `temporal_weight` holds the image to it, or, if that is 0, it stays.
 
-    `network` is what `load_network` takes, a `Network`, or one of another kind (`FeatureNetwork`).
-    `extra_terms` has terms of one's own by name, each a weight and a function of the image
-    (H, W, 3) and its features by layer, which gives a scalar. The other options are settings, over
-    those of `config`. `callback` is called with the Result so far, first with the start; True
-    ends the run there. `progress` shows how far it is.
+    `network` is what `load_network` takes, or a network (`FeatureNetwork`). `extra_terms` has terms
+    of one's own by name, each a weight and a function of the image (H, W, 3) and its features by
+    layer, which gives a scalar. The other options are settings, over those of `config`. `callback`
+    is called with the Result so far, first with the start, then every few steps; True ends the run
+    there. `progress` shows how far it is.
 
     Raises:
         ValueError: a setting, picture or network that is not accepted (`ImageError` and
@@ -169,9 +169,7 @@ def stylize_steps(
     return run_task(prepared, task, identity)
 
 
-def run_task(
-    network: Network | FeatureNetwork, task: Task, identity: dict[str, str]
-) -> Iterator[Result]:
+def run_task(network: FeatureNetwork, task: Task, identity: dict[str, str]) -> Iterator[Result]:
     """The Result so far of one picture, from before the first step on.
 
     Raises:

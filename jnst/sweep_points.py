@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jnst.batch import program
+from jnst.batching import program
 from jnst.config import Config
 from jnst.cost import operations
 from jnst.networks import load_network

@@ -13,15 +13,7 @@ import filelock
 import jax
 
 from jnst.atomic import remove_unfinished
-from jnst.batch import (
-    BatchSize,
-    Snapshot,
-    fit_batch,
-    group,
-    results_of,
-    run_tasks,
-    split,
-)
+from jnst.batching import BatchSize, Snapshot, fit_batch, group, results_of, run_tasks, split
 from jnst.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from jnst.checks import whole_number
 from jnst.cost import operations_a_second

@@ -72,7 +72,7 @@ class Task:
             self.content,
             self.styles,
             diverged,
-            {name: weight for name, (weight, _) in (self.item.extra_terms or {}).items()},
+            {name: weight for name, (weight, _) in self.item.extra_terms.items()},
             self.pictures,
         )
 

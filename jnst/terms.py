@@ -23,14 +23,9 @@ class Terms(struct.PyTreeNode):
         return brief(self)
 
 
-def number(weight: float) -> Float[Array, ""]:
-    """A weight as an array."""
-    return jnp.float32(weight)
-
-
 def spread(
     weight: float, names: Sequence[str], shares: Sequence[float] | None = None
 ) -> dict[str, Float[Array, ""]]:
     """A weight in shares, equal ones with sum 1 if none are given, by name."""
     shares = shares or [1 / len(names) for _ in names]
-    return {name: number(weight * share) for name, share in zip(names, shares, strict=True)}
+    return {name: jnp.float32(weight * share) for name, share in zip(names, shares, strict=True)}

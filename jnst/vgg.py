@@ -46,6 +46,17 @@ class Network(struct.PyTreeNode):
         convolutions = f"{len(self.params)} convolutions to {max(self.params, default='none')}"
         return f"Network({self.name!r}, {convolutions}, digest {self.digest[:12]!r})"
 
+    @property
+    def strides(self) -> Mapping[str, int]:
+        """The pixels between two positions of each layer's maps."""
+        return STRIDES
+
+    def features(
+        self, image: Float[Array, "h w 3"], layers: Iterable[str]
+    ) -> dict[str, Float[Array, "_h _w _c"]]:
+        """As `extract_features`, with its defaults."""
+        return extract_features(self, image, layers)
+
 
 class Convolution(nn.Module):
     """A 3 x 3 convolution with bias, in the precision of its input, which is padded with zeros."""
@@ -136,7 +147,7 @@ def in_squares(x: Float[Array, "h w *c"]) -> Float[Array, "h//2 2 w//2 2 *c"]:
 
 
 def extract_features(
-    network: Network | FeatureNetwork,
+    network: FeatureNetwork,
     image: Float[Array, "h w 3"],
     layers: Iterable[str],
     *,
@@ -148,7 +159,7 @@ def extract_features(
     `image` is (H, W, 3) sRGB in [0, 1]. `convB_K` is taken before its ReLU, `reluB_K` after it,
     `poolB` after pooling; block B's maps are (H // 2^(B-1), W // 2^(B-1), C). Nothing deeper than
     the deepest layer is computed. `pooling` is "average" (Gatys et al. 2016, section 2) or "max"
-    (the original network).
+    (the original network). A network of another kind than VGG-19 says itself what its layers are.
 
     With `precision` "bfloat16" the convolutions are computed in that, forward and backward; maps
     are returned, and gradients arrive, in the image's float32. It puts the relative loss off by
@@ -156,9 +167,9 @@ def extract_features(
     three pairs at 192 px), and gains nothing on CPU.
 
     Raises:
-        ValueError: an unknown layer, pooling or precision; an image that is not (H, W, 3) or is too
-            small for the deepest layer; a network from `prepare_network` for fewer layers or
-            another precision.
+        ValueError: an unknown layer, pooling or precision, or one that a network of another kind
+            does not take; an image that is not (H, W, 3) or is too small for the deepest layer; a
+            network from `prepare_network` for fewer layers or another precision.
     """
     strides = strides_of(network)
     layers = check_layers(layers, strides)
@@ -180,7 +191,7 @@ def extract_features(
     return features
 
 
-Kind = TypeVar("Kind", bound=Network | FeatureNetwork)
+Kind = TypeVar("Kind", bound=FeatureNetwork)
 
 
 def arrays_only(network: Kind) -> Kind:

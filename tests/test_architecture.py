@@ -5,11 +5,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 import jnst
+from jnst import choices, registry, style_losses
 
 PACKAGE = Path(__file__).parent.parent / "jnst"
 
@@ -33,6 +35,7 @@ LEVELS = (
     ("sweep_runner",),
     ("sweep_points", "checkpoint", "report", "pace"),
     ("batch", "plan"),
+    ("batching",),
     ("stylization",),
     ("task",),
     ("footprint",),
@@ -41,6 +44,7 @@ LEVELS = (
     ("optimize",),
     ("lbfgs",),
     ("objective", "keywords"),
+    ("targets",),
     ("normalize",),
     ("networks",),
     ("canonical",),
@@ -69,7 +73,7 @@ LEVELS = (
     ("pixels", "resizing"),
     ("array_files", "picture_names"),
     ("atomic", "brief", "checks", "choices", "data", "documents", "errors", "flow", "memory"),
-    ("app_server", "heap", "outputs", "programs", "spectrum", "version"),
+    ("app_server", "heap", "margin", "outputs", "programs", "spectrum", "version"),
 )
 DEPTH = {module: depth for depth, level in enumerate(LEVELS) for module in level}
 
@@ -105,6 +109,11 @@ def test_losses_import_nothing_else_of_jnst():
     for path in (PACKAGE / "losses").glob("*.py"):
         for name in imports(path):
             assert not name.startswith("jnst") or name.startswith("jnst.losses"), path.name
+
+
+def test_what_is_written_again_to_do_without_jax_is_the_same():
+    assert set(get_args(choices.Convention)) == set(get_args(jnst.losses.Convention))
+    assert set(get_args(registry.BuiltIn)) == set(style_losses.STYLE_LOSSES)
 
 
 def test_only_the_optimisation_knows_optax():

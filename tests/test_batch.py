@@ -7,11 +7,13 @@ import psutil
 import pytest
 
 import jnst
-from jnst import batch
-from jnst.batch import fit_batch, group, program, split, stylize_batch_steps
+from jnst import batching
+from jnst.batch import stylize_batch_steps
+from jnst.batching import fit_batch, group, program, split
 from jnst.config import Config
 from jnst.loop import stack
-from jnst.objective import Style, make_targets, total_loss
+from jnst.objective import total_loss
+from jnst.targets import Style, make_targets
 from jnst.task import prepare
 
 
@@ -173,7 +175,7 @@ def test_group_and_split():
 def test_the_batch_is_what_half_of_the_memory_holds(network, pictures, small, monkeypatch):
     [content, _], [style, *_] = pictures
     task = prepare(content, style, Config(**small))
-    needed = {count: batch._bytes_of_batch(network, task, count) for count in (1, 2, 8)}
+    needed = {count: batching._bytes_of_batch(network, task, count) for count in (1, 2, 8)}
     assert 3 < needed[8] / needed[2] < 5
     assert needed[1] < needed[2]
 

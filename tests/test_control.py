@@ -8,9 +8,10 @@ import pytest
 from jnst import losses
 from jnst.config import Config
 from jnst.loop import _run_chunk, run
-from jnst.objective import Style, hold_fixed, make_targets, total_loss, unit_gradient
+from jnst.objective import hold_fixed, total_loss, unit_gradient
 from jnst.optimize import init, named_optimizer
 from jnst.style_losses import STYLE_LOSSES
+from jnst.targets import Style, make_targets
 from jnst.task import prepare
 from jnst.vgg import arrays_only, extract_features
 

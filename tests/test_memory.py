@@ -3,7 +3,7 @@
 import pytest
 
 from jnst import footprint, memory
-from jnst.batch import _bytes_of_batch
+from jnst.batching import _bytes_of_batch
 from jnst.config import Config
 from jnst.footprint import FIXED, bytes_of_run, check_memory
 from jnst.task import prepare

@@ -10,8 +10,8 @@ from PIL import Image
 import jnst
 from jnst.brief import brief
 from jnst.images import Picture
-from jnst.objective import make_targets
 from jnst.optimize import init, named_optimizer
+from jnst.targets import make_targets
 
 
 @pytest.fixture

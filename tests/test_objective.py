@@ -6,13 +6,9 @@ from golden import FILES, reference, reference_network
 
 from jnst.config import Config
 from jnst.layers import CONVOLUTIONS
-from jnst.objective import (
-    add_margin,
-    hold_fixed,
-    make_targets,
-    remove_margin,
-    total_loss,
-)
+from jnst.margin import add_margin, remove_margin
+from jnst.objective import hold_fixed, total_loss
+from jnst.targets import make_targets
 from jnst.terms import Terms
 from jnst.vgg import extract_features, prepare_network
 

@@ -10,8 +10,9 @@ import pytest
 from jnst.config import Config
 from jnst.errors import DivergedError
 from jnst.loop import _run_chunk, run, run_batch, stack
-from jnst.objective import make_targets, total_loss
+from jnst.objective import total_loss
 from jnst.optimize import init, make_step, named_optimizer, resize_moments
+from jnst.targets import make_targets
 from jnst.vgg import arrays_only
 
 CONFIG = Config(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"), margin=0)

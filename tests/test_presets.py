@@ -8,8 +8,9 @@ from test_style_losses import plain_moments, plain_nine_point, plain_wasserstein
 
 from jnst.config import Config
 from jnst.manifest import manifest
-from jnst.objective import make_targets, total_loss
+from jnst.objective import total_loss
 from jnst.presets import NETWORKS, PRESETS, preset
+from jnst.targets import make_targets
 
 
 @pytest.mark.parametrize("name", PRESETS)

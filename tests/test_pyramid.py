@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from jnst import pyramid
 from jnst.config import Config
-from jnst.objective import add_margin, remove_margin
+from jnst.margin import add_margin, remove_margin
 from jnst.pyramid import plan_levels, style_shape
+from jnst.terms import Terms
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=200)
 sides = st.integers(1, 5000)
@@ -121,7 +122,7 @@ def test_a_narrow_style_is_never_too_small_for_the_layers(network, monkeypatch):
 
     def make_targets(network, content, styles, config, *, regions, previous):
         shapes.append(styles[0].image.shape[:2])
-        return jnp.zeros(1)
+        return Terms({}, {}, None, None, jnp.zeros(1))
 
     monkeypatch.setattr(pyramid, "_make_targets", make_targets)
     monkeypatch.setattr(pyramid, "run_batch", lambda *_, **__: iter(()))

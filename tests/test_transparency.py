@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from jnst.batch import program
+from jnst.batching import program
 from jnst.config import Config
 from jnst.images import Picture
 from jnst.task import prepare

@@ -1,0 +1,23 @@
+"""The margin of an image: pixels beyond each border, which are optimised and cut off."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def add_margin(image: Float[Array, "h w c"], margin: int) -> Float[Array, "_h _w c"]:
+    """The image with `margin` pixels of its reflection on each side."""
+    return jnp.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
+
+
+def remove_margin(image: Float[Array, "h w c"], margin: int) -> Float[Array, "_h _w c"]:
+    """The image without the outer `margin` pixels on each side."""
+    return image[margin : image.shape[0] - margin, margin : image.shape[1] - margin]
+
+
+def visible_maps(
+    features: Float[Array, "h w *c"], image: Float[Array, "_h _w *_c"], margin: int, stride: int
+) -> Float[Array, "_h2 _w2 *c"]:
+    """The features of the picture itself: the optimiser would else hide colours in the margin."""
+    height, width = ((side - 2 * margin) // stride for side in image.shape[:2])
+    first = margin // stride
+    return features[first : first + height, first : first + width]
