@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jnst
-from jnst import demo
+from jnst.images import drawings
 
 
 def arguments(description: str) -> argparse.Namespace:
@@ -29,7 +29,7 @@ def pictures(options: argparse.Namespace) -> dict[str, Any]:
         return {"contents": content, "styles": styles}
     folder = options.output.with_name(f"{options.output.name}-pictures")
     folder.mkdir(parents=True, exist_ok=True)
-    content, style = demo.write_pictures(folder / "landscape.png", folder / "painting.png")
+    content, style = drawings.write_pictures(folder / "landscape.png", folder / "painting.png")
     return {"contents": str(content), "styles": [str(style)]}
 
 

@@ -1,39 +1,35 @@
 """Neural style transfer as it should be in JAX."""
 
 from jnst import losses
-from jnst.batch import (
+from jnst.common.errors import DivergedError, NetworkError
+from jnst.common.version import __version__
+from jnst.images.contact_sheets import contact_sheet
+from jnst.images.encoding import save_image
+from jnst.images.files import ImageError
+from jnst.images.loading import load_image
+from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
+from jnst.networks.feature_network import FeatureNetwork
+from jnst.networks.files.canonical import network_digest, write_network
+from jnst.networks.library import fetch_network, load_network, port_network
+from jnst.networks.normalization import normalize_network
+from jnst.networks.vgg import VGG19, Network, extract_features, prepare_network
+from jnst.objective.margin import add_margin, remove_margin
+from jnst.objective.style_losses import StyleLoss, register_style_loss
+from jnst.objective.targets import Style, StyleTarget, Targets, make_targets
+from jnst.objective.total import total_loss
+from jnst.optimizers.loop import run, run_batch, stack
+from jnst.optimizers.steps import Info, State, init, make_step, named_optimizer
+from jnst.runs.batches import (
     BatchProgress,
     interpolate,
     interpolate_steps,
     stylize_batch,
     stylize_batch_steps,
 )
-from jnst.canonical import network_digest, write_network
-from jnst.config import Config
-from jnst.encoding import save_image
-from jnst.errors import DivergedError, NetworkError
-from jnst.feature_network import FeatureNetwork
-from jnst.frames import frame_durations, open_frames
-from jnst.gif_files import save_gif
-from jnst.image_files import ImageError
-from jnst.images import load_image
-from jnst.loop import run, run_batch, stack
-from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
-from jnst.margin import add_margin, remove_margin
-from jnst.movie_files import save_mp4
-from jnst.networks import fetch_network, load_network, port_network
-from jnst.normalize import normalize_network
-from jnst.objective import total_loss
-from jnst.optimize import Info, State, init, make_step, named_optimizer
-from jnst.plan import Plan, read_plan
-from jnst.presets import PRESETS, preset
-from jnst.pyramid import Item, Level, Position, Scene, plan_levels, run_levels
-from jnst.recipe import load_recipe
-from jnst.record import History, Result, Results
-from jnst.report import write_report
-from jnst.sheet import contact_sheet
-from jnst.style_losses import StyleLoss, register_style_loss
-from jnst.stylization import (
+from jnst.runs.levels import Item, Level, Position, Scene, plan_levels, run_levels
+from jnst.runs.recipes import load_recipe
+from jnst.runs.results import History, Result, Results
+from jnst.runs.stylization import (
     reconstruct,
     reconstruct_steps,
     stylize,
@@ -41,13 +37,17 @@ from jnst.stylization import (
     texture,
     texture_steps,
 )
-from jnst.sweep_folder import SweepError, SweptPoint, read_sweep
-from jnst.sweep_runner import Outline, Sweep, SweepProgress, open_sweep, sweep
-from jnst.targets import Style, StyleTarget, Targets, make_targets
-from jnst.terms import Terms
-from jnst.version import __version__
-from jnst.vgg import VGG19, Network, extract_features, prepare_network
-from jnst.video import stylize_frames
+from jnst.settings.config import Config
+from jnst.settings.presets import PRESETS, preset
+from jnst.settings.terms import Terms
+from jnst.sweeps.folder import SweepError, SweptPoint, read_sweep
+from jnst.sweeps.plans import Plan, read_plan
+from jnst.sweeps.report import write_report
+from jnst.sweeps.runner import Outline, Sweep, SweepProgress, open_sweep, sweep
+from jnst.video.frames import frame_durations, open_frames
+from jnst.video.gif_files import save_gif
+from jnst.video.movie_files import save_mp4
+from jnst.video.sequences import stylize_frames
 
 __all__ = [
     "PRESETS",

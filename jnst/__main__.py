@@ -10,7 +10,7 @@ def script() -> NoReturn:
     default = signal.getsignal(signal.SIGINT) == signal.default_int_handler
     if default:  # it is ignored under nohup
         signal.signal(signal.SIGINT, _leave)
-    from jnst.cli import script
+    from jnst.cli.main import script
 
     if default:
         signal.signal(signal.SIGINT, signal.default_int_handler)

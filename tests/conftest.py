@@ -4,18 +4,20 @@ import os
 
 import jax
 import jax.numpy as jnp
-import make_files
 import numpy as np
 import pytest
 from PIL import Image
-from server import serve
-from tiny import SHAPES
 
-from jnst import cli, formats
-from jnst.canonical import write_network
-from jnst.layers import CONVOLUTIONS
-from jnst.loop import _run_chunk
-from jnst.vgg import Network
+from jnst.cli import main
+from jnst.networks.files import formats
+from jnst.networks.files.canonical import write_network
+from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks.vgg import Network
+from jnst.optimizers.loop import _run_chunk
+from support import make_files
+from support.browser import open_browser
+from support.server import serve
+from support.tiny import SHAPES
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +123,7 @@ def call(tmp_path, monkeypatch, capfd):
         if quiet and given[:1] and given[0] in LONG_COMMANDS:
             given.insert(1, "--quiet")
         try:
-            status = cli.main(given)
+            status = main.main(given)
         except SystemExit as left:
             status = left.code
         out, err = capfd.readouterr()
@@ -159,3 +161,10 @@ def offer(server, tmp_path, monkeypatch):
         return path
 
     return put
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    browser = open_browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.quit()

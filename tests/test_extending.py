@@ -16,9 +16,9 @@ import pytest
 from flax import struct
 
 import jnst
-from jnst.layers import STRIDES
 from jnst.losses import gram_matrix
-from jnst.registry import registered
+from jnst.networks.layers import STRIDES
+from jnst.settings.style_loss_names import registered
 
 
 @pytest.fixture(autouse=True)

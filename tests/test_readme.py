@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import make_files
 import numpy as np
 import pytest
 
-from jnst import cli, demo, load_network, read_sweep, save_image, save_mp4
-from jnst.layers import CONVOLUTIONS
+from jnst import load_network, read_sweep, save_image, save_mp4
+from jnst.cli import main
+from jnst.images import drawings
+from jnst.networks.layers import CONVOLUTIONS
+from support import make_files
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -28,10 +30,10 @@ def small(code):
 @pytest.fixture
 def pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    save_image("photo.jpg", demo.draw_landscape())
-    save_image("painting.jpg", demo.draw_painting())
-    save_image("other.jpg", demo.draw_painting()[::-1])
-    save_mp4("short.mp4", [demo.draw_landscape()] * 2, fps=25)
+    save_image("photo.jpg", drawings.draw_landscape())
+    save_image("painting.jpg", drawings.draw_painting())
+    save_image("other.jpg", drawings.draw_painting()[::-1])
+    save_mp4("short.mp4", [drawings.draw_landscape()] * 2, fps=25)
     return tmp_path
 
 
@@ -48,12 +50,12 @@ def run(commands):
             arguments += ["--size", "48", "--steps", "3"]
         if arguments[1:2] == ["normalize"]:
             arguments += ["--size", "48"]
-        assert cli.main(arguments) == 0, line
+        assert main.main(arguments) == 0, line
 
 
 def make_inputs():
     """What the commands of README take: masks, frames and their flow."""
-    height, width = demo.draw_landscape().shape[:2]
+    height, width = drawings.draw_landscape().shape[:2]
     mask = np.zeros((height, width, 3), np.float32)
     mask[: height // 2] = 1
     save_image("sky.png", mask)
@@ -61,7 +63,7 @@ def make_inputs():
     Path("frames").mkdir()
     Path("flow").mkdir()
     for number in (1, 2):
-        save_image(f"frames/{number}.png", demo.draw_landscape())
+        save_image(f"frames/{number}.png", drawings.draw_landscape())
     size = np.array([width, height], "<i4").tobytes()
     for name in ("backward_2_1", "forward_1_2"):
         Path(f"flow/{name}.flo").write_bytes(b"PIEH" + size + bytes(8 * width * height))
@@ -131,12 +133,12 @@ def test_set_up_is_one_line_each():
 
 def test_every_setting_that_readme_names_exists(capsys):
     with pytest.raises(SystemExit):
-        cli.main(["stylize", "--help"])
+        main.main(["stylize", "--help"])
     known = capsys.readouterr().out
     others = (["network", "port"], ["network", "normalize"], ["reconstruct"], ["video"])
     for command in (*others, ["interpolate"], ["batch"]):
         with pytest.raises(SystemExit):
-            cli.main([*command, "--help"])
+            main.main([*command, "--help"])
         known += capsys.readouterr().out
     for option in set(re.findall(r"--[a-z][a-z-]+", README)):
         assert option in known, option

@@ -1,4 +1,4 @@
-"""Learn the embedded network from pictures, without labels: `python -m jnst.zoo.learn`.
+"""Learn the embedded network from pictures, without labels: `python -m jnst.weights.learn`.
 
 Layer by layer (Coates and Ng 2012, "Learning feature representations with k-means"): patches of
 the previous layer's maps, whitened, clustered by direction; a cluster's centre is a filter.
@@ -15,9 +15,9 @@ from jaxtyping import Array, Float, Int
 from numpy.random import Generator
 from rich.progress import Progress
 
-from jnst.canonical import write_network
-from jnst.layers import CONVOLUTIONS
-from jnst.vgg import Network, pool
+from jnst.networks.files.canonical import write_network
+from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks.vgg import Network, pool
 
 from .pictures import draw_picture
 
@@ -180,7 +180,7 @@ def _convolve(maps: Float[Array, "h w i"], layer: dict[str, Array]) -> Float[Arr
 
 def main() -> None:
     """Draw the pictures, learn the network, write it."""
-    parser = argparse.ArgumentParser(prog="python -m jnst.zoo.learn", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m jnst.weights.learn", description=main.__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of pictures and learning")
     parser.add_argument("-o", "--output", default="embedded.h5", help="the file that is written")
     arguments = parser.parse_args()
@@ -194,8 +194,8 @@ def main() -> None:
             pictures, seed=arguments.seed, progress=lambda _: progress.advance(task)
         )
     source = (
-        f"learned without labels or photographs by jnst.zoo.learn from {PICTURES} drawn pictures, "
-        f"seed {arguments.seed}"
+        f"learned without labels or photographs by jnst.weights.learn from {PICTURES} drawn "
+        f"pictures, seed {arguments.seed}"
     )
     network = network.replace(name="jnst-dead-leaves", source=source, licence="MIT")
     write_network(arguments.output, network, storage="int8")

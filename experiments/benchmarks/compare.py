@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 from rows import ROWS, Job, Line, Runs, loss_curves
 
-from jnst.atomic import atomic_path
+from jnst.common.atomic import atomic_path
 
 TOLERANCE = 0.01
 """Of the first losses, relative: the same image under the same objective."""

@@ -24,8 +24,8 @@ from worker import (
 )
 
 import jnst
-from jnst.cost import operations, operations_a_second
-from jnst.heap import use_one_arena
+from jnst.common.heap import use_one_arena
+from jnst.sweeps.flops import operations, operations_a_second
 
 MATRIX_SIZE = 2048
 

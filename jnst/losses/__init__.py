@@ -12,10 +12,10 @@ The literature hides different scales under the same names, so content and Gram 
 All others are means over channels and positions, with the formula of their paper beside them.
 """
 
-from jnst.losses.common import Convention
-from jnst.losses.content import content_loss, laplacian_loss
-from jnst.losses.gram import gram_matrix, style_loss
-from jnst.losses.moments import (
+from jnst.losses._common import Convention
+from jnst.losses._content import content_loss, laplacian_loss
+from jnst.losses._gram import gram_matrix, style_loss
+from jnst.losses._moments import (
     Moments,
     covariance_loss,
     gram_mean_deviation_loss,
@@ -24,14 +24,14 @@ from jnst.losses.moments import (
     moments,
     wasserstein_loss,
 )
-from jnst.losses.patches import contextual_loss, extract_patches, patch_loss
-from jnst.losses.transport import (
+from jnst.losses._patches import contextual_loss, extract_patches, patch_loss
+from jnst.losses._transport import (
     histogram_loss,
     quantiles,
     random_directions,
     sliced_wasserstein_loss,
 )
-from jnst.losses.variation import (
+from jnst.losses._variation import (
     nine_point_variation_loss,
     temporal_loss,
     total_variation_loss,

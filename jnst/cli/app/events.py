@@ -1,0 +1,164 @@
+"""What the page of the app does when something is given, pressed or left."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from jnst.cli.app.runs import Studio, View, sentence
+from jnst.cli.app.settings import (
+    CONTROLS,
+    DEFAULT,
+    as_command,
+    as_python,
+    beyond_controls,
+    config_of_controls,
+    config_of_recipe,
+    controls_of,
+)
+from jnst.cli.app.view import before_and_after, canvas, problem, shown
+from jnst.images import drawings
+from jnst.images.loading import load_picture
+from jnst.networks.library import known_networks
+from jnst.runs.recipes import load_recipe
+from jnst.settings.config import Config
+
+PREVIEW = 512
+"""Pixels of the longer side of a picture that was given, as the page shows it."""
+
+DEMO = "jnst-demo"
+"""The folder of the demo's pictures, here and of `jnst demo`."""
+
+
+class Places(NamedTuple):
+    """Where a run is seen."""
+
+    notice: gr.HTML
+    view: gr.HTML
+    slide: gr.ImageSlider
+    download: gr.DownloadButton
+    start: gr.Button
+    stop: gr.Button
+    same: gr.Accordion
+    command: gr.Code
+    python: gr.Code
+
+
+def opened(folder: Path, given: dict[str, Any] | None) -> tuple[str | None, Any, str]:
+    """The file of a picture that was given, the picture as it is seen, and what is wrong with it.
+
+    Gradio itself would open it without its profile, and fewer kinds of files.
+    """
+    if given is None:
+        return None, None, ""
+    path = Path(given["path"]).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        return None, None, problem("only a picture that was given to this page is opened")
+    try:
+        return str(path), shown(load_picture(path, size=PREVIEW).image), ""
+    except Exception as error:
+        return None, None, problem(sentence(error, path))
+
+
+def drawn(folder: Path) -> tuple[Any, ...]:
+    """The files of the demo's pictures, the pictures, and nothing that is wrong with them."""
+    place = folder / DEMO
+    place.mkdir(exist_ok=True)
+    paths = place / "content.png", place / "style.png"
+    if not paths[1].exists():
+        drawings.write_pictures(*paths)
+    return *map(str, paths), *(shown(load_picture(path).image) for path in paths), ""
+
+
+def loaded(file: str) -> tuple[Any, ...]:
+    """The settings inside a result, what is to be said of them, and the controls as they say."""
+    try:
+        recipe = load_recipe(file)
+        config, network = config_of_recipe(recipe), recipe["network"]["load"]
+        if network not in known_networks():
+            raise ValueError(
+                f"the recipe was made with the network {network}, which is no name that is known "
+                f"here; known: {', '.join(known_networks())}"
+            )
+    except Exception as error:
+        unchanged = [gr.skip()] * (1 + len(CONTROLS))
+        return gr.skip(), problem(sentence(error, Path(file))), *unchanged
+    others = ", ".join(beyond_controls(config))
+    said = f"The settings are those of {Path(file).name}" + (f", also {others}" if others else "")
+    return config, f"<p>{said}.</p>", network, *controls_of(config)
+
+
+def unloaded() -> tuple[Any, ...]:
+    """The same without a result: the defaults."""
+    return DEFAULT, "", "embedded", *controls_of(DEFAULT)
+
+
+def runs(studio: Studio, places: Places) -> Callable[..., Iterator[dict[Any, Any]]]:
+    """What Stylize does: what is new on the page, as often as there is something."""
+
+    def run(
+        request: gr.Request,
+        content: str | None,
+        style: str | None,
+        base: Config,
+        network: str,
+        *values: Any,
+    ) -> Iterator[dict[Any, Any]]:
+        try:
+            if not content or not style:
+                raise ValueError("a photo and a painting are needed, or the demo's pictures")
+            config = config_of_controls(base, values)
+        except ValueError as error:
+            yield {places.notice: problem(str(error))}
+            return
+        paths = Path(content), Path(style)
+        names = _called(paths[0]), _called(paths[1])
+        out = f"{paths[0].stem}-{paths[1].stem}.png"
+        yield {
+            places.notice: "",
+            places.slide: before_and_after(None),
+            places.download: gr.DownloadButton(visible=False),
+            places.start: gr.Button(interactive=False),
+            places.stop: gr.Button("Stop", interactive=True),
+            places.same: gr.Accordion(visible=True),
+            places.command: as_command(*names, network, config, out),
+            places.python: as_python(*names, network, config, out),
+        }
+        for view in studio.run(str(request.session_hash), *paths, network, config):
+            yield {places.view: canvas(view)} | ({} if view.running else _ended(places, view))
+
+    return run
+
+
+def _ended(places: Places, view: View) -> dict[Any, Any]:
+    return {
+        places.slide: before_and_after(view),
+        places.download: gr.DownloadButton(value=view.file, visible=view.file is not None),
+        places.start: gr.Button(interactive=True),
+        places.stop: gr.Button("Stop", interactive=False),
+    }
+
+
+def stops(studio: Studio) -> Callable[[gr.Request], Any]:
+    """What Stop does: the run of this window ends after the steps that it is taking."""
+
+    def stop(request: gr.Request) -> Any:
+        studio.stop(str(request.session_hash))
+        return gr.Button("Stopping", interactive=False)
+
+    return stop
+
+
+def leaves(studio: Studio) -> Callable[[gr.Request], None]:
+    """What closing the window does: its run ends, and the next one has its turn."""
+
+    def leave(request: gr.Request) -> None:
+        studio.stop(str(request.session_hash))
+
+    return leave
+
+
+def _called(path: Path) -> str:
+    """The file as its user has it."""
+    return f"{DEMO}/{path.name}" if path.parent.name == DEMO else path.name

@@ -1,0 +1,110 @@
+"""The page of `jnst stylize --preview`: the run of a command, as it goes on."""
+
+import contextlib
+import html
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from jnst.cli.app.runs import BETWEEN, View, Way
+from jnst.cli.app.server import serving
+from jnst.cli.app.view import before_and_after, canvas, slider
+from jnst.cli.commands import say, uninterrupted
+from jnst.runs.results import Result
+
+PATIENCE = 3.0
+"""Seconds that a command which has ended waits for the pages that show it."""
+
+FETCHING = 1.0
+"""Seconds in which a page that has the last view asks for the pictures of its slider."""
+
+
+@contextlib.contextmanager
+def previewing(name: str, *, quiet: bool) -> Iterator[Callable[[Result], None]]:
+    """Within it a page shows a run, and is told each result by the function that is given."""
+    preview = Preview(name)
+    with serving(preview.build, port=None, browser=True) as address:
+        if not quiet:
+            say(f"the preview is at {address}")
+        try:
+            yield preview.show
+        finally:
+            with uninterrupted():
+                preview.end()
+
+
+class Preview:
+    """What there is of a run, for any number of pages that show it."""
+
+    def __init__(self, name: str):
+        self._name = name
+        self._view = View("the run begins")
+        self._way: Way | None = None
+        self._news = threading.Condition()
+        self._pages = 0
+
+    def show(self, result: Result) -> None:
+        """What the pages show from now on."""
+        self._way = self._way or Way(result)
+        self._tell(self._way(result))
+
+    def end(self) -> None:
+        """The pages show that nothing comes any more, and have it before this returns."""
+        view, line = self._view, "the run has ended before its first step"
+        if view.result is not None:
+            steps, whole = view.result.steps, view.result.config.steps
+            line = f"the run has ended at step {steps} of {whole}"
+        self._tell(View(line, view.share, view.result, running=False))
+        with self._news:
+            seen = self._pages
+            self._news.wait_for(lambda: not self._pages, PATIENCE)
+        if seen:
+            time.sleep(FETCHING)
+
+    def views(self) -> Iterator[View]:
+        """Each view that is new, for one page, until the run has ended."""
+        view = None
+        with self._news:
+            self._pages += 1
+        try:
+            while view is None or view.running:
+                with self._news:
+                    self._news.wait_for(lambda: self._view is not view, BETWEEN)  # noqa: B023
+                    if self._view is view:
+                        continue
+                    view = self._view
+                yield view
+                time.sleep(BETWEEN if view.running else 0)
+        finally:
+            with self._news:
+                self._pages -= 1
+                self._news.notify_all()
+
+    def build(self, _: Path) -> gr.Blocks:
+        """The page."""
+
+        def follow() -> Iterator[list[Any]]:
+            for view in self.views():
+                yield [canvas(view), before_and_after(view)]
+
+        with gr.Blocks(title="jnst", analytics_enabled=False, fill_width=True) as page:
+            gr.HTML(f"<h1>{html.escape(self._name)}</h1>", padding=False)
+            places = [gr.HTML(canvas(self._view), elem_id="view", padding=False), slider()]
+            page.load(
+                follow,
+                None,
+                places,
+                concurrency_limit=None,
+                show_progress="hidden",
+                api_visibility="private",
+            )
+        return page
+
+    def _tell(self, view: View) -> None:
+        with self._news:
+            self._view = view
+            self._news.notify_all()

@@ -1,0 +1,218 @@
+"""The command `jnst`: a thin face of the API."""
+
+import argparse
+import contextlib
+import errno
+import importlib
+import json
+import os
+import signal
+import sys
+import textwrap
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+from jnst.cli.app.command import add_app_command
+from jnst.cli.batches import add_many_commands
+from jnst.cli.commands import (
+    Formatter,
+    add_command,
+    fail,
+    interrupted_status,
+    interruptible,
+    is_out_of_memory,
+    leaving_at_once,
+    load_plugin,
+    picture_path,
+    reason,
+    say,
+)
+from jnst.cli.networks import add_network_commands
+from jnst.cli.parser import Parser
+from jnst.cli.pictures import add_run_commands
+from jnst.cli.sweeps import add_sweep_commands
+from jnst.cli.video import add_video_commands
+from jnst.common.errors import DivergedError, FetchError, NetworkError, NetworkWarning
+from jnst.common.heap import use_one_arena
+from jnst.common.version import __version__
+from jnst.networks.downloads import cache_folder
+from jnst.runs.recipes import load_recipe
+from jnst.settings.presets import NETWORKS, PRESETS, PURPOSES, preset
+
+FIRST_FIELDS = (
+    *("size", "steps", "levels", "optimizer", "convention", "content_weight", "style_weight"),
+    *("tv_weight", "content_layers", "style_layers", "style_loss", "pooling", "margin"),
+)
+"""What is said of the default, from which the other presets differ."""
+
+EXAMPLES = """examples:
+  jnst demo                                        without a picture of one's own
+  jnst stylize photo.jpg painting.jpg -o out.png
+  jnst stylize photo.jpg painting.jpg --strength clear --size 1024
+  jnst stylize --help                              every option
+
+Each command has --help. Python: import jnst; help(jnst.stylize)."""
+
+
+def script() -> NoReturn:
+    """The installed command: `main`, and the end of the process."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by the caller; no other file may get its number
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+    use_one_arena()
+    status = main()
+    if status > 128:
+        # XLA may still compile or run on its own threads, and crash if Python is taken down.
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status is 2 for a refused input, 1 for a run that diverged."""
+    try:
+        with interruptible(), _warnings_in_one_line():
+            options = _parser().parse_args(arguments)
+            if options.computes:
+                with leaving_at_once():
+                    importlib.import_module("jnst.sweeps.runner")  # with all that it computes with
+            for plugin in vars(options).get("plugin") or ():
+                load_plugin(plugin)
+            if "compilation_cache" in vars(options) and (missing := _missing_device()):
+                return fail(missing, status=2)
+            with _programs(options):
+                status = options.run(options)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return status
+    except BrokenPipeError:  # who read the output has what he wanted
+        _drop_output()
+        return 128 + signal.SIGPIPE
+    except FetchError as error:
+        for line in str(error).splitlines():
+            say(line)
+        return 2
+    except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename:
+            _drop_output()
+        return fail(reason(error), status=2)
+    except DivergedError as error:
+        return fail(str(error), status=1)
+    except (MemoryError, RuntimeError, AssertionError) as error:
+        if is_out_of_memory(error):
+            return fail("not enough memory, smaller pictures need less", status=1)
+        if (missing := _missing_device()) is None:
+            raise
+        return fail(missing, status=2)
+    except KeyboardInterrupt as interrupt:
+        return fail(str(interrupt) or "interrupted before the first step", interrupted_status())
+
+
+def _programs(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    if vars(options).get("compilation_cache"):
+        from jnst.common.programs import kept_programs
+
+        with contextlib.suppress(NetworkError):  # there is no place to keep them
+            return kept_programs(cache_folder() / "programs")
+    return contextlib.nullcontext()
+
+
+def _missing_device() -> str | None:
+    """What to say if JAX does not find what it computes on."""
+    import jax
+
+    try:
+        jax.local_devices()
+    except (RuntimeError, AssertionError) as error:
+        asked, why = os.environ.get("JAX_PLATFORMS", ""), f" ({error})" if str(error) else ""
+        return f"JAX has no device here; JAX_PLATFORMS is {asked!r}{why}"
+    return None
+
+
+def _drop_output() -> None:
+    """Python writes what is left of standard output once more at its end, and would fail again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def presets_command(_: argparse.Namespace) -> int:
+    """`jnst presets`: the recipes, what each is for and how it differs from the default."""
+    print("\n\n".join(map(_block, PRESETS)))
+    return 0
+
+
+def _block(name: str) -> str:
+    """A preset in at most 100 columns: only what differs from the default."""
+    config, default = preset(name).plain(), preset("fast").plain()
+    lines = [f"{name}  (--preset {name}, network {NETWORKS[name]})", f"  {PURPOSES[name]}"]
+    values = [
+        f"{field} {_brief_value(value)}"
+        for field, value in config.items()
+        if value != default[field] or (name == "fast" and field in FIRST_FIELDS)
+    ]
+    text = ", ".join(values)
+    return "\n".join(
+        [*lines, textwrap.fill(text, 100, initial_indent="  ", subsequent_indent="  ")]
+    )
+
+
+def _brief_value(value: Any) -> str:
+    """A setting with four digits, and a list by its ends if it goes on as it begins."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if not isinstance(value, tuple):
+        return str(value)
+    parts = list(map(_brief_value, value))
+    if len(parts) > 3 and all(isinstance(each, str) for each in value):
+        parts = [parts[0], "...", parts[-1]]
+    return " ".join(parts)
+
+
+def show_command(options: argparse.Namespace) -> int:
+    """`jnst show`: the recipe inside a result, as JSON."""
+    print(json.dumps(load_recipe(options.picture), indent=2))
+    return 0
+
+
+@contextlib.contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    with warnings.catch_warnings(record=False):
+        show = warnings.showwarning
+
+        def print_warning(
+            message: Warning | str, category: type[Warning], *place: Any, **more: Any
+        ) -> None:
+            if issubclass(category, NetworkWarning):
+                say(str(message))
+            else:
+                show(message, category, *place, **more)
+
+        warnings.simplefilter("always", NetworkWarning)
+        warnings.showwarning = print_warning
+        yield
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="jnst",
+        usage="jnst COMMAND [options] ...",
+        description="Neural style transfer: photo.jpg in the manner of painting.jpg.",
+        epilog=EXAMPLES,
+        formatter_class=Formatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"jnst {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", prog="jnst")
+
+    add_run_commands(commands)
+    add_app_command(commands)
+    add_many_commands(commands)
+    add_video_commands(commands)
+    add_sweep_commands(commands)
+    add_command(commands, "presets", presets_command, computes=False)
+    command = add_command(commands, "show", show_command, computes=False)
+    command.add_argument("picture", type=picture_path, help="a picture that jnst wrote")
+    add_network_commands(commands)
+    return parser

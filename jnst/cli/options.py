@@ -1,0 +1,228 @@
+"""The options that every run takes, and what they say: settings, network, output."""
+
+import argparse
+import dataclasses
+import itertools
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import jnst
+from jnst.cli.commands import add_compilation_cache, add_plugin, add_quiet
+from jnst.cli.networks import fetch, is_to_be_fetched
+from jnst.cli.outputs import check_no_input, check_no_numbered_input
+from jnst.common.validation import whole_number
+from jnst.images.files import check_writable
+from jnst.images.loading import load_picture
+from jnst.settings.config import OWN, Config
+from jnst.settings.fields import INITS
+from jnst.settings.presets import NETWORKS, PRESETS, preset
+
+METAVARS = {int: "N", float: "X", str: "NAME"}
+
+
+FIRST = "what matters first"
+GROUPS = {
+    FIRST: ("style_weight", "size", "steps", "color"),
+    "look": (
+        *("content_weight", "style_scale", "style_blend", "tv_weight", "init", "init_content"),
+        *("seed", "laplacian_weight", "laplacian_pool", "temporal_weight"),
+    ),
+    "size and time": ("levels", "level_factor", "level_sizes", "level_steps", "margin"),
+    "regions": ("mask_propagation",),
+    "layers and losses": (
+        *("content_layers", "content_layer_weights", "style_layers", "style_layer_weights"),
+        *("style_loss", "convention", "variation", "pooling", "precision"),
+    ),
+    "optimiser": (
+        *("optimizer", "learning_rate", "learning_rate_decay", "pixels", "averaging"),
+        "normalize_gradients",
+    ),
+    "files and networks": (),
+}
+"""The fields of Config by the heading that `--help` has them under."""
+
+STRENGTHS = {"subtle": 0.3, "clear": 3.0, "strong": 30.0}
+"""Style weights by what they look like."""
+
+
+def add_run_options(
+    command: argparse.ArgumentParser,
+    *,
+    output: str = "",
+    saves: bool = True,
+    regions: Callable[[Any], None] | None = None,
+) -> None:
+    """Declare the output, the network, the preset, and an option for each field of Config.
+
+    With `output`, which says what it is, the output must be given; `saves` adds `--save-every`.
+    `regions` declares options of the group of that name.
+    """
+    fields = {field.name: field for field in dataclasses.fields(Config)}
+    groups = {title: command.add_argument_group(title) for title in GROUPS}
+    first, files = groups[FIRST], groups["files and networks"]
+    first.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=bool(output),
+        help=output or "a .png, .jpg, .tif or .webp file; unset: a new name in this folder",
+    )
+    strength = first.add_mutually_exclusive_group()
+    strength.add_argument(
+        "--strength",
+        choices=list(STRENGTHS),
+        help=f"the style weight in words: {_words(STRENGTHS)}",
+    )
+    if regions:
+        regions(groups["regions"])
+    for title, names in GROUPS.items():
+        for name in names:
+            group = strength if name == "style_weight" else groups[title]
+            group.add_argument(f"--{name.replace('_', '-')}", **_option(fields[name]))
+    files.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        help="a whole recipe, which further options change (fast): see jnst presets",
+    )
+    files.add_argument(
+        "--network",
+        metavar="NAME",
+        help="embedded, imagenet, torchvision, or any file of VGG-19 weights; unset: the preset's",
+    )
+    if saves:
+        files.add_argument(
+            "--save-every",
+            type=int,
+            metavar="N",
+            help="also write OUTPUT-0050.png and so on, about every N steps",
+        )
+    add_plugin(files)
+    add_quiet(files)
+    add_compilation_cache(files)
+
+
+def _words(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in values.items())
+
+
+def config_of(options: argparse.Namespace, base: dict[str, Any]) -> Config:
+    """The settings of a preset, of a recipe or a command, and those that were given.
+
+    Raises:
+        ValueError: a setting that is not accepted; a recipe that starts from a file, which is not
+            opened for it.
+    """
+    names = {field.name for field in dataclasses.fields(Config)} & vars(options).keys()
+    given = {name: vars(options)[name] for name in names}
+    start = base.get("init")
+    if "init" not in given and start is not None and start not in INITS:
+        raise ValueError(f"the recipe starts from the file {start}; --init says what to start from")
+    for name, value in base.items():
+        if value == OWN and name not in given:
+            raise ValueError(
+                f"the recipe was made with a {name} that only its program has; "
+                f"--{name.replace('_', '-')} says what to take"
+            )
+    base = {name: value for name, value in base.items() if value != OWN}
+    config = preset(options.preset or "fast").replace(**base).replace(**given)
+    if options.strength:
+        if config.convention != "relative":
+            raise ValueError(
+                f"--strength is for relative losses; of convention {config.convention} the weight "
+                f"is {config.style_weight:g}, and --style-weight changes it"
+            )
+        config = config.replace(style_weight=STRENGTHS[options.strength])
+    config.check_network()
+    return config
+
+
+def output_of(options: argparse.Namespace, name: str, pictures: Iterable[Path | None]) -> Path:
+    """The file to be written, or one of a new name like `name`.
+
+    Raises:
+        ValueError: it cannot be written, or is one of the `pictures` or of the other files that are
+            read; or `--save-every` is not accepted.
+    """
+    if vars(options).get("save_every") is not None:
+        whole_number("--save-every", options.save_every, minimum=1)
+    out = options.output or _free_name(name)
+    check_writable(out)
+    inputs = inputs_of(options, *pictures)
+    check_no_input(out, inputs)
+    if vars(options).get("save_every"):
+        check_no_numbered_input(out, inputs)
+    return out
+
+
+def inputs_of(options: argparse.Namespace, *pictures: Path | None) -> list[object]:
+    """The pictures, and the files that options of every run may name."""
+    return [*pictures, vars(options).get("init"), options.network]
+
+
+def network_of(
+    options: argparse.Namespace, pictures: Sequence[Path], recipe: dict[str, Any] | None = None
+) -> str:
+    """The name or file of the network; fetched once it is sure that the pictures can be read."""
+    from jnst.networks.library import known_networks
+
+    made_with = (recipe or {"network": {}})["network"].get("load")
+    if made_with and not options.network and made_with not in known_networks():
+        raise ValueError(
+            f"the recipe was made with the network {made_with}, which is no name that is known "
+            "here; --network says which name or file to take"
+        )
+    network = options.network or made_with or NETWORKS[options.preset or "fast"]
+    if is_to_be_fetched(network):
+        for picture in pictures:
+            load_picture(picture)
+        fetch(network)
+    if recipe and recipe["network"] and not options.network:
+        _same_network(jnst.load_network(network), recipe)
+    return network
+
+
+def _same_network(network: "jnst.Network", recipe: dict[str, Any]) -> None:
+    if network.digest != recipe["network"]["digest"]:
+        raise ValueError(
+            f"the recipe was made with network {recipe['network']['name']} "
+            f"({recipe['network']['digest'][:12]}), this one is {network.name} "
+            f"({network.digest[:12]}); --network says which to take"
+        )
+
+
+def _free_name(name: str) -> Path:
+    """The name, or with the first number behind it that makes it new."""
+    path = Path(name)
+    numbers = itertools.count(2)
+    while path.exists():
+        path = path.with_stem(f"{Path(name).stem}-{next(numbers)}")
+    return path
+
+
+def _yes_or_no(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither yes nor no")
+    return text == "yes"
+
+
+def _option(field: dataclasses.Field) -> dict[str, Any]:
+    """The arguments of `add_argument` for a field of Config: its type says how it is read."""
+    hint = get_type_hints(Config)[field.name]
+    if get_origin(hint) in (Union, types.UnionType):
+        hint = get_args(hint)[0]
+    option: dict[str, Any] = {"default": argparse.SUPPRESS, "type": hint}
+    default = field.default
+    if get_origin(hint) is tuple:
+        hint = get_args(hint)[0]
+        option |= {"type": hint, "nargs": "+", "metavar": METAVARS[hint]}
+        default = " ".join(map(str, default)) if isinstance(default, tuple) else None
+    elif hint is bool:
+        return option | {"type": _yes_or_no, "metavar": "yes|no", "help": field.metadata["help"]}
+    elif get_origin(hint) is Literal:
+        option |= {"type": str, "choices": get_args(hint)}
+    else:
+        option |= {"metavar": METAVARS[hint]}
+    shown = f" ({default})" if default not in (None, "") else ""
+    return option | {"help": field.metadata["help"] + shown}

@@ -1,0 +1,138 @@
+"""`jnst sweep`, `report` and `grid`: many settings, and what came of them."""
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.filesize import decimal
+
+import jnst
+from jnst.cli.commands import (
+    add_batch_size,
+    add_command,
+    add_compilation_cache,
+    add_plugin,
+    add_quiet,
+    fail,
+    interrupted_status,
+    noticing,
+    picture_path,
+)
+from jnst.cli.outputs import check_no_input
+from jnst.common.console import terminal
+from jnst.common.progress import count_of, duration, following, sweep_way, tell
+from jnst.images.contact_sheets import contact_sheet
+from jnst.images.encoding import save_image
+from jnst.images.files import ImageError, check_writable
+from jnst.images.loading import load_image
+from jnst.runs.recipes import load_recipe
+from jnst.sweeps.report import write_report
+
+
+def add_sweep_commands(commands: Any) -> None:
+    """Declare the commands that make and show sweeps."""
+    command = add_command(commands, "sweep", sweep_command, examples=("plan.toml -o weights",))
+    command.add_argument(
+        "plan",
+        type=Path,
+        help="a TOML file of contents, styles, [settings], [grid], [[zip]]: see README",
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="where the results go; a sweep that is there already goes on",
+    )
+    add_batch_size(command)
+    add_compilation_cache(command)
+    add_plugin(command)
+    add_quiet(command)
+
+    command = add_command(commands, "report", report_command, computes=False)
+    command.add_argument("folder", type=Path, help="the folder of a sweep")
+
+    command = add_command(commands, "grid", grid_command, computes=False)
+    command.add_argument("result", type=picture_path, nargs="+", help="pictures, of any sizes")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="PICTURE")
+    command.add_argument("--columns", type=int, metavar="N", help="unset: about a square")
+    command.add_argument(
+        "--cell", type=int, default=256, metavar="N", help="pixels of a picture (%(default)s)"
+    )
+
+
+def sweep_command(options: argparse.Namespace) -> int:
+    """`jnst sweep`: all points of a plan, with a table and a page; goes on where it was."""
+    progress: jnst.SweepProgress | None = None
+    with jnst.open_sweep(options.plan, options.output, batch_size=options.batch_size) as opened:
+        outline = opened.outline
+        tell(f"{options.output}: {_tell(outline)}", quiet=options.quiet)
+        try:
+            with following(options.output, quiet=options.quiet) as advance:
+                stage = f"{outline.finished} of {count_of(outline.points, 'point')}"
+                advance(outline.finished / outline.points, stage, "compiling")
+                for progress in noticing(opened.run()):
+                    advance(*sweep_way(progress))
+        except KeyboardInterrupt:
+            write_report(options.output)
+            done = progress.done if progress else outline.finished
+            return fail(
+                f"interrupted: {done} of {outline.points} points are in {options.output}; "
+                "the same command goes on",
+                interrupted_status(),
+            )
+        page = write_report(options.output)
+    if opened.failed:
+        return fail(f"{opened.failed} of {outline.points} points failed: see {page}", status=1)
+    tell(f"wrote {page}", quiet=options.quiet)
+    return 0
+
+
+def report_command(options: argparse.Namespace) -> int:
+    """`jnst report`: the page of a sweep, as far as it is."""
+    terminal().print(f"wrote {write_report(options.folder)}", markup=False, soft_wrap=True)
+    return 0
+
+
+def grid_command(options: argparse.Namespace) -> int:
+    """`jnst grid`: a contact sheet of pictures, with what they are."""
+    check_writable(options.output)
+    check_no_input(options.output, options.result)
+    sheet = contact_sheet(
+        [load_image(path) for path in options.result],
+        list(map(_label, options.result)),
+        columns=options.columns,
+        cell=options.cell,
+    )
+    save_image(options.output, np.asarray(sheet))
+    terminal().print(f"wrote {options.output}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _label(path: Path) -> str:
+    """The name of a picture, or what its recipe says where the name is a number or a digest."""
+    if not re.fullmatch(r"[0-9a-f]*[0-9][0-9a-f]*", path.stem, re.IGNORECASE):
+        return path.stem
+    try:
+        recipe = load_recipe(path)
+        styles = "+".join(Path(name).stem for name in recipe["styles"])
+        weight = recipe["config"]["style_weight"]
+    except (ImageError, KeyError, TypeError):  # no recipe, or a stranger's
+        return path.stem
+    return f"{styles}, style_weight {weight:g}" if styles else path.stem
+
+
+def _tell(outline: "jnst.Outline") -> str:
+    left = outline.points - outline.finished
+    parts = [count_of(outline.points, "point")]
+    if outline.finished:
+        parts.append(f"{outline.finished} there already")
+    if outline.strays:
+        parts.append(f"{outline.strays} in the folder are not in the plan")
+    if left:
+        parts.append(f"{count_of(outline.programs, 'program')} to compile")
+        parts.append(f"about {duration(outline.seconds)} and {decimal(outline.bytes)}")
+    return ", ".join(parts)

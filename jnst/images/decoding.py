@@ -1,0 +1,189 @@
+"""Files of every format as samples, by the bits they have."""
+
+import io
+
+import numpy as np
+import tifffile
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from jnst.images.files import check_memory, refuse_format
+from jnst.images.jpeg_files import START, open_jpeg
+from jnst.images.pixels import unit_values
+from jnst.images.png_files import SIGNATURE, read_png
+from jnst.images.samples import Samples, read_rows, reduction
+from jnst.images.tiff_files import TIFF_SIGNATURES, decode_tiff, full_page, only_page, plain_tiff
+
+_PILLOW = 8  # bytes that Pillow holds a pixel in, and as many to convert it
+
+_OPENERS: dict[str, type[ImageFile.ImageFile]] = {
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+}
+"""Not by `Image.open`, whose limit of pixels is of the process: here the limit is memory."""
+
+
+def decode(data: bytes, size: int | None = None) -> Samples:
+    """The pixels of a file; reduced, if `size` on the longer side are needed and it has far more.
+
+    Raises:
+        UnknownFormatError: it is no picture of a format that is read.
+        Exception: it is damaged, or of a kind that is not read.
+    """
+    if data.startswith(START):
+        return _decode_jpeg(data, size)
+    if data.startswith(SIGNATURE):
+        file = read_png(data)
+        picture = PngImagePlugin.PngImageFile(io.BytesIO(file.pixels))
+        deep = file.pixels[24] == 16  # the bit depth in its header
+        samples = _decode_deep_png(file.pixels, size) if deep else _decode_pillow(picture, size)
+        return samples._replace(profile=file.profile)
+    if data.startswith(TIFF_SIGNATURES):
+        if data[8:10] == b"CR":
+            refuse_format(data)
+        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+            page = full_page(tiff)
+            if plain_tiff(page):
+                return decode_tiff(page, size)
+            data = only_page(data, page)
+        return _decode_pillow(TiffImagePlugin.TiffImageFile(io.BytesIO(data)), size)
+    return _decode_pillow(open_other(data), size)
+
+
+def open_other(data: bytes) -> ImageFile.ImageFile:
+    """A file that is no JPEG, PNG or TIFF, not decoded yet.
+
+    Raises:
+        UnknownFormatError: it is no picture of a format that is read.
+        Exception: it is damaged.
+    """
+    for name, opener in _OPENERS.items():
+        if Image.OPEN[name][1](data[:16]):  # type: ignore[misc]
+            try:
+                return opener(io.BytesIO(data))
+            except SyntaxError:
+                if name == "AVIF":  # brands that it has in common with HEIC
+                    refuse_format(data)
+                raise
+    refuse_format(data)
+
+
+def exif_of(picture: Image.Image) -> Image.Exif:
+    """EXIF that is broken is none."""
+    try:
+        return picture.getexif()
+    except Exception:  # whatever the parser ran into
+        return Image.Exif()
+
+
+def samples_of(
+    picture: Image.Image,
+    colours: np.ndarray,
+    alpha: np.ndarray | None,
+    shape: tuple[int, int] | None = None,
+    factor: int = 1,
+) -> Samples:
+    """Pixels with what else their picture says."""
+    orientation = exif_of(picture).get(ExifTags.Base.Orientation, 1)
+    profile = picture.info.get("icc_profile")
+    return Samples(colours, alpha, profile, orientation, shape or colours.shape[:2], factor)
+
+
+def eight_bits(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+    """Colours and alpha of a picture of 8 bits or fewer."""
+    if picture.mode == "CMYK":
+        return np.asarray(picture), None
+    mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
+    if not picture.has_transparency_data:
+        return np.atleast_3d(np.asarray(picture.convert(mode))), None
+    pixels = np.asarray(picture.convert(f"{mode}A"))
+    return pixels[..., :-1], pixels[..., -1]
+
+
+def keyed_alpha(picture: Image.Image, colours: np.ndarray) -> np.ndarray | None:
+    """0 where a picture has the one colour that stands for transparency."""
+    if (key := picture.info.get("transparency")) is None:
+        return None
+    return np.any(colours != key, axis=-1).astype(np.float32)
+
+
+def _decode_jpeg(data: bytes, size: int | None) -> Samples:
+    header = open_jpeg(data, decoded=False)
+    shape = header.height, header.width
+    factor = reduction(shape, size)
+    scale = next(each for each in (8, 4, 2, 1) if factor >= each)
+    decoded = max(1, _PILLOW // scale**2)
+    check_memory(shape, decoded, factor, blended=header.mode == "CMYK")
+    picture = open_jpeg(data, scale)
+    rest = factor // scale
+    colours, alpha = _read(picture, rest)
+    return samples_of(picture, colours, alpha, shape, scale * rest)
+
+
+def _decode_pillow(picture: ImageFile.ImageFile, size: int | None) -> Samples:
+    shape = picture.height, picture.width
+    factor = reduction(shape, size)
+    decoded = 1 if picture.mode in ("1", "L", "P") else _PILLOW
+    blended = picture.mode == "CMYK" or picture.has_transparency_data
+    check_memory(shape, decoded, factor, blended=blended)
+    picture.load()
+    return samples_of(picture, *_read(picture, factor), shape, factor)
+
+
+def _read(picture: Image.Image, factor: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def rows(first: int, last: int) -> tuple[np.ndarray, np.ndarray | None]:
+        part = picture
+        if last - first < picture.height:
+            part = picture.crop((0, first, picture.width, last))
+        if part.mode == "I":  # of PPM: 16 bits
+            return np.asarray(part).astype(np.uint16)[..., None], None
+        if part.mode == "F":
+            return unit_values("PFM", np.asarray(part), slack=1)[..., None], None
+        return eight_bits(part)
+
+    return read_rows(rows, (picture.height, picture.width), factor)
+
+
+def _decode_deep_png(data: bytes, size: int | None) -> Samples:
+    """All 16 bits of a PNG; with colour or alpha Pillow keeps 8 of them."""
+    picture = PngImagePlugin.PngImageFile(io.BytesIO(data))
+    shape = picture.height, picture.width
+    factor = reduction(shape, size)
+    check_memory(shape, 3 * _PILLOW, factor, blended=picture.has_transparency_data)
+    picture.load()
+    pixels = _deep_pixels(data, picture)
+
+    def rows(first: int, last: int) -> tuple[np.ndarray, np.ndarray | None]:
+        part = pixels[first:last]
+        if part.shape[-1] in (2, 4):
+            return part[..., :-1], part[..., -1]
+        return part, keyed_alpha(picture, part)
+
+    return samples_of(picture, *read_rows(rows, shape, factor), shape, factor)
+
+
+def _deep_pixels(data: bytes, picture: Image.Image) -> np.ndarray:
+    if picture.mode == "I;16":
+        return np.atleast_3d(np.asarray(picture))
+    with PngImagePlugin.PngImageFile(io.BytesIO(data)) as again:
+        (tile,) = again.tile
+        if tile.args == "LA;16B":
+            # Two samples of two bytes pass for the four bytes of RGBA.
+            again.tile = [tile._replace(args="RGBA")]
+            return np.asarray(again).view(">u2").astype(np.uint16)
+        # Pillow keeps the high byte of a sample; taking it for little-endian, the low one.
+        again.tile = [tile._replace(args=str(tile.args).replace("16B", "16L"))]
+        return np.asarray(picture).astype(np.uint16) * 256 + np.asarray(again)

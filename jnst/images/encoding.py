@@ -1,0 +1,125 @@
+"""The files that jnst writes, and the recipes in them."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import ArrayLike
+from PIL import ExifTags, Image, PngImagePlugin
+
+from jnst.common.atomic import atomic_path
+from jnst.images.decoding import exif_of, open_other
+from jnst.images.files import (
+    WRITTEN_FORMATS,
+    ImageError,
+    check_writable,
+    read_bytes,
+    reading,
+)
+from jnst.images.jpeg_files import START, open_jpeg
+from jnst.images.pixels import as_array, unit_pixels, unit_values
+from jnst.images.png_files import SIGNATURE, read_png
+from jnst.images.samples import over_white
+from jnst.images.tiff_files import TIFF_SIGNATURES
+
+_SOFTWARE = "jnst"
+_FREE = 1.0  # how far beyond [0, 1] an optimised image may be, before it is one of another range
+_JPEG_RECIPE_LIMIT = 65_000  # bytes; an EXIF block in a JPEG ends at 65,533
+
+
+def save_image(
+    path: str | os.PathLike[str],
+    image: ArrayLike,
+    *,
+    alpha: ArrayLike | None = None,
+    recipe: str | None = None,
+) -> None:
+    """Write an image in the format of the suffix; the same bytes every time.
+
+    It is (H, W, 3), (H, W, 4) with its alpha, or grey, (H, W): uint8 or uint16, or floats in
+    [0, 1], to which values of at least -1 and at most 2 are clipped.
+
+    .png has 8 bits, .tif and .tiff have 16; .webp is lossless with 8 bits; .jpg and .jpeg have
+    quality 95, full chroma, and white in place of transparency. `recipe` is kept in the file for
+    `read_recipe`. The file is there whole or, after a failure, as it was before.
+
+    Raises:
+        ValueError: another shape, other numbers, or a value that is not finite or farther out.
+        ImageError: as `check_writable`, or the format or the disk cannot hold it.
+    """
+    path = Path(path)
+    check_writable(path)
+    pixels, own = unit_pixels("image", image, slack=_FREE)
+    if alpha is None:
+        alpha = own
+    elif np.shape(alpha) != pixels.shape[:2]:
+        raise ValueError(
+            f"alpha has the shape {np.shape(alpha)}; that of the image is {pixels.shape[:2]}"
+        )
+    else:
+        alpha = unit_values("alpha", as_array("alpha", alpha))
+    try:
+        with atomic_path(path) as temporary:
+            _encode(temporary, WRITTEN_FORMATS[path.suffix.lower()], pixels, alpha, recipe)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path}: cannot be written ({error})") from error
+
+
+def read_recipe(path: str | os.PathLike[str]) -> str | None:
+    """The recipe that `save_image` put into a file; None if there is none.
+
+    Raises:
+        ImageError: there is no such file, it is not a picture, or it is damaged.
+    """
+    path = Path(path)
+    data = read_bytes(path)
+    with reading(path):
+        if data.startswith(SIGNATURE):
+            return read_png(data).texts.get(_SOFTWARE)
+        if data.startswith(TIFF_SIGNATURES):
+            with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+                page = tiff.pages.first
+                return (page.description or None) if page.software == _SOFTWARE else None
+        header = open_jpeg(data, decoded=False) if data.startswith(START) else open_other(data)
+        exif = exif_of(header)
+        if exif.get(ExifTags.Base.Software) != _SOFTWARE:
+            return None
+        # Pillow takes the bytes for Latin-1.
+        return exif[ExifTags.Base.ImageDescription].encode("latin-1").decode()
+
+
+def _encode(
+    path: Path, format: str, image: np.ndarray, alpha: np.ndarray | None, recipe: str | None
+) -> None:
+    if alpha is not None:
+        image = over_white(image, alpha) if format == "JPEG" else np.dstack([image, alpha])
+    if format == "TIFF":
+        tifffile.imwrite(
+            path,
+            np.rint(image * 65535).astype(np.uint16),
+            photometric="rgb",
+            planarconfig="contig",
+            extrasamples=None if alpha is None else ["unassalpha"],
+            compression="zlib",
+            predictor=True,
+            description=None if recipe is None else recipe.encode(),
+            software=_SOFTWARE,
+            metadata=None,
+        )
+        return
+    picture = Image.fromarray(np.rint(image * 255).astype(np.uint8))
+    chunks, exif = PngImagePlugin.PngInfo(), Image.Exif()
+    if recipe is not None:
+        chunks.add_itxt(_SOFTWARE, recipe)
+        exif[ExifTags.Base.Software] = _SOFTWARE
+        exif[ExifTags.Base.ImageDescription] = recipe.encode()
+    if format == "PNG":
+        picture.save(path, format, pnginfo=chunks)
+    elif format == "WEBP":
+        picture.save(path, format, exif=exif, lossless=True, exact=True)
+    elif recipe is not None and len(recipe.encode()) > _JPEG_RECIPE_LIMIT:
+        raise ValueError(f"JPEG holds a recipe of {_JPEG_RECIPE_LIMIT} bytes, the others any")
+    else:
+        picture.save(path, format, exif=exif, quality=95, subsampling=0)

@@ -1,0 +1,111 @@
+"""Pictures between files and arrays of shape (H, W, 3): float32, sRGB, in [0, 1]."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+from jnst.common.brief import brief
+from jnst.common.validation import whole_number
+from jnst.images.decoding import decode, eight_bits, keyed_alpha, samples_of
+from jnst.images.files import read_bytes, reading
+from jnst.images.pixels import unit_values
+from jnst.images.profiles import to_srgb
+from jnst.images.resizing import fit_size, resize_image
+from jnst.images.samples import Samples, over_white, target_shape, to_unit, upright
+
+
+class Picture(NamedTuple):
+    """A picture as read: `image` (H, W, 3) in [0, 1], over white where it was transparent.
+
+    `alpha` is (H, W) in [0, 1], 0 where transparent; None if the picture is opaque all over.
+    """
+
+    image: Float[np.ndarray, "height width 3"]
+    alpha: Float[np.ndarray, "height width"] | None
+
+    def __repr__(self) -> str:
+        return brief(self)
+
+
+def load_picture(path: str | os.PathLike[str], *, size: int | None = None) -> Picture:
+    """Read a PNG, JPEG, WebP, TIFF, GIF, BMP, PPM or AVIF file, whatever its suffix.
+
+    Of several frames it is the first, of several pages the first that is no preview. The EXIF
+    orientation is applied. Colours are converted to sRGB by the embedded ICC profile, in a PNG also
+    by cICP, or gAMA and cHRM; a profile that is broken or made for other channels is ignored. PNG
+    keeps its 16 bits and TIFF its 16 bits or floats, of which what is beyond [0, 1] by at most 1 is
+    clipped. What of a damaged file is whole is read if no pixel is missing.
+
+    With `size` a picture whose longer side has more pixels is resized to it, and large files are
+    decoded small; but the shorter side keeps 64 pixels, if it has them.
+
+    Raises:
+        ImageError: there is no such file, it is not a picture, it is damaged or needs more memory
+            than is free, or its pixels are not finite, in another range, or of a kind that is not
+            read.
+    """
+    path = Path(path)
+    data = read_bytes(path)
+    with reading(path):
+        samples = decode(data, size)
+        return _picture(samples, target_shape(samples.shape, size))
+
+
+def convert_picture(name: str, picture: Image.Image) -> Picture:
+    """A PIL image, of any mode but "I", as its file would be read; messages call it `name`.
+
+    Raises:
+        ImageError: its pixels cannot be had, or are of a kind that is not read.
+    """
+    with reading(name):
+        picture.load()
+        if picture.mode == "I":
+            raise ValueError("mode I says no range; convert it to I;16 or L")
+        if picture.mode == "F":
+            grey = unit_values("mode F", np.asarray(picture))
+            return _picture(samples_of(picture, grey[..., None], None))
+        if picture.mode.startswith("I;16"):
+            grey = np.asarray(picture).astype(np.uint16)[..., None]
+            return _picture(samples_of(picture, grey, keyed_alpha(picture, grey)))
+        return _picture(samples_of(picture, *eight_bits(picture)))
+
+
+def load_image(
+    path: str | os.PathLike[str], *, size: int | None = None
+) -> Float[np.ndarray, "height width 3"]:
+    """The image of `load_picture`, resized to a longer side of `size` pixels if that is given.
+
+    Raises:
+        ValueError: `size` is not a whole number of at least 1.
+        ImageError: as `load_picture`.
+    """
+    path = Path(path)
+    if size is None:
+        return load_picture(path).image
+    whole_number("size", size, minimum=1)
+    data = read_bytes(path)
+    with reading(path):
+        samples = decode(data, size)
+        return _picture(samples, fit_size(samples.shape, size)).image
+
+
+def _picture(samples: Samples, shape: tuple[int, int] | None = None) -> Picture:
+    """The picture of some samples, of their size or, before it is turned upright, of a `shape`."""
+    if samples.colours.size == 0:
+        raise ValueError("there are no pixels")
+    image = to_srgb(samples.colours, samples.profile)
+    alpha = None if samples.alpha is None else to_unit(samples.alpha)
+    if alpha is not None and alpha.min() == 1:
+        alpha = None
+    if alpha is not None:
+        image = over_white(image, alpha)
+    if shape is not None and (samples.factor > 1 or shape != samples.shape):
+        extent = samples.shape[0] / samples.factor, samples.shape[1] / samples.factor
+        image = resize_image(image, shape, extent=extent)
+        alpha = None if alpha is None else resize_image(alpha, shape, extent=extent)
+    image = upright(image, samples.orientation)
+    return Picture(image, None if alpha is None else upright(alpha, samples.orientation))

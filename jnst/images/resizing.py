@@ -1,0 +1,51 @@
+"""Images at another size."""
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+from jnst.common.validation import whole_number
+
+
+def fit_size(shape: tuple[int, ...], size: int) -> tuple[int, int]:
+    """The (height, width) whose longer side is `size`, up or down, with the aspect of `shape`.
+
+    Raises:
+        ValueError: a side or `size` is not a whole number of at least 1.
+    """
+    height, width = shape
+    _check_sides(height, width)
+    whole_number("size", size, minimum=1)
+    longer = max(height, width)
+    return max(1, round(height * size / longer)), max(1, round(width * size / longer))
+
+
+def resize_image(
+    image: Float[np.ndarray, "height width *channels"],
+    shape: tuple[int, int],
+    *,
+    extent: tuple[float, float] | None = None,
+) -> Float[np.ndarray, "new_height new_width *channels"]:
+    """Resize an image (H, W, 3), or its alpha (H, W), to `shape`, which is (height, width).
+
+    The filter is Lanczos, antialiased; its overshoot is clipped to [0, 1]. `extent` is the (height,
+    width) of the part from the upper left that is resized, all of it by default.
+
+    Raises:
+        ValueError: a side is not a whole number of at least 1.
+    """
+    height, width = shape
+    _check_sides(height, width)
+    pixels = np.asarray(image, np.float32)
+    box = None if extent is None else (0, 0, extent[1], extent[0])
+    channels = [
+        Image.fromarray(channel).resize((width, height), Image.Resampling.LANCZOS, box)
+        for channel in np.moveaxis(np.atleast_3d(pixels), -1, 0)
+    ]
+    resized = np.stack([np.asarray(channel) for channel in channels], axis=-1)
+    return resized.reshape(height, width, *pixels.shape[2:]).clip(0, 1)
+
+
+def _check_sides(height: int, width: int) -> None:
+    whole_number("height", height, minimum=1)
+    whole_number("width", width, minimum=1)

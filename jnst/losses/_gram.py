@@ -1,0 +1,82 @@
+"""Gram matrices and their distance (Gatys, Ecker, Bethge 2016)."""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jnst.losses._common import Convention, Scalar, check_same_shape, mean_square, unknown
+
+Normalization = Literal["positions", "none", "elements"]
+
+
+@jax.custom_jvp
+def _gram(matrix: Float[Array, "m c"]) -> Float[Array, "c c"]:
+    return matrix.T @ matrix
+
+
+@_gram.defjvp
+def _gram_jvp(primals, tangents):
+    # d(F'F) = F'dF + (F'dF)': transposed, the gradient F (S + S') is one matrix product
+    # where differentiating both factors makes two.
+    (matrix,), (tangent,) = primals, tangents
+    half = matrix.T @ tangent
+    return _gram(matrix), half + half.T
+
+
+def gram_matrix(
+    features: Float[Array, "h w c"], *, normalization: Normalization = "positions"
+) -> Float[Array, "c c"]:
+    """Correlations of the channels over all positions: G_ij = sum_m F_mi F_mj / n.
+
+    `features` is (H, W, C), the result (C, C). n is 1 for `normalization="none"` (Gatys et al.
+    2016, equation 3), H W for "positions" (its authors' code; independent of the image's size)
+    and C H W for "elements" (Johnson's neural-style). Its gradient costs one matrix product.
+
+    Raises:
+        ValueError: an unknown normalization.
+    """
+    height, width, channels = features.shape
+    gram = _gram(features.reshape(height * width, channels))
+    match normalization:
+        case "positions":
+            return gram / (height * width)
+        case "none":
+            return gram
+        case "elements":
+            return gram / (height * width * channels)
+    raise unknown("normalization", normalization, Normalization)
+
+
+def style_loss(
+    gram: Float[Array, "c c"],
+    target: Float[Array, "c c"],
+    *,
+    convention: Convention = "relative",
+) -> Scalar:
+    """Squared distance of Gram matrices G (`gram`) and A (`target`), both (C, C).
+
+    Both are as `gram_matrix` gives them by default, F'F / M, so that image and style may differ in
+    size. N = C channels:
+
+    "paper"     sum (G - A)^2 / (4 N^2)   (Gatys et al. 2016, equation 4, where M is one for both)
+    "code"      mean (G - A)^2            (the code weights layer l by 1e3 / N^2)
+    "johnson"   mean (G/N - A/N)^2
+    "relative"  mean (G - A)^2 / mean A^2  (undivided where A is all zero)
+
+    Raises:
+        ValueError: an unknown convention; shapes that differ.
+    """
+    check_same_shape("gram", gram, target)
+    distance = jnp.square(gram - target).mean()
+    match convention:
+        case "paper":
+            return distance / 4
+        case "code":
+            return distance
+        case "johnson":
+            return distance / gram.shape[-1] ** 2
+        case "relative":
+            return distance / mean_square(target)
+    raise unknown("convention", convention, Convention)

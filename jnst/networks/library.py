@@ -1,0 +1,248 @@
+"""Networks by name or file: found, fetched, ported, loaded."""
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jnst.common.errors import FetchError, NetworkError, NetworkWarning
+from jnst.common.validation import did_you_mean, shown
+from jnst.networks.downloads import LEFTOVERS, Progress, cache_folder, fetch, matches
+from jnst.networks.feature_network import FeatureNetwork
+from jnst.networks.files.canonical import check_output, network_digest, write_tensors
+from jnst.networks.files.formats import WeightFile, open_weights
+from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks.manifest import EMBEDDED, Download, manifest
+from jnst.networks.package_data import data_file
+from jnst.networks.vgg import Network
+
+
+def load_network(name: str | os.PathLike[str], *, convention: str | None = None) -> Network:
+    """The network of that name, or in that file, in float32.
+
+    Names: "embedded"; "imagenet" and "torchvision", which are fetched once (`fetch_network`); those
+    that `port_network` has put in the cache. Files: PyTorch's (torchvision, Gatys, Johnson),
+    safetensors, Keras, MatConvNet, canonical .h5 and .npz, told apart by content. `convention`,
+    "caffe" or "torchvision", is for torchvision's names; without it, it is guessed, with a warning.
+
+    Raises:
+        NetworkError: there is no such network, its file is damaged or no VGG-19, or it cannot be
+            fetched.
+    """
+    path = find_network(name)
+    params: dict[str, dict[str, Array]] = {layer: {} for layer in CONVOLUTIONS}
+    with open_weights(path, convention) as weights:
+        _warn_of_guess(path, weights)
+        for key, tensor in weights.tensors():
+            layer, kind = key.split("/")
+            params[layer][kind] = jnp.asarray(tensor)
+        network = Network(params, jnp.asarray(weights.mean)).replace(**_identity(path, weights))
+    return network if network.digest else network.replace(digest=network_digest(network))
+
+
+def given_network(network: Any) -> tuple[FeatureNetwork, dict[str, str]]:
+    """The network that a run is given, by name, by file or as it is; and what a recipe says of it.
+
+    Raises:
+        ValueError: it is none. NetworkError: as `load_network`.
+    """
+    if isinstance(network, str | os.PathLike):
+        loaded = load_network(network)
+        return loaded, network_identity(loaded, str(network))
+    if isinstance(network, FeatureNetwork):
+        return network, network_identity(network, "")
+    raise ValueError(
+        f"network is {shown(network)}; a name, a file, or an object with strides and features "
+        "(jnst.FeatureNetwork) is accepted"
+    )
+
+
+def network_identity(network: FeatureNetwork, load: str) -> dict[str, str]:
+    """What a recipe says of a network; `load` is what `load_network` took, "" for an object."""
+    said = {key: str(getattr(network, key, "")) for key in ("name", "source", "licence", "digest")}
+    if not isinstance(network, Network) and not said["name"]:
+        said["name"] = type(network).__name__
+    return {"load": load, **said}
+
+
+def find_network(name: str | os.PathLike[str]) -> Path:
+    """The file of a network: see `load_network`. One of the manifest is fetched if need be.
+
+    A file of the name of a network, without a suffix, is found by its path: `./imagenet`.
+    """
+    if name == EMBEDDED:
+        return data_file("embedded.h5")
+    bare = isinstance(name, str) and os.path.basename(name) == name and not Path(name).suffix
+    if Path(name).is_file() and not (bare and name in known_networks()):
+        return Path(name)
+    if name in (cached := cached_networks()):
+        return cached[str(name)]
+    if name in manifest():
+        return fetch_network(str(name))
+    known = known_networks()
+    raise NetworkError(
+        f"{name}: no such file, and no such network; {did_you_mean(name, known)}"
+        f"networks are {', '.join(known)}"
+    )
+
+
+def known_networks() -> list[str]:
+    """Names that `load_network` accepts."""
+    return list(dict.fromkeys([EMBEDDED, *manifest(), *cached_networks()]))
+
+
+def cached_networks() -> dict[str, Path]:
+    """The files in the cache by the names of their networks; none where there is no cache."""
+    try:
+        folder = cache_folder()
+    except NetworkError:
+        return {}
+    return {path.stem: path for path in sorted(folder.glob("*.h5")) if path.is_file()}
+
+
+def fetch_network(name: str, *, progress: Progress | None = None) -> Path:
+    """The canonical file of a network of the manifest: from the cache, else downloaded and ported.
+
+    The download is verified and not kept. Several processes may ask at once: one does it.
+    `progress` is called with the bytes that are there and the bytes in all.
+
+    Raises:
+        NetworkError: the manifest has no such network; it cannot be fetched (the message has the
+            ways on); the cache cannot be written to.
+    """
+    if name not in manifest():
+        raise NetworkError(f"{name}: not in the manifest, which has {', '.join(manifest())}")
+    download, folder = manifest()[name], cache_folder()
+    path = folder / f"{name}.h5"
+    if path.is_file():
+        return path
+    with _locked(name):
+        check_output(path)
+        if not path.is_file():
+            try:
+                file = fetch(download, folder, progress=progress)
+            except NetworkError as error:
+                raise FetchError(
+                    f"network {name} cannot be fetched; --network {EMBEDDED} is always there\n"
+                    f"or fetch {download.urls[0]} by hand, then: jnst network port FILE\n"
+                    f"({error}; {folder} does not have it)"
+                ) from None
+            _port(file, path, download.convention)
+            file.unlink()
+    return path
+
+
+@contextlib.contextmanager
+def _locked(name: str) -> Iterator[Path]:
+    """The cache folder, made if need be, while no other process changes that network in it."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / f".{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            warnings.warn(
+                f"waiting for another process that has {name}", NetworkWarning, stacklevel=3
+            )
+            lock.acquire()
+        try:
+            yield folder
+        finally:
+            lock.release()
+    except (OSError, NotImplementedError) as error:  # the latter: a disk on which none can lock
+        reason = getattr(error, "strerror", None) or error
+        raise NetworkError(
+            f"{name} cannot be kept in {folder} ({reason}); JNST_CACHE names another folder"
+        ) from None
+
+
+def remove_network(name: str) -> int:
+    """Take a network out of the cache, with what an unfinished download left; the bytes freed.
+
+    Raises:
+        NetworkError: there is nothing of it.
+    """
+    folder, cached, known = cache_folder(), cached_networks(), manifest().get(name)
+    paths = [cached[name]] if name in cached else []
+    paths += [folder / f"{known.file}{suffix}" for suffix in LEFTOVERS] if known else []
+    there = [path for path in paths if path.is_file()]
+    if not there:
+        raise NetworkError(
+            f"{name}: not in the cache {folder}, which has {', '.join(cached) or 'nothing'}"
+        )
+    freed = sum(path.stat().st_size for path in there)
+    with _locked(name):
+        for path in there:
+            path.unlink()
+    return freed
+
+
+def port_network(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    convention: str | None = None,
+) -> Path:
+    """Write the network of any file that `load_network` reads as a canonical file, and say where.
+
+    Tensor by tensor: it takes no more memory than the largest. Without `out` the file goes into
+    the cache, under the manifest's name if it is the very file, else under its own.
+
+    Raises:
+        NetworkError: as `load_network`; `out` is the file itself; the name in the cache is taken.
+        OSError: the file cannot be written.
+    """
+    path = Path(path)
+    if out is not None:
+        return _port(path, Path(out), convention)
+    entry = _manifest_entry(path)
+    name = entry.name if entry else path.stem
+    if name == path.stem and name in known_networks():
+        raise NetworkError(
+            f"{name} is the name of another network; take it out with 'jnst network remove' if it "
+            "is in the cache, or name a file to write with -o"
+        )
+    with _locked(name) as folder:
+        return _port(path, folder / f"{name}.h5", convention)
+
+
+def _port(path: Path, out: Path, convention: str | None) -> Path:
+    with open_weights(path, convention) as weights:
+        _warn_of_guess(path, weights)
+        check_output(out)
+        if out.exists() and out.samefile(path):
+            raise NetworkError(f"{out} is the file that is to be ported; give another name")
+        write_tensors(out, weights.mean, weights.tensors(), _identity(path, weights))
+    return out
+
+
+def _identity(path: Path, weights: WeightFile) -> dict[str, str]:
+    """What a file says of itself, or the manifest of it, or failing that its name and format."""
+    if not weights.identity and (download := _manifest_entry(path)):
+        source = f"{download.file}, {download.digest}: {download.citation}"
+        return {"name": download.name, "source": source, "licence": download.licence}
+    guessed = ", guessed" if weights.guessed else ""
+    source = f"{path.name} ({weights.format}, convention {weights.convention}{guessed})"
+    return {"name": path.stem, "source": source, "licence": "unknown"} | dict(weights.identity)
+
+
+def _manifest_entry(path: Path) -> Download | None:
+    """The entry of the manifest whose file it is."""
+    return next((each for each in manifest().values() if matches(path, each)), None)
+
+
+def _warn_of_guess(path: Path, weights: WeightFile) -> None:
+    if weights.guessed:
+        warnings.warn(
+            f"{path}: convention {weights.convention} is guessed from the scale of conv1_1; "
+            "'jnst network port --convention' states it",
+            NetworkWarning,
+            stacklevel=3,
+        )

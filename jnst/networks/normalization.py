@@ -1,0 +1,87 @@
+"""The paper's normalised network: every filter has a mean activation of 1."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jnst.images.sources import Source, listed, numbered, open_image
+from jnst.networks.files.canonical import network_digest
+from jnst.networks.layers import CONVOLUTIONS, Pooling
+from jnst.networks.vgg import Network, arrays_only, check_complete, extract_features
+
+Image = Float[Array, "_h _w 3"] | Float[np.ndarray, "_h _w 3"]
+
+PASSES = 2
+"""The second removes what float32 rounded in the first for filters that are hardly ever active."""
+
+
+def normalize_network(network: Network, images: Iterable[Source], *, pooling: Pooling) -> Network:
+    """Scale every filter so that its mean activation over images and positions is 1.
+
+    kernel'[i, o] = kernel[i, o] m[l-1, i] / m[l, o] and bias'[o] = bias[o] / m[l, o], with m[l, o]
+    the mean of reluB_K's channel o; a filter that is never active keeps its scale (m = 1). ReLUs
+    and both poolings let a scale through, so that the network's functions are the same up to their
+    scales (Gatys, Ecker and Bethge 2016, section 2). `images` are what `jnst.stylize` takes as a
+    content; `pooling` is the one that the network will be used with, for the means depend on it.
+
+    Raises:
+        ValueError: there are no images, or one is too small; an unknown pooling; a network from
+            `prepare_network`.
+    """
+    check_complete(network)
+    sources = listed("images", images)
+    if not sources:
+        raise ValueError("images is empty; the means need at least one")
+    opened = [open_image(*named) for named in numbered("image", sources)]
+    normalized = arrays_only(network)
+    for _ in range(PASSES):
+        normalized = _divide(normalized, mean_activations(normalized, opened, pooling=pooling))
+    normalized = normalized.replace(
+        name=f"{network.name}-normalized",
+        source=f"{network.source}; mean activation 1 on {len(opened)} images, {pooling} pooling",
+        licence=network.licence,
+    )
+    return normalized.replace(digest=network_digest(normalized))
+
+
+def mean_activations(
+    network: Network, images: Iterable[Image], *, pooling: Pooling
+) -> dict[str, Float[np.ndarray, " channels"]]:
+    """The mean of every filter after its ReLU, over all positions of all images, by convolution."""
+    totals = {name: np.zeros(shape[-1]) for name, shape in CONVOLUTIONS.items()}
+    positions = dict.fromkeys(CONVOLUTIONS, 0)
+    for image in images:
+        for name, (mean, count) in _means(
+            arrays_only(network), jnp.asarray(image), pooling
+        ).items():
+            totals[name] += np.asarray(mean, np.float64) * int(count)
+            positions[name] += int(count)
+    return {name: totals[name] / positions[name] for name in CONVOLUTIONS}
+
+
+@partial(jax.jit, static_argnames="pooling")
+def _means(
+    network: Network, image: Float[Array, "_h _w 3"], pooling: Pooling
+) -> dict[str, tuple[Float[Array, " channels"], int]]:
+    layers = {name: name.replace("conv", "relu") for name in CONVOLUTIONS}
+    features = extract_features(network, image, layers.values(), pooling=pooling)
+    maps = {name: features[layer] for name, layer in layers.items()}
+    return {name: (x.mean((0, 1)), x.shape[0] * x.shape[1]) for name, x in maps.items()}
+
+
+def _divide(network: Network, means: Mapping[str, Float[np.ndarray, " channels"]]) -> Network:
+    params, before = {}, np.ones(3)
+    for name in CONVOLUTIONS:
+        mean = np.where(means[name] > 0, means[name], 1)
+        kernel = np.asarray(network.params[name]["kernel"], np.float64) * before[:, None] / mean
+        bias = np.asarray(network.params[name]["bias"], np.float64) / mean
+        params[name] = {
+            "kernel": jnp.asarray(kernel, jnp.float32),
+            "bias": jnp.asarray(bias, jnp.float32),
+        }
+        before = mean
+    return network.replace(params=params)

@@ -1,0 +1,12 @@
+"""Files that the package carries."""
+
+import importlib.resources
+from pathlib import Path
+
+
+def data_file(name: str) -> Path:
+    """The path of a file in weights/, which is installed as `jnst.weights`."""
+    try:
+        return Path(str(importlib.resources.files("jnst.weights"))) / name
+    except ModuleNotFoundError:  # an uninstalled checkout, which Python prefers in its own folder
+        return Path(__file__).parents[2] / "weights" / name

@@ -1,0 +1,154 @@
+"""What is minimised: the weighted sum of losses.
+
+A *term* is one number that a weight multiplies. See `jnst.objective.targets` for what the image
+is compared with.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jnst import losses
+from jnst.networks.feature_network import FeatureNetwork, strides_of
+from jnst.networks.vgg import extract_features
+from jnst.objective.extra_terms import extra_term
+from jnst.objective.margin import remove_margin, visible_maps
+from jnst.objective.style_losses import named_style_loss
+from jnst.objective.targets import VARIATIONS, StyleTarget, Targets
+from jnst.settings.config import Config, StyleTerm
+from jnst.settings.terms import Terms
+
+Image = Float[Array, "h w 3"]
+
+
+def total_loss(
+    network: FeatureNetwork, image: Image, targets: Targets, weights: Terms
+) -> tuple[Float[Array, ""], Terms]:
+    """The objective, sum over terms of weight x loss, and the unweighted terms.
+
+    `image` is (H, W, 3) sRGB in [0, 1] (values outside are allowed), of the content's size with
+    the margin of `targets` around it. `weights` has a number for each term of `targets`: see
+    `Config.weights`. Style statistics and a program's own terms are those of the picture inside the
+    margin; the other terms are over the margin too.
+
+    Raises:
+        ValueError: an image whose features differ in shape from the targets; `weights` for other
+            terms; an own term that is no scalar.
+    """
+    layout = targets.layout
+    strides = strides_of(network)
+    image = hold_fixed(image, targets)
+    terms = {term.name: term for term in layout.style_terms()}
+    features = extract_features(
+        network, image, layout.layers(), pooling=layout.pooling, precision=layout.precision
+    )
+
+    def seen(layer: str, weight: Array) -> Array:
+        return (
+            unit_gradient(features[layer], weight)
+            if layout.normalize_gradients
+            else features[layer]
+        )
+
+    content = {
+        name: losses.content_loss(
+            seen(name, weights.content[name]), target, convention=layout.convention
+        )
+        for name, target in targets.content.items()
+    }
+    style = {
+        name: _style_term(
+            terms[name],
+            visible_maps(
+                seen(terms[name].layer, weights.style[name]),
+                image,
+                layout.margin,
+                strides[terms[name].layer],
+            ),
+            parts,
+            layout,
+            image.dtype,
+        )
+        for name, parts in targets.style.items()
+    }
+    laplacian = None
+    if layout.laplacian_weight:
+        laplacian = losses.laplacian_loss(image, targets.original, pool=layout.laplacian_pool)
+    temporal = None
+    if targets.previous is not None:
+        temporal = losses.temporal_loss(image, *targets.previous)
+    variation = VARIATIONS[layout.variation](image) / targets.total_variation
+    extra = _own_terms(image, features, targets, strides)
+    values = Terms(content, style, laplacian, temporal, variation, extra)
+    if extra.keys() != weights.extra.keys():
+        raise ValueError(
+            f"weights are for the own terms {list(weights.extra)}, targets for {list(extra)}; "
+            "Config.weights takes the extra_terms that make_targets took"
+        )
+    products = jax.tree.map(
+        lambda weight, value: jnp.asarray(weight, value.dtype) * value, weights, values
+    )
+    return jax.tree.reduce(jnp.add, products), values
+
+
+def _own_terms(
+    image: Image, features: Mapping[str, Array], targets: Targets, strides: Mapping[str, int]
+) -> dict[str, Float[Array, ""]]:
+    """The values of a program's own terms, of the picture inside the margin."""
+    if not targets.extra:
+        return {}
+    margin = targets.layout.margin
+    picture = remove_margin(image, margin)
+    maps = {
+        layer: visible_maps(each, image, margin, strides[layer]) for layer, each in features.items()
+    }
+    return {name: extra_term(name, function, picture, maps) for name, function in targets.extra}
+
+
+def hold_fixed(image: Image, targets: Targets) -> Image:
+    """The image, and what is fixed where it is: the content where there is no style."""
+    if targets.fixed is None:
+        return image
+    fixed, where = targets.fixed
+    return image + where[..., None] * (fixed - image)
+
+
+@jax.custom_vjp
+def unit_gradient(features: Array, weight: Array) -> Array:
+    """The features as they are; their gradient is scaled to an L1 norm of `weight`.
+
+    Johnson's neural-style, `-normalize_gradients`: every layer then pulls as hard as its weight
+    says. What is optimised is no longer the gradient of one loss.
+    """
+    return features
+
+
+unit_gradient.defvjp(
+    lambda features, weight: (features, weight),
+    lambda weight, gradient: (
+        jnp.asarray(weight, gradient.dtype) * gradient / (jnp.abs(gradient).sum() + 1e-8),
+        jnp.zeros_like(weight),
+    ),
+)
+
+
+def _style_term(
+    term: StyleTerm, maps: Array, parts: Sequence[StyleTarget], layout: Config, dtype: Any
+) -> Float[Array, ""]:
+    loss = named_style_loss(term.loss)
+    distances = [
+        part.share
+        / part.scale
+        * loss.distance(maps, part.weights, part.statistic, layout.convention)
+        for part in parts
+    ]
+    for distance in distances:
+        if jnp.shape(distance) != ():
+            raise ValueError(
+                f"style loss {term.loss} gives a distance of shape {jnp.shape(distance)}; "
+                "a scalar is accepted"
+            )
+    return sum(distances, start=jnp.zeros((), dtype))

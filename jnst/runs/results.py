@@ -1,0 +1,203 @@
+"""What a run leaves: `Result`, its recipe inside the picture file, and the way back."""
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from flax import struct
+from jaxtyping import Float, Int
+from PIL import Image as PillowImage
+
+from jnst.common.brief import brief
+from jnst.common.version import __version__
+from jnst.images.encoding import save_image
+from jnst.optimizers.steps import Info
+from jnst.runs.notebook import STRIP_HEIGHT, eight_bits, picture_bundle, strip
+from jnst.settings.config import Config
+from jnst.settings.terms import Terms
+
+VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+
+
+def number_or_none(value: Float[np.ndarray, ""]) -> float | None:
+    """A number for JSON, which has none that are not finite: None in their place."""
+    return float(value) if np.isfinite(value) else None
+
+
+class History(struct.PyTreeNode):
+    """One entry a step: the values before the image moved, and the longer side it had."""
+
+    loss: Float[np.ndarray, " steps"]
+    terms: Terms
+    gradient_norm: Float[np.ndarray, " steps"]
+    evaluations: Int[np.ndarray, " steps"]
+    size: Int[np.ndarray, " steps"]
+
+    def __repr__(self) -> str:
+        return brief(self)
+
+    @classmethod
+    def empty(cls, weights: Terms) -> "History":
+        """The history before the first step, with the terms that there are weights for."""
+        nothing = np.zeros(0, np.float32)
+        terms = jax.tree.map(lambda _: nothing, weights)
+        return cls(nothing, terms, nothing, nothing.astype(int), nothing.astype(int))
+
+    def extend(self, size: int, info: Info, item: int) -> "History":
+        """The history with more steps at one size: those of an item in an Info (steps, items)."""
+        taken = jax.tree.map(lambda values: np.asarray(values)[:, item], info)
+        sizes = np.full(len(taken.loss), size)
+        more = History(taken.loss, taken.terms, taken.gradient_norm, taken.evaluations, sizes)
+        return jax.tree.map(np.append, self, more)
+
+    def by_term(self) -> dict[str, Float[np.ndarray, " steps"]]:
+        """The unweighted terms by name: "content/relu4_2", "total_variation"."""
+        terms = jax.tree_util.tree_leaves_with_path(self.terms)
+        return {
+            jax.tree_util.keystr(path, simple=True, separator="/"): term for path, term in terms
+        }
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """A flat column for each value, with an entry a step: for `pandas.DataFrame`.
+
+        Losses have the names of a sweep's results.csv: "loss", "loss/content/relu4_2". Terms are
+        unweighted.
+        """
+        return {
+            "step": np.arange(1, len(self.loss) + 1),
+            "size": self.size,
+            "loss": self.loss,
+            **{f"loss/{name}": term for name, term in self.by_term().items()},
+            "gradient_norm": self.gradient_norm,
+            "evaluations": self.evaluations,
+        }
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the loss and its unweighted terms by step, on matplotlib's `axes` or new ones.
+
+        Returns the axes. A dotted line is where the next size begins.
+
+        Raises:
+            ImportError: there is no matplotlib.
+        """
+        if axes is None:
+            from matplotlib import pyplot
+
+            axes = pyplot.figure().add_subplot()
+        steps = np.arange(1, len(self.loss) + 1)
+        for name, term in self.by_term().items():
+            axes.plot(steps, term, linewidth=0.8, label=name)
+        axes.plot(steps, self.loss, color="black", label="loss, weighted")
+        for step in np.flatnonzero(np.diff(self.size)) + 1:
+            axes.axvline(step + 0.5, color="grey", linestyle=":")
+        axes.set(xlabel="step", ylabel="loss", yscale="log")
+        axes.legend(fontsize="small")
+        return axes
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """A stylised image with everything that it takes to make it again.
+
+    `image` is (H, W, 3) float32 sRGB in [0, 1], `alpha` the content's (H, W) or None; `network`
+    says which network it was, `content` and `styles` which pictures, by name. `diverged` is the
+    step at which the run could not go on; the image is then the best one before. `extra_terms`
+    has the weights of a program's own terms, `pictures` the content, if there is one, and styles.
+    """
+
+    image: Float[np.ndarray, "h w 3"]
+    alpha: Float[np.ndarray, "h w"] | None
+    history: History
+    config: Config
+    network: dict[str, str]
+    content: str
+    styles: list[str]
+    diverged: int | None = None
+    extra_terms: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    pictures: tuple[Float[np.ndarray, "_h _w 3"], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Result: {self.summary()}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """What a notebook shows: the picture, and a line."""
+        return picture_bundle(self.image, self.summary())
+
+    def summary(self) -> str:
+        """One line: the pictures, the size, the steps, the loss of the image and the network."""
+        height, width = self.image.shape[:2]
+        pictures = " in the manner of ".join(
+            part for part in (self.content, ", ".join(filter(None, self.styles))) if part
+        )
+        loss = self._losses().get("total")
+        parts = [
+            pictures,
+            f"{height} x {width} pixels",
+            f"{self.steps} of {self.config.steps} steps",
+            "" if loss is None else f"loss {loss:.4g}",
+            "" if self.diverged is None else f"diverged at step {self.diverged}",
+            f"network {self.network['name']}",
+        ]
+        return ", ".join(part for part in parts if part)
+
+    def compare(self) -> PillowImage.Image:
+        """The content, the styles and the result side by side, in the height of the result."""
+        image = strip([*self.pictures, self.image], self.image.shape[0])
+        return PillowImage.fromarray(eight_bits(image))
+
+    @property
+    def steps(self) -> int:
+        """Steps taken so far."""
+        return len(self.history.loss)
+
+    def recipe(self) -> dict[str, Any]:
+        """Settings, network, versions, steps taken and the image's losses, as plain values.
+
+        A loss that is not finite is None.
+        """
+        return {
+            "jnst": __version__,
+            "content": self.content,
+            "styles": self.styles,
+            "network": self.network,
+            "config": self.config.plain(),
+            **({"extra_terms": dict(self.extra_terms)} if self.extra_terms else {}),
+            "steps": len(self.history.loss),
+            "diverged": self.diverged,
+            "losses": self._losses(),
+            "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF},
+        }
+
+    def _losses(self) -> dict[str, float | None]:
+        """Those of the image, the best at the last size; of the last step if it is an average."""
+        if not self.steps:
+            return {}
+        loss, size = self.history.loss, self.history.size
+        at_size = np.where((size == size[-1]) & np.isfinite(loss), loss, np.inf)
+        best = -1 if self.config.averaging else int(at_size.argmin())
+        values = {"total": loss, **self.history.by_term()}
+        return {name: number_or_none(each[best]) for name, each in values.items()}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture, in the format of the suffix, with its recipe inside.
+
+        Raises:
+            ImageError: the suffix is unknown or the file cannot be written.
+        """
+        save_image(path, self.image, alpha=self.alpha, recipe=json.dumps(self.recipe()))
+
+
+class Results(list[Result]):
+    """Results, which a notebook shows as a strip."""
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        if not self:
+            return {"text/plain": "[]"}
+        return picture_bundle(
+            strip([result.image for result in self], STRIP_HEIGHT), f"{len(self)} results"
+        )

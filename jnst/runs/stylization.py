@@ -1,0 +1,231 @@
+"""The whole way from pictures to a picture: `stylize`, `texture`, `reconstruct`."""
+
+import collections
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Unpack
+
+import numpy as np
+
+from jnst.common.errors import DivergedError
+from jnst.common.progress import PictureWay, followed
+from jnst.common.validation import several, whole_number
+from jnst.images.sources import Source, listed, open_picture
+from jnst.networks.feature_network import FeatureNetwork
+from jnst.networks.library import given_network
+from jnst.networks.vgg import prepare_network
+from jnst.runs.jobs import Task, prepare
+from jnst.runs.keywords import OneRunOptions, PictureOptions, with_options
+from jnst.runs.levels import check_levels, plan_levels, run_levels
+from jnst.runs.results import History, Result
+from jnst.settings.config import Config, config_or_default
+from jnst.settings.fields import LARGEST_SIDE
+
+GREY = 0.5
+
+
+class StartOptions(OneRunOptions, total=False):
+    """What a run without a style takes."""
+
+    start: Source | None
+
+
+class TextureOptions(StartOptions, total=False):
+    """What a run without a content takes."""
+
+    style_masks: Source | Sequence[Source | None]
+
+
+@with_options
+def stylize(
+    content: Source,
+    style: Source | Sequence[Source],
+    *,
+    callback: Callable[[Result], Any] | None = None,
+    progress: bool = False,
+    **options: Unpack[PictureOptions],
+) -> Result:
+    """The content picture in the manner of the style pictures (Gatys, Ecker, Bethge 2016).
+
+    A picture is a path, a PIL image, or an array of any library: (H, W, 3), (H, W, 4) with its
+    alpha, or grey, (H, W); uint8, uint16, or floats in [0, 1], sRGB. Where a style is transparent
+    it does not count. Several styles are mixed as `style_blend` says, or, with `content_masks`,
+    style k is for the region of mask k; what is in no mask keeps its content. One alone, for
+    several styles, is a label map: a region for each of its colours, from dark to light.
+    `style_masks` has a mask or None for each style, the part of it that counts. A mask is a grey
+    picture of the aspect of its own, white for 1; one colour drawn on transparency is 1 where it is
+    drawn. `start` is the first image in the place of the one that `init` names. `previous` is the
+    last frame of a video, moved to this one, and a mask of where that is reliable: there
+    `temporal_weight` holds the image to it, or, if that is 0, it stays.
+
+    `network` is what `load_network` takes, or a network (`FeatureNetwork`). `extra_terms` has terms
+    of one's own by name, each a weight and a function of the image (H, W, 3) and its features by
+    layer, which gives a scalar. The other options are settings, over those of `config`. `callback`
+    is called with the Result so far, first with the start, then every few steps; True ends the run
+    there. `progress` shows how far it is.
+
+    Raises:
+        ValueError: a setting, picture or network that is not accepted (`ImageError` and
+            `NetworkError` are ValueErrors).
+        DivergedError: the loss stopped being finite; its `result` has the best image before.
+    """
+    return _last(stylize_steps(content, style, **options), callback, progress)
+
+
+@with_options
+def texture(
+    style: Source | Sequence[Source],
+    *,
+    shape: tuple[int, int] | None = None,
+    callback: Callable[[Result], Any] | None = None,
+    progress: bool = False,
+    **options: Unpack[TextureOptions],
+) -> Result:
+    """A new texture like the style pictures, without a content (Gatys, Ecker, Bethge 2015).
+
+    Options are those of `stylize`, and `shape`, the (height, width) of the result, in the place of
+    `size`; without it, it is that of the first style at the longer side `size`. Unless `init` says
+    otherwise, it starts from noise in the style's colours.
+
+    Raises:
+        ValueError, DivergedError: as `stylize`.
+    """
+    return _last(texture_steps(style, shape=shape, **options), callback, progress)
+
+
+@with_options
+def reconstruct(
+    content: Source,
+    *,
+    callback: Callable[[Result], Any] | None = None,
+    progress: bool = False,
+    **options: Unpack[StartOptions],
+) -> Result:
+    """What a layer keeps of a content picture: the image with its features.
+
+    Unless `init` says otherwise, it starts from noise.
+
+    The content half of figure 1 in Gatys, Ecker, Bethge 2016 (Mahendran and Vedaldi 2015).
+    Options are those of `stylize`; `content_layers` says which layer.
+
+    Raises:
+        ValueError, DivergedError: as `stylize`.
+    """
+    return _last(reconstruct_steps(content, **options), callback, progress)
+
+
+@with_options
+def texture_steps(
+    style: Source | Sequence[Source],
+    *,
+    shape: tuple[int, int] | None = None,
+    **options: Unpack[TextureOptions],
+) -> Iterator[Result]:
+    """As `texture`, but yields the Result so far: see `stylize_steps`."""
+    config, others = _split(options, init="colours", content_layers=())
+    _no_color("texture", config)
+    if config.init == "content" or config.init_content or config.laplacian_weight:
+        raise ValueError(
+            "texture has no content; init 'content', init_content and laplacian_weight need one"
+        )
+    styles = listed("style", style)
+    if not styles:
+        raise ValueError("there is no style; a texture is like one")
+    if shape is None:
+        height, width = open_picture("style", styles[0], size=config.size).image.shape[:2]
+    else:
+        height, width = _sides(shape)
+        config = config.replace(size=max(height, width))
+    canvas = np.broadcast_to(np.float32(GREY), (height, width, 3))
+    return stylize_steps(canvas, styles, config=config, **others)
+
+
+@with_options
+def reconstruct_steps(content: Source, **options: Unpack[StartOptions]) -> Iterator[Result]:
+    """As `reconstruct`, but yields the Result so far: see `stylize_steps`."""
+    config, others = _split(options, init="noise", style_layers=())
+    _no_color("reconstruct", config)
+    return stylize_steps(content, (), config=config, **others)
+
+
+@with_options
+def stylize_steps(
+    content: Source, style: Source | Sequence[Source], **options: Unpack[PictureOptions]
+) -> Iterator[Result]:
+    """As `stylize`, but yields the Result so far: the start first, then one every few steps.
+
+    Everything is checked before this returns. The images are of full size, however far the run is.
+
+    Raises:
+        ValueError: as `stylize`. DivergedError is raised by the iterator.
+    """
+    config, given = _split(options)
+    network = given.pop("network", "embedded")
+    task = prepare(content, style, config, network=network, **given)
+    loaded, identity = given_network(network)
+    check_levels(loaded, task.item, task.levels)
+    # One that was loaded here is held by nothing else, and need not be in memory twice.
+    prepared = prepare_network(loaded, config.layers(), precision=config.precision)
+    return run_task(prepared, task, identity)
+
+
+def run_task(network: FeatureNetwork, task: Task, identity: dict[str, str]) -> Iterator[Result]:
+    """The Result so far of one picture, from before the first step on.
+
+    Raises:
+        DivergedError: its `result` has the best image before.
+    """
+    history = History.empty(task.item.weights())
+    yield task.result(task.item.start, history, identity)
+    for position, info in run_levels(network, [task.item], levels=task.levels):
+        [image], [diverged] = position.images, position.diverged
+        history = history.extend(max(task.levels[position.level].shape), info, 0)
+        if diverged is not None:
+            result = task.result(image, history, identity, diverged)
+            raise DivergedError(diverged, result.image, result)
+        yield task.result(image, history, identity)
+
+
+def _split(
+    options: Mapping[str, Any], *, init: str | None = None, **always: Any
+) -> tuple[Config, dict[str, Any]]:
+    """The settings among the options, with what a function needs, and the other options."""
+    names = Config.__dataclass_fields__.keys()
+    settings = {name: value for name, value in options.items() if name in names}
+    others = {name: value for name, value in options.items() if name not in names}
+    config = config_or_default(others.pop("config", None)).replace(**settings | always)
+    return config.replace(init=config.init or init), others
+
+
+def _sides(shape: Any) -> tuple[int, int]:
+    sides = several("shape", shape)
+    if len(sides) != 2:
+        raise ValueError(f"shape has {len(sides)} sides; a height and a width are accepted")
+    height, width = (
+        whole_number("a side of shape", side, minimum=1, maximum=LARGEST_SIDE) for side in sides
+    )
+    return height, width
+
+
+def _no_color(name: str, config: Config) -> None:
+    if config.color != "style":
+        raise ValueError(f"{name} has no two pictures whose colours could differ; color is 'style'")
+
+
+def _last(
+    results: Iterator[Result], callback: Callable[[Result], Any] | None, progress: bool
+) -> Result:
+    first = next(results)
+    way = PictureWay(plan_levels(first.image.shape[:2], first.config))
+    name = first.content or ", ".join(filter(None, first.styles)) or "picture"
+    return last_of(
+        followed(
+            itertools.chain([first], results), way, name=name, callback=callback, progress=progress
+        )
+    )
+
+
+def last_of(results: Iterator[Result]) -> Result:
+    """The last of some results, of which no other is kept."""
+    [result] = collections.deque(results, maxlen=1)
+    return result

@@ -1,0 +1,144 @@
+"""Whole recipes from the literature, by name: settings of `Config` beside its defaults."""
+
+import types
+from collections.abc import Mapping
+from typing import Any
+
+from jnst.common.validation import check_name
+from jnst.settings.config import Config
+
+CONVOLUTIONS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+RELUS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+CHANNELS = (64, 128, 256, 512, 512)
+
+PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType(
+    {
+        # jnst's default: coarse to fine, L-BFGS, relative losses.
+        "fast": {},
+        # Gatys, Ecker, Bethge 2016, "Image style transfer using convolutional neural networks":
+        # the paper as it is written, alpha / beta = 1e-3. It does not say how many steps.
+        "gatys2016": {
+            "levels": 1,
+            "steps": 500,
+            "init": "noise",
+            "content_layers": ("conv4_2",),
+            "style_layers": CONVOLUTIONS,
+            "content_weight": 1.0,
+            "style_weight": 1000.0,
+            "tv_weight": 0.0,
+            "convention": "paper",
+            "pooling": "average",
+            "margin": 0,
+        },
+        # Their code, github.com/leongatys/PytorchNeuralStyleTransfer, the notebook's first part.
+        "gatys2016-code": {
+            "levels": 1,
+            "steps": 500,
+            "content_layers": ("relu4_2",),
+            "style_layers": RELUS,
+            "content_weight": 1.0,
+            "style_weight": 1.0,
+            "style_layer_weights": tuple(1e3 / channels**2 for channels in CHANNELS),
+            "tv_weight": 0.0,
+            "convention": "code",
+            "pooling": "max",
+            "margin": 0,
+        },
+        # Johnson 2015, github.com/jcjohnson/neural-style, its defaults; it starts from the mean
+        # of the network, with noise of 0.001 in 0-255 that is left out here. Without its total
+        # variation, a gradient of 1e-3 times the differences in 0-255.
+        "johnson2015": {
+            "levels": 1,
+            "steps": 1000,
+            "init": "mean",
+            "content_layers": ("relu4_2",),
+            "style_layers": RELUS,
+            "content_weight": 5.0,
+            "style_weight": 100.0,
+            "style_layer_weights": (1.0,) * 5,
+            "tv_weight": 0.0,
+            "convention": "johnson",
+            "pooling": "max",
+            "margin": 0,
+        },
+        # Chollet, keras.io/examples/generative/neural_style_transfer: sums of squares in 0-255,
+        # here of [0, 1]: its rate of 100 is 100 / 255^2. Its Gram matrices are divided by the
+        # image's size, which is 4^(b-1) times that of block b's maps, and by 3 channels at every
+        # layer. Without its total variation.
+        "keras": {
+            "size": 400,
+            "levels": 1,
+            "steps": 4000,
+            "optimizer": "sgd",
+            "learning_rate": 100 / 255**2,
+            "learning_rate_decay": 0.96,
+            "content_layers": ("relu5_2",),
+            "style_layers": RELUS,
+            "content_weight": 2 * 2.5e-8,
+            "style_weight": 1e-6,
+            "style_layer_weights": tuple(
+                channels**2 / 9 * 16.0**-block / 5 for block, channels in enumerate(CHANNELS)
+            ),
+            "tv_weight": 0.0,
+            "convention": "paper",
+            "pooling": "max",
+            "margin": 0,
+        },
+        # Crowson 2021, github.com/crowsonkb/style-transfer-pytorch, its defaults; our margin in the
+        # place of its replicated border.
+        "crowson2021": {
+            "level_sizes": (128, 181, 256, 362),
+            "level_steps": (1000, 500, 500, 500, 500),
+            "optimizer": "adam",
+            "learning_rate": 0.02,
+            "pixels": "projected",
+            "averaging": 0.99,
+            "content_layers": ("relu4_2",),
+            "style_layers": RELUS,
+            "style_loss": ("wasserstein",),
+            "content_weight": 0.015,
+            "style_weight": 1.0,
+            "style_layer_weights": tuple(4.0**power / 341 for power in (4, 3, 2, 1, 0)),
+            "tv_weight": 2.0,
+            "variation": "nine_point",
+            "convention": "code",
+            "pooling": "max",
+        },
+    }
+)
+
+
+NETWORKS: Mapping[str, str] = types.MappingProxyType(
+    {
+        "fast": "embedded",
+        "gatys2016": "imagenet",
+        "gatys2016-code": "imagenet",
+        "johnson2015": "imagenet",
+        "keras": "imagenet",
+        "crowson2021": "torchvision",
+    }
+)
+"""The network that each recipe is for. Losses in absolute units mean nothing on another."""
+
+
+PURPOSES: Mapping[str, str] = types.MappingProxyType(
+    {
+        "fast": "jnst's default: coarse to fine, losses without a dimension, in a minute or two.",
+        "gatys2016": "The paper of Gatys, Ecker and Bethge as it is written, from noise.",
+        "gatys2016-code": "What its authors published as their code, from the content.",
+        "johnson2015": "The defaults of Johnson's neural-style, which many pictures were made by.",
+        "keras": "Chollet's example in the documentation of Keras.",
+        "crowson2021": "Crowson's style-transfer-pytorch: Wasserstein losses, large pictures.",
+    }
+)
+"""What each recipe is for."""
+
+
+def preset(name: str, **settings: Any) -> Config:
+    """The settings of a recipe, with some of them changed.
+
+    Raises:
+        ValueError: an unknown recipe or setting, or a value that is not accepted.
+    """
+    check_name("preset", name, PRESETS)
+    return Config(**PRESETS[name]).replace(**settings)

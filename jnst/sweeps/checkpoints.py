@@ -1,0 +1,103 @@
+"""A batch in the middle of its way, as one file: what it takes to go on to the same result."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jnst.common.array_files import DAMAGED, load_arrays, save_arrays, state_versions
+from jnst.optimizers.loop import stack
+from jnst.optimizers.steps import State
+from jnst.runs.engine import Snapshot
+from jnst.runs.jobs import Task
+from jnst.runs.levels import Position, begin_level, level_optimizer
+from jnst.runs.results import History
+
+
+class Checkpoint(NamedTuple):
+    """A snapshot, and the seconds that it took to come there."""
+
+    snapshot: Snapshot
+    seconds: float
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str], checkpoint: Checkpoint, names: Sequence[str]
+) -> None:
+    """Write a checkpoint of the tasks of these names, atomically."""
+    position, histories = checkpoint.snapshot
+    label = {
+        "names": list(names),
+        "seconds": checkpoint.seconds,
+        "level": position.level,
+        "steps": position.steps,
+        "diverged": position.diverged,
+        "versions": state_versions(),
+        "state": _places(position.state),
+    }
+    arrays: dict[str, Any] = {
+        f"{kind}-{number}": np.asarray(leaf)
+        for kind, tree in (
+            ("image", position.images),
+            ("state", position.state),
+            ("history", histories),
+        )
+        for number, leaf in enumerate(jax.tree.leaves(tree))
+    }
+    save_arrays(path, label, arrays)
+
+
+def load_checkpoint(
+    path: str | os.PathLike[str], tasks: Sequence[Task], names: Sequence[str], *, size: int
+) -> Checkpoint | None:
+    """The checkpoint of these tasks, run as a batch of `size`; None if the file holds none."""
+    try:
+        return _read(*load_arrays(path), tasks, names, size)
+    except DAMAGED:
+        return None
+
+
+def _read(
+    label: Any,
+    arrays: Mapping[str, np.ndarray],
+    tasks: Sequence[Task],
+    names: Sequence[str],
+    size: int,
+) -> Checkpoint | None:
+    if label["names"] != list(names) or len(label["diverged"]) != size:
+        return None
+    if label["versions"] != state_versions():
+        return None
+    item, levels = tasks[0].item, tasks[0].levels
+    shape, optimizer = levels[label["level"]].shape, level_optimizer(item.config, label["level"])
+
+    def restore(kind: str, like: Any) -> Any:
+        leaves, structure = jax.tree.flatten(like)
+        return jax.tree.unflatten(
+            structure, [arrays[f"{kind}-{number}"] for number in range(len(leaves))]
+        )
+
+    state = jax.eval_shape(lambda: stack([begin_level(item, item.start, shape, optimizer)] * size))
+    if label["state"] != _places(state):
+        return None
+    restored = jax.tree.map(jnp.asarray, restore("state", state))
+    position = Position(
+        label["level"],
+        label["steps"],
+        restore("image", (0,) * size),
+        restored,
+        tuple(label["diverged"]),
+    )
+    histories = restore("history", tuple(History.empty(task.item.weights()) for task in tasks))
+    return Checkpoint(Snapshot(position, histories), label["seconds"])
+
+
+def _places(state: State) -> list[list]:
+    """Each array of a state: where it is in it, its shape and its type."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return [
+        [jax.tree_util.keystr(path), list(leaf.shape), str(leaf.dtype)] for path, leaf in leaves
+    ]

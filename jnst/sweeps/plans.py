@@ -1,0 +1,295 @@
+"""The plan of a sweep: which pictures, which settings, and the points that they span."""
+
+import itertools
+import math
+import os
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from jnst.common.documents import parse_toml, read_document
+from jnst.common.validation import did_you_mean
+from jnst.settings.config import OWN, Config
+from jnst.settings.fields import INITS
+from jnst.settings.presets import NETWORKS, preset
+from jnst.sweeps.folder import SweepError, separate
+
+PICTURES = ("content", "style", "network")
+MOST_POINTS = 1_000_000
+MOST_BYTES = 2**24
+KEYS = ("title", "contents", "styles", "networks", "preset", "settings", "grid", "zip")
+RANGES: Mapping[str, Callable[..., np.ndarray]] = {"linspace": np.linspace, "logspace": np.logspace}
+
+
+class PlannedPoint(NamedTuple):
+    """A point of a plan: its index along each axis, and what it is a run of, by name."""
+
+    at: tuple[int, ...]
+    content: str
+    styles: tuple[str, ...]
+    network: str
+    config: Config
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep goes through.
+
+    `axes` has for each axis its values, in the order in which they vary, the last fastest:
+    "content" and "style" (a name, or a list of names that are mixed), "network" if there are
+    several, and fields of Config; fields that are zipped are one axis, named "a, b", with a list of
+    values for each place. `settings` are the same at all points. `folder` is where paths start.
+    `title` is what the plan calls itself, or ""; `name` is what messages call it, never "".
+    """
+
+    name: str
+    title: str
+    axes: Mapping[str, Sequence[Any]]
+    settings: Mapping[str, Any]
+    preset: str
+    network: str
+    folder: Path
+
+    def __len__(self) -> int:
+        return math.prod(map(len, self.axes.values()))
+
+    def points(self) -> Iterator[PlannedPoint]:
+        """The points, in order.
+
+        Raises:
+            SweepError: a value that is not accepted, alone or with the others.
+        """
+        for at in itertools.product(*(range(len(values)) for values in self.axes.values())):
+            values = self.values(at)
+            content, style = values.pop("content"), values.pop("style")
+            network = values.pop("network", self.network)
+            styles = (style,) if isinstance(style, str) else tuple(style)
+            try:
+                config = preset(self.preset, **{**self.settings, **values})
+                config.check_network()
+            except ValueError as error:
+                raise SweepError(f"{self.name}: {error}") from None
+            if config.init and config.init not in INITS:
+                config = config.replace(init=self.picture(config.init))
+            if OWN in config.plain().values():
+                raise SweepError(f"{self.name}: has an optimizer or a rate that is no plain value")
+            yield PlannedPoint(at, content, styles, network, config)
+
+    def values(self, at: Sequence[int]) -> dict[str, Any]:
+        """The values of the axes at a point, those of a zipped axis one by one."""
+        places = zip(self.axes.items(), at, strict=True)
+        return separate({name: values[place] for (name, values), place in places})
+
+    def label(self, name: str) -> str:
+        """The name of a picture's or a network's file, if that tells it from the others."""
+        named = [each for axis in PICTURES for each in self._names(axis)]
+        short = os.path.basename(name)
+        return name if any(os.path.basename(n) == short and n != name for n in named) else short
+
+    def labelled(self, axis: str) -> list[Any]:
+        """The values of an axis, pictures and networks by their labels."""
+        if axis not in PICTURES:
+            return list(self.axes[axis])
+        return [
+            self.label(value) if isinstance(value, str) else [self.label(each) for each in value]
+            for value in self.axes[axis]
+        ]
+
+    def _names(self, axis: str) -> list[str]:
+        values = self.axes.get(axis, [])
+        return [name for value in values for name in ([value] if isinstance(value, str) else value)]
+
+    def picture(self, name: str) -> str:
+        """The path of a content or a style."""
+        return str(self.folder / name)
+
+    def weights(self, name: str) -> str:
+        """The path of a network's file, if there is one of that name, or the name."""
+        path = self.folder / name
+        return str(path) if path.is_file() else name
+
+
+def read_plan(plan: str | os.PathLike[str] | Mapping[str, Any]) -> Plan:
+    """A plan from a TOML file, or from its content.
+
+    `contents` and `styles` are paths, from the file's folder on; a style may be a list, which is
+    mixed. `title`, `networks` and `preset` may be left out. `[settings]` are fields of Config that
+    all points have. `[grid]` has a list of values for each field, or a range as numpy's:
+    `{linspace = [0, 1, 5]}`, `{logspace = [-1, 2, 4]}` (0.1 to 100). Each `[[zip]]` has fields with
+    lists of one length, which vary together.
+
+    Raises:
+        SweepError: it cannot be read, or holds what is not accepted.
+    """
+    if isinstance(plan, Mapping):
+        return _plan("plan", _plain(plan), Path())
+    path = Path(plan)
+    try:
+        text = read_document(path, most_bytes=MOST_BYTES)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise SweepError(f"{path}: cannot be read ({said})") from None
+    try:
+        content = parse_toml(text)
+    except ValueError as error:
+        raise SweepError(f"{path}: is not TOML ({error})") from None
+    return _plan(path.stem, content, path.parent)
+
+
+def _plan(title: str, content: Mapping[str, Any], folder: Path) -> Plan:
+    for key in content:
+        _check_known(title, "key", key, KEYS)
+    for key, kind in (
+        ("settings", Mapping),
+        ("grid", Mapping),
+        ("zip", list),
+        ("preset", str),
+        ("title", str),
+    ):
+        if key in content and not isinstance(content[key], kind):
+            raise SweepError(f"{title}: {key} is {content[key]!r}; see jnst.read_plan")
+    own = content.get("title", "")
+    title = own or title
+    networks = _names(title, "networks", content.get("networks", []), optional=True)
+    base = content.get("preset", "fast")
+    axes = {
+        "content": _names(title, "contents", content.get("contents", [])),
+        "style": _names(title, "styles", content.get("styles", [])),
+    }
+    if len(networks) > 1:
+        axes["network"] = networks
+    settings = content.get("settings", {})
+    for field in settings:
+        _check_field(title, field, ())
+    zips = [_zipped(title, each) for each in content.get("zip", [])]
+    grid = [
+        (field, _values(title, field, values)) for field, values in content.get("grid", {}).items()
+    ]
+    taken = set(settings)
+    for axis, values in [*grid, *zips]:
+        for field in axis.split(", "):
+            _check_field(title, field, taken)
+            taken.add(field)
+        axes[axis] = values
+    network = networks[0] if networks else NETWORKS.get(base, "")
+    plan = Plan(title, own, axes, settings, base, network, folder)
+    if len(plan) > MOST_POINTS:
+        raise SweepError(f"{title}: has {len(plan)} points; at most {MOST_POINTS} are accepted")
+    next(plan.points())
+    return plan
+
+
+def _names(title: str, key: str, given: Any, *, optional: bool = False) -> list[Any]:
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(
+        isinstance(name, str)
+        or (isinstance(name, list) and name and all(isinstance(each, str) for each in name))
+        for name in names
+    ):
+        raise SweepError(f"{title}: {key} is {given!r}; a path, or a list of paths, is accepted")
+    if not names and not optional:
+        raise SweepError(f"{title}: {key} is empty; at least one is needed")
+    _check_different(title, key, names)
+    if key != "styles" and any(isinstance(name, list) for name in names):
+        raise SweepError(f"{title}: {key} has a list inside; only styles are mixed")
+    return names
+
+
+def _zipped(title: str, fields: Any) -> tuple[str, list[list[Any]]]:
+    if not isinstance(fields, Mapping) or not fields:
+        raise SweepError(f"{title}: zip holds {fields!r}; fields with lists are accepted")
+    columns = {field: _listed(title, field, values) for field, values in fields.items()}
+    lengths = {field: len(values) for field, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise SweepError(f"{title}: zip holds lists of different lengths: {lengths}")
+    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    _check_different(title, ", ".join(columns), rows)
+    return ", ".join(columns), rows if len(columns) > 1 else [row[0] for row in rows]
+
+
+def _values(title: str, field: str, given: Any) -> list[Any]:
+    values = _listed(title, field, given)
+    _check_different(title, field, values)
+    return values
+
+
+def _is_finite(number: Any) -> bool:
+    return isinstance(number, int | float) and abs(number) < sys.float_info.max
+
+
+def _plain(value: Any) -> Any:
+    """The values that TOML has, for those that Python and numpy have beside them."""
+    match value:
+        case Mapping():
+            return {key: _plain(each) for key, each in value.items()}
+        case list() | tuple() | range():
+            return [_plain(each) for each in value]
+        case np.ndarray() | np.generic():
+            return _plain(value.tolist())
+        case os.PathLike():
+            return os.fspath(value)
+    return value
+
+
+def _listed(title: str, field: str, given: Any) -> list[Any]:
+    _check_field(title, field, ())
+    if isinstance(given, Mapping):
+        values = _range(title, field, given)
+    elif isinstance(given, list):
+        values = given
+    else:
+        raise SweepError(f"{title}: {field} is {given!r}; a list or a range is accepted")
+    if not values:
+        raise SweepError(f"{title}: {field} has no values")
+    return values
+
+
+def _range(title: str, field: str, given: Mapping[str, Any]) -> list[Any]:
+    [(kind, numbers)] = given.items() if len(given) == 1 else [("", ())]
+    count = numbers[2] if isinstance(numbers, list) and len(numbers) == 3 else None
+    if (
+        kind not in RANGES
+        or not all(_is_finite(number) for number in numbers)
+        or not isinstance(count, int)
+        or not 0 <= count <= MOST_POINTS
+    ):
+        raise SweepError(
+            f"{title}: {field} is {dict(given)!r}; {{linspace = [first, last, count]}} or "
+            "{logspace = [exponent, exponent, count]} is accepted"
+        )
+    with np.errstate(over="ignore"):
+        values = RANGES[kind](*numbers).tolist()
+    if not all(map(_is_finite, values)):
+        raise SweepError(f"{title}: {field} is {dict(given)!r}, which goes beyond all numbers")
+    whole = _type_of(field) is int and all(value == round(value) for value in values)
+    return [round(value) for value in values] if whole else values
+
+
+def _check_different(title: str, name: str, values: Sequence[Any]) -> None:
+    seen = set()
+    for value in values:
+        if (text := repr(value)) in seen:
+            raise SweepError(f"{title}: {name} has {text} twice")
+        seen.add(text)
+
+
+def _type_of(field: str) -> Any:
+    hint = get_type_hints(Config)[field]
+    return get_args(hint)[0] if get_origin(hint) in (Union, types.UnionType) else hint
+
+
+def _check_field(title: str, field: str, taken: Sequence[str] | set[str]) -> None:
+    _check_known(title, "setting", field, Config.__dataclass_fields__)
+    if field in taken:
+        raise SweepError(f"{title}: {field} is given twice")
+
+
+def _check_known(title: str, what: str, name: str, known: Any) -> None:
+    if name not in known:
+        nearest = did_you_mean(name, known)
+        raise SweepError(f"{title}: unknown {what} {name!r}; {nearest}known: {', '.join(known)}")

@@ -1,0 +1,147 @@
+"""The frames of a sequence, one in memory at a time: a folder of pictures, a GIF, or a video."""
+
+import io
+import itertools
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
+
+from jnst.images.files import ImageError, read_bytes, reading, refuse_format
+from jnst.images.sources import Source, called, open_picture
+from jnst.video.durations import FRAME_MILLISECONDS, shown_for
+from jnst.video.movie_files import MOVIES, movie_durations, movie_frames
+
+PICTURES = (
+    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"),
+    *(".bmp", ".ppm", ".pgm", ".pbm", ".pnm", ".avif"),
+)
+"""Files of a folder that are frames; hidden ones, as other systems leave them, are not."""
+
+
+def open_frames(path: str | os.PathLike[str]) -> Sequence[Source]:
+    """The frames of a GIF or a video, or the pictures in a folder, in the order of their numbers.
+
+    Those of a folder are their paths. Others are read when they are asked for; those of a video
+    (.mp4, .mov, .webm, .mkv) in turn, which needs imageio-ffmpeg: one that is asked for again, or
+    an earlier one, is decoded from the start.
+
+    Raises:
+        ImageError: there is no such file or folder, it holds no picture, or it cannot be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ImageError(f"{path}: there is no such folder, GIF or video")
+    if not path.is_dir():
+        return _Movie(path) if path.suffix.lower() in MOVIES else _Gif(path)
+    files = [
+        file
+        for file in path.iterdir()
+        if file.suffix.lower() in PICTURES and not file.name.startswith(".")
+    ]
+    if not files:
+        raise ImageError(f"{path}: holds no pictures; {', '.join(PICTURES)} are read")
+    return sorted(files, key=_order)
+
+
+def frame_durations(frames: Sequence[Source]) -> list[float]:
+    """How long each frame is shown, in milliseconds: as the GIF or the video says, else 100."""
+    durations = frames.durations if isinstance(frames, _Gif | _Movie) else ()
+    return list(itertools.islice(shown_for(durations), len(frames)))
+
+
+def frame_numbers(frames: Sequence[Source]) -> list[int]:
+    """The last number in the name of each frame; from 1 on if they are no files or have none."""
+    last = []
+    for frame in frames:
+        numbers = re.findall(r"\d+", Path(called("", frame)).stem)
+        if not numbers:
+            return list(range(1, len(frames) + 1))
+        last.append(int(numbers[-1]))
+    return last
+
+
+def check_frames(frames: Sequence[Source]) -> tuple[int, int]:
+    """The (height, width) of the frames, each of which is read once.
+
+    Raises:
+        ImageError: there are none, one cannot be read, or one differs in size from the first.
+    """
+    first = None
+    for number, frame in enumerate(frames, 1):
+        name = f"frame {number}"
+        shape = open_picture(name, frame).image.shape[:2]
+        first = first or shape
+        if shape != first:
+            raise ImageError(
+                f"{called(name, frame)}: {shape[0]} x {shape[1]} pixels; "
+                f"the first frame has {first[0]} x {first[1]}"
+            )
+    if first is None:
+        raise ImageError("there are no frames")
+    return first
+
+
+class _Gif(Sequence[Source]):
+    """The frames of one file, decoded one after the other."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        data = read_bytes(path)
+        with reading(path):
+            try:
+                self._file = PillowImage.open(io.BytesIO(data))
+            except UnidentifiedImageError:
+                refuse_format(data)
+            self._count = getattr(self._file, "n_frames", 1)
+            self.durations = [self._duration(number) for number in range(self._count)]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: Any) -> Any:
+        if isinstance(number, slice):
+            return [self[each] for each in range(*number.indices(len(self)))]
+        number = range(len(self))[number]
+        with reading(self._path):
+            self._file.seek(number)
+            return self._file.convert("RGBA")
+
+    def _duration(self, number: int) -> int:
+        self._file.seek(number)
+        return int(self._file.info.get("duration") or FRAME_MILLISECONDS)
+
+
+class _Movie(Sequence[Source]):
+    """The frames of one file, decoded one after the other; an earlier one from the start."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self.durations = movie_durations(path)
+        if not self.durations:
+            raise ImageError(f"{path}: holds no frames")
+        self._following, self._next = movie_frames(path), 0
+
+    def __len__(self) -> int:
+        return len(self.durations)
+
+    def __getitem__(self, number: Any) -> Any:
+        if isinstance(number, slice):
+            return [self[each] for each in range(*number.indices(len(self)))]
+        number = range(len(self))[number]
+        if number < self._next:
+            self._following, self._next = movie_frames(self._path), 0
+        for frame in self._following:
+            self._next += 1
+            if self._next > number:
+                return frame
+        raise ImageError(f"{self._path}: holds fewer frames than when it was opened")
+
+
+def _order(path: Path) -> list[Any]:
+    parts = re.split(r"(\d+)", path.name)
+    return [int(part) if part.isdecimal() else part for part in parts]

@@ -1,0 +1,55 @@
+"""GIF files that grow by a frame at a time."""
+
+import io
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from PIL import GifImagePlugin
+from PIL import Image as PillowImage
+
+from jnst.common.atomic import atomic_path
+from jnst.video.durations import FASTEST_GIF, gif_milliseconds, shown_for
+
+Image = Float[np.ndarray, "h w 3"]
+
+TRAILER = b";"
+"""What ends a GIF: the next frame is written over it."""
+
+
+def save_gif(
+    path: str | os.PathLike[str],
+    frames: Iterable[Image],
+    *,
+    milliseconds: Sequence[float] = (),
+    fps: float | None = None,
+) -> None:
+    """Write frames as a GIF, atomically, at `fps` or for so long each, without both 100 ms.
+
+    A frame is (H, W, 3) sRGB in [0, 1], and keeps 256 colours of its own; `frames` may be a
+    generator. The GIF repeats. It counts hundredths of a second: other times are right on average.
+
+    Raises:
+        ValueError: there are no frames, or `fps` is less than 0.01 or more than 100.
+    """
+    durations = gif_milliseconds(shown_for(milliseconds, fps, fastest=FASTEST_GIF))
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        first = True
+        for frame, shown in zip(frames, durations, strict=False):
+            file.write(gif_frame(frame, milliseconds=shown, first=first))
+            first = False
+        if first:
+            raise ValueError("there are no frames")
+        file.write(TRAILER)
+
+
+def gif_frame(frame: Image, *, milliseconds: int, first: bool) -> bytes:
+    """A frame as it stands in the file; before the first one stands what is said of them all."""
+    picture = PillowImage.fromarray(np.rint(frame * 255).astype(np.uint8)).quantize(256)
+    if not first:
+        blocks = GifImagePlugin.getdata(picture, duration=milliseconds, include_color_table=True)
+        return b"".join(blocks)
+    whole = io.BytesIO()
+    picture.save(whole, "GIF", save_all=True, duration=milliseconds, loop=0)
+    return whole.getvalue().removesuffix(TRAILER)

@@ -1,0 +1,283 @@
+"""Files by the libraries that write them in the wild; every value against the pattern given."""
+
+import h5py
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from jnst.common.errors import NetworkError
+from jnst.networks.files.formats import TENSORS, open_weights
+from jnst.networks.layers import CONVOLUTIONS
+from support import make_files
+from support.tiny import SHAPES, bias, kernel, pattern
+
+CAFFE = ((0, 0, 255), (0, 255, 0), (255, 0, 0))  # from BGR in 0-255
+TORCHVISION = np.diag(1 / np.array([0.229, 0.224, 0.225]))
+MEANS = {
+    "caffe": [123.68 / 255, 116.779 / 255, 103.939 / 255],
+    "matconvnet": [123.68 / 255, 116.779 / 255, 103.939 / 255],
+    "torchvision": [0.485, 0.456, 0.406],
+    "canonical": make_files.MEAN,
+}
+
+
+def torch_file(name):
+    return lambda path, shapes: make_files.torch_file(name)
+
+
+def keras(**options):
+    return lambda path, shapes: make_files.keras(path, shapes, **options)
+
+
+def matconvnet(**options):
+    return lambda path, shapes: make_files.matconvnet(path, shapes, **options)
+
+
+def safe(prefix):
+    return lambda path, shapes: make_files.safe(path, shapes, prefix=prefix)
+
+
+FILES = {
+    "PyTorch": (torch_file("zip.pth"), "torchvision"),
+    "PyTorch before 1.6": (torch_file("legacy.pth"), "torchvision"),
+    "Gatys": (torch_file("gatys.pth"), "caffe"),
+    "safetensors": (safe("features."), "torchvision"),
+    "safetensors of the features alone": (safe(""), "torchvision"),
+    "safetensors with a prefix": (safe("perceptual.vgg."), "torchvision"),
+    "Keras 2016": (keras(), "caffe"),
+    "Keras": (keras(layout="new"), "caffe"),
+    "Keras, whole model": (keras(layout="new", folder="model_weights"), "caffe"),
+    "Keras, inside a model": (keras(folder="model_weights/vgg19"), "caffe"),
+    "MatConvNet": (matconvnet(), "matconvnet"),
+    "MatConvNet before 1.0": (matconvnet(nesting="filters", compressed=False), "matconvnet"),
+    "MatConvNet, net": (matconvnet(net=True), "matconvnet"),
+    "canonical HDF5": (make_files.canonical, "canonical"),
+    "npz": (lambda path, shapes: make_files.npz(path.with_suffix(".npz"), shapes), "canonical"),
+}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_value(tiny, tmp_path, file):
+    write, convention = FILES[file]
+    path = write(tmp_path / "weights.of.any.name", tiny)
+    with open_weights(path) as weights:
+        tensors = dict(weights.tensors())
+    assert weights.convention == convention
+    assert weights.guessed == (convention == "torchvision")
+    np.testing.assert_allclose(weights.mean, MEANS[convention], rtol=1e-6)
+    folding = {
+        "caffe": CAFFE, "torchvision": TORCHVISION, "canonical": np.eye(3),
+        "matconvnet": 255 * np.eye(3),
+    }[convention]  # fmt: skip
+    assert list(tensors) == list(TENSORS)
+    for name, shape in tiny.items():
+        expected = kernel(name, shape).astype(np.float64)
+        if name == "conv1_1":
+            expected = np.einsum("cd,hwdo->hwco", folding, expected)
+        tolerance = {"rtol": 1e-6, "atol": 2e-3 if file == "canonical HDF5" else 1e-9}
+        np.testing.assert_allclose(tensors[f"{name}/kernel"], expected, **tolerance)
+        np.testing.assert_allclose(tensors[f"{name}/bias"], bias(name, shape), rtol=1e-6)
+        assert tensors[f"{name}/kernel"].dtype == tensors[f"{name}/bias"].dtype == np.float32
+
+
+@pytest.mark.parametrize("file", ["odd.pth", "odd_legacy.pth"])
+def test_halves_slices_parameters_and_checkpoints(tiny, file):
+    with open_weights(make_files.torch_file(file)) as weights:
+        tensors = dict(weights.tensors())
+    for index, (name, shape) in enumerate(tiny.items()):
+        rounding = (2.0**-11, 2.0**-8)[index % 2]
+        if name != "conv1_1":
+            expected = kernel(name, shape)
+            np.testing.assert_allclose(tensors[f"{name}/kernel"], expected, rtol=rounding)
+        np.testing.assert_allclose(tensors[f"{name}/bias"], bias(name, shape), rtol=rounding)
+
+
+def test_full_size(tmp_path):
+    with open_weights(make_files.safe(tmp_path / "a", CONVOLUTIONS)) as weights:
+        for key, tensor in weights.tensors():
+            name, kind = key.split("/")
+            shape = CONVOLUTIONS[name]
+            if name != "conv1_1":
+                expected = kernel(name, shape) if kind == "kernel" else bias(name, shape)
+                np.testing.assert_array_equal(tensor, expected)
+
+
+def save(path, state):
+    safetensors.numpy.save_file(state, path)
+    return path
+
+
+class TestConvention:
+    def small(self, name, shape):
+        return kernel(name, shape) / (255 if name == "conv1_1" else 1)
+
+    def test_asked(self, tiny, tmp_path):
+        path = make_files.safe(tmp_path / "a", tiny)
+        with open_weights(path, "caffe") as weights:
+            tensors = dict(weights.tensors())
+        assert (weights.convention, weights.guessed) == ("caffe", False)
+        expected = kernel("conv1_1", tiny["conv1_1"])[:, :, ::-1] * 255
+        np.testing.assert_allclose(tensors["conv1_1/kernel"], expected, rtol=1e-6)
+
+    def test_guessed(self, tiny, tmp_path):
+        path = make_files.safe(tmp_path / "a", tiny, kernels=self.small)
+        with open_weights(path) as weights:
+            assert (weights.convention, weights.guessed) == ("caffe", True)
+            tensors = dict(weights.tensors())
+        expected = kernel("conv1_1", tiny["conv1_1"])[:, :, ::-1]
+        np.testing.assert_allclose(tensors["conv1_1/kernel"], expected, rtol=1e-6)
+
+    def test_known_by_the_classifier_of_johnson(self, tiny, tmp_path):
+        def write(shape):
+            state = make_files.features(tiny) | {"classifier.1.weight": np.zeros(shape, np.int8)}
+            return save(tmp_path / "a", state)
+
+        with open_weights(write((4096, 25088))) as weights:
+            assert (weights.convention, weights.guessed) == ("caffe", False)
+        with open_weights(tmp_path / "a", "torchvision") as weights:
+            assert (weights.convention, weights.guessed) == ("torchvision", False)
+        with open_weights(write((10, 512))) as weights:  # a head for another task
+            assert (weights.convention, weights.guessed) == ("torchvision", True)
+
+    def test_the_wrong_one_is_refused(self, tiny, tmp_path):
+        path = make_files.safe(tmp_path / "a", tiny, kernels=self.small)
+        with (
+            open_weights(path, "torchvision") as weights,
+            pytest.raises(NetworkError, match=r"convention torchvision has .* it fits caffe"),
+        ):
+            list(weights.tensors())
+
+    def test_names_that_say_another(self, tiny):
+        message = "has Gatys's names, whose convention is caffe, not torchvision"
+        with pytest.raises(NetworkError, match=message):
+            open_weights(make_files.torch_file("gatys.pth"), "torchvision").__enter__()
+
+    def test_unknown(self, tmp_path):
+        with pytest.raises(NetworkError, match="'tf'; accepted: caffe, matconvnet, torchvision"):
+            open_weights(tmp_path / "a", "tf").__enter__()
+
+
+def vgg16(shapes):
+    numbers = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
+    names = [name for name in shapes if name not in ("conv3_4", "conv4_4", "conv5_4")]
+    for name, number in zip(names, numbers, strict=True):
+        outputs_first = [shapes[name][axis] for axis in (3, 2, 0, 1)]
+        yield f"features.{number}.weight", pattern(name, outputs_first)
+        yield f"features.{number}.bias", bias(name, shapes[name])
+
+
+def batch_norm(shapes):
+    """Each convolution is followed by a normalisation and a ReLU, each block by pooling."""
+    number = block = 0
+    for name, shape in shapes.items():
+        number += name[4] != str(block)
+        block = name[4]
+        outputs_first = [shape[axis] for axis in (3, 2, 0, 1)]
+        yield f"features.{number - 1}.weight", pattern(name, outputs_first)
+        for kind in ("weight", "bias", "running_mean", "running_var"):
+            yield f"features.{number}.{kind}", bias(name, shape)
+        number += 3
+
+
+def without(name):
+    return lambda state: {key: tensor for key, tensor in state.items() if key != name}
+
+
+def with_(name, tensor):
+    return lambda state: state | {name: np.asarray(tensor, np.float32)}
+
+
+def spoiled(value, name="features.7.weight"):
+    def change(state):
+        tensor = state[name].copy()
+        tensor.flat[5] = value
+        return state | {name: tensor}
+
+    return change
+
+
+WRONG = {
+    "VGG-16": (lambda state: dict(vgg16(SHAPES)), "is a VGG-16; VGG-19 is accepted"),
+    "batch norm": (lambda state: dict(batch_norm(SHAPES)), "with batch normalisation"),
+    "missing": (without("features.16.weight"), "conv3_4/kernel is missing"),
+    "no bias": (without("features.34.bias"), "conv5_4/bias is missing"),
+    "another": (lambda state: {"layer.w": np.ones(3)}, "no VGG-19 under names .* but layer.w"),
+    "shape": (with_("features.5.bias", np.ones(4)), r"features.5.bias has shape \(4,\).*\(3,\)"),
+    "nan": (spoiled(np.nan), "features.7.weight is not finite"),
+    "inf": (spoiled(-np.inf), "features.7.weight is not finite"),
+    "integers": (
+        lambda state: state | {"features.2.bias": np.ones(2, bool)}, "is of bool, not numbers"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_wrong_state_dicts(tiny, tmp_path, wrong):
+    change, message = WRONG[wrong]
+    path = save(tmp_path / "wrong.pth", change(make_files.features(tiny)))
+    with (
+        pytest.raises(NetworkError, match=f"wrong.pth: .*{message}"),
+        open_weights(path) as weights,
+    ):
+        list(weights.tensors())
+
+
+def test_vgg16_by_layer_names(tiny, tmp_path):
+    names = [name for name in tiny if name not in ("conv3_4", "conv4_4", "conv5_4")]
+    make_files.keras(tmp_path / "a", {name: tiny[name] for name in names})
+    with pytest.raises(NetworkError, match="is a VGG-16"):
+        open_weights(tmp_path / "a").__enter__()
+
+
+def test_float64_beyond_float32(tiny, tmp_path):
+    path = make_files.canonical(tmp_path / "a", tiny)
+    with h5py.File(path, "r+") as file:
+        del file["conv2_1/bias"]
+        file["conv2_1/bias"] = np.array([1, 1e39, 2])
+    with (
+        pytest.raises(NetworkError, match="conv2_1/bias is not finite"),
+        open_weights(path) as weights,
+    ):
+        list(weights.tensors())
+
+
+def test_a_stated_digest_is_compared(tiny, tmp_path):
+    path = make_files.canonical(tmp_path / "a", tiny)
+    with h5py.File(path, "r+") as file:
+        file.attrs["digest"] = "0123"
+    with (
+        pytest.raises(NetworkError, match=r"its digest is \w{64}, where it says 0123: damaged"),
+        open_weights(path) as weights,
+    ):
+        list(weights.tensors())
+
+
+@pytest.mark.parametrize("file", [name for name in FILES if "," not in name])
+def test_cut_off_files(tiny, tmp_path, file):
+    write, _ = FILES[file]
+    data = write(tmp_path / "whole", tiny).read_bytes()
+    for share in (0.01, 0.3, 0.7, 0.97):
+        path = tmp_path / "cut"
+        path.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(NetworkError, match="cut: "), open_weights(path) as weights:
+            list(weights.tensors())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\n <!DOCTYPE html><html>404</html>", "is a web page: the download went wrong"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is of no known format: PyTorch"),
+        (b"", "is of no known format"),
+        (b"PK\x03\x04" + b"x" * 99, "is a zip file that is cut off or damaged"),
+    ],
+)
+def test_no_weights(tmp_path, content, message):
+    path = tmp_path / "weights.h5"
+    path.write_bytes(content)
+    with pytest.raises(NetworkError, match=f"weights.h5: {message}"):
+        open_weights(path).__enter__()
+    with pytest.raises(NetworkError, match="is not a file"):
+        open_weights(tmp_path).__enter__()
+    with pytest.raises(NetworkError, match="no such file"):
+        open_weights(tmp_path / "missing").__enter__()

@@ -1,0 +1,516 @@
+import csv
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import jnst
+from jnst.runs.recipes import load_recipe
+from jnst.sweeps.folder import record_path
+from jnst.sweeps.runner import Outline
+
+sweep_module = sys.modules["jnst.sweeps.runner"]
+pace = sys.modules["jnst.sweeps.timing"]
+
+
+@pytest.fixture
+def plan(pictures, network_file, small):
+    """Two weights by two layer sets, on a small picture."""
+    settings = {name: value for name, value in small.items() if name != "style_layers"}
+    return {
+        "contents": str(pictures[0]),
+        "styles": str(pictures[1]),
+        "networks": str(network_file),
+        "settings": settings,
+        "grid": {
+            "style_weight": [1.0, 30.0],
+            "style_layers": [["relu1_1"], ["relu1_1", "relu2_1"]],
+        },
+    }
+
+
+def table(folder):
+    with (folder / "results.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def untimed(folder):
+    """The lines of the table without their seconds, and the bytes of the pictures."""
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in table(folder)]
+    return rows, {path.name: path.read_bytes() for path in (folder / "pictures").iterdir()}
+
+
+def test_every_point_is_a_picture_a_record_and_a_line(tmp_path, plan, network):
+    folder = tmp_path / "sweep"
+    points = jnst.sweep(plan, folder)
+    assert [point.settings["style_weight"] for point in points] == [1, 1, 30, 30]
+    assert [len(point.settings["style_layers"]) for point in points] == [1, 2, 1, 2]
+    assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} == {
+        "index.html", "pictures", "points", "results.csv", "sweep.json", "thumbnails",
+    }  # fmt: skip
+    rows = table(folder)
+    assert [row["id"] for row in rows] == [point.id for point in points]
+    for point, row in zip(points, rows, strict=True):
+        single = jnst.stylize(
+            plan["contents"], plan["styles"], network=plan["networks"], **plan["settings"],
+            style_weight=point.settings["style_weight"],
+            style_layers=point.settings["style_layers"],
+        )  # fmt: skip
+        np.testing.assert_allclose(point.image, single.image, atol=2.6 / 255)  # and eight bits
+        recipe = load_recipe(point.path)
+        assert recipe["config"] == json.loads(json.dumps(single.recipe()["config"]))
+        assert float(row["loss"]) == pytest.approx(recipe["losses"]["total"])
+        assert float(row["loss"]) == pytest.approx(single.recipe()["losses"]["total"], rel=0.01)
+        assert row["digest"] == recipe["network"]["digest"] != ""
+        assert (row["gradient_evaluations"], row["error"]) == ("6", "")
+        assert float(row["style_weight"]) == point.settings["style_weight"]
+        terms = [float(row[f"loss/style/{name}"]) for name in row["style_layers"].split()]
+        assert float(row["loss/style"]) == pytest.approx(sum(terms), rel=1e-5)
+        assert row["network"] == plan["networks"]
+        assert (row["loss/style/relu2_1"] == "") == (row["style_layers"] == "relu1_1")
+        assert point.record["history"]["loss"] == pytest.approx(
+            single.history.loss.tolist(), rel=0.01
+        )
+        styles = sum(single.history.terms.style.values())
+        assert point.record["history"]["style"] == pytest.approx(styles.tolist(), rel=0.02)
+    again = jnst.read_sweep(folder)
+    assert [point.row for point in again] == [point.row for point in points]
+
+
+def test_points_that_share_a_program_are_compiled_once(tmp_path, plan, programs):
+    plan["grid"]["content_weight"] = {"linspace": [0.5, 1, 3]}
+    with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
+        assert opened.outline[:4] == (12, 0, 0, 2)
+        assert opened.outline.seconds > 0
+        assert opened.outline.bytes == 12 * 3 * 32 * 24
+        progress = list(opened.run())
+        assert opened.outline == Outline(12, 12, 0, 0, 0.0, 0)
+    assert programs() == 2
+    assert [at.done for at in progress if not at.steps] == [6, 12]
+    assert (progress[0].batch, progress[0].step, progress[0].steps) == (6, 5, 6)
+    assert progress[-1].seconds_left == 0
+
+
+def test_a_sweep_that_is_done_does_nothing(tmp_path, plan, monkeypatch):
+    jnst.sweep(plan, tmp_path / "sweep")
+    before = untimed(tmp_path / "sweep")
+    monkeypatch.setattr(sweep_module, "run_tasks", None)
+    jnst.sweep(plan, tmp_path / "sweep")
+    assert untimed(tmp_path / "sweep") == before
+
+
+def test_a_plan_that_changed_keeps_what_belongs(tmp_path, plan):
+    folder = tmp_path / "sweep"
+    first = jnst.sweep(plan, folder)
+    times = {point.id: point.path.stat().st_mtime_ns for point in first}
+    plan["grid"]["style_weight"] = [30.0, 100.0, 1.0]
+    plan["grid"]["style_layers"] = [["relu1_1"]]
+    with jnst.open_sweep(plan, folder) as opened:
+        assert opened.outline[:4] == (3, 2, 2, 1)
+    second = jnst.sweep(plan, folder)
+    assert [point.settings["style_weight"] for point in second] == [30, 100, 1]
+    assert {point.id for point in second} & times.keys() == {first[2].id, first[0].id}
+    assert all(point.path.stat().st_mtime_ns == times.get(point.id) for point in second[::2])
+    assert len(table(folder)) == 3
+
+
+def test_pictures_are_named_by_what_varies_and_found_when_the_plan_gains_an_axis(tmp_path, plan):
+    folder = tmp_path / "sweep"
+    plan["grid"]["style_layers"] = [["relu1_1"]]
+    first = jnst.sweep(plan, folder)
+    ids = [point.id[:8] for point in first]
+    names = [f"style_weight-1-{ids[0]}.png", f"style_weight-30-{ids[1]}.png"]
+    assert [point.path.name for point in first] == names
+    before = {name: (folder / "pictures" / name).stat().st_mtime_ns for name in names}
+    plan["grid"]["seed"] = [0, 5]
+    killed = folder / "pictures" / f".{names[0]}.01234567"
+    killed.write_bytes(b"half a picture")
+    with jnst.open_sweep(plan, folder) as opened:
+        assert opened.outline[:3] == (4, 2, 0)
+        assert not killed.exists()
+    second = jnst.sweep(plan, folder)
+    assert [point.path.name for point in second] == [
+        names[0], f"style_weight-1-seed-5-{second[1].id[:8]}.png",
+        names[1], f"style_weight-30-seed-5-{second[3].id[:8]}.png",
+    ]  # fmt: skip
+    assert {name: (folder / "pictures" / name).stat().st_mtime_ns for name in names} == before
+    assert len(list((folder / "pictures").iterdir())) == 4
+    page = (folder / "index.html").read_text()
+    assert all(f"pictures/{point.path.name}" in page for point in second)
+
+
+def test_another_picture_of_the_same_name_is_another_point(tmp_path, plan, pictures):
+    folder = tmp_path / "sweep"
+    jnst.sweep(plan, folder)
+    shutil.copy(pictures[0], pictures[1])
+    with jnst.open_sweep(plan, folder) as opened:
+        assert opened.outline[:3] == (4, 0, 4)
+
+
+def test_a_lost_picture_is_made_again_after_the_plan_has_grown(tmp_path, plan):
+    folder = tmp_path / "sweep"
+    [first, *_] = jnst.sweep(plan, folder)
+    plan["grid"]["style_weight"].append(100.0)
+    jnst.sweep(plan, folder)
+    before = first.image
+    first.path.unlink()
+    jnst.sweep(plan, folder)
+    np.testing.assert_allclose(first.image, before, atol=2.6 / 255)
+
+
+def test_another_first_image_of_the_same_name_is_another_point(tmp_path, plan, pictures, arrays):
+    plan["settings"]["init"] = str(tmp_path / "start.png")
+    shutil.copy(pictures[0], tmp_path / "start.png")
+    [first, *_] = jnst.sweep(plan, tmp_path / "sweep")
+    shutil.copy(pictures[1], tmp_path / "start.png")
+    [second, *_] = jnst.sweep(plan, tmp_path / "sweep")
+    assert first.id != second.id
+
+
+def test_the_recipe_names_the_network_as_it_can_be_found(tmp_path, plan, network_file):
+    (tmp_path / "plans").mkdir()
+    shutil.copy(network_file, tmp_path / "plans" / "net.h5")
+    file = tmp_path / "plans" / "plan.toml"
+    file.write_text(_toml(plan | {"networks": "net.h5", "grid": {"style_layers": ["relu1_1"]}}))
+    [point] = jnst.sweep(file, tmp_path / "sweep")
+    loaded = jnst.load_network(load_recipe(point.path)["network"]["load"])
+    assert loaded.digest == point.row["digest"]
+
+
+def test_one_point_twice_is_refused(tmp_path, plan):
+    plan["grid"]["style_weight"] = [1, 1.0]
+    with pytest.raises(
+        jnst.SweepError, match=r"plan: two points are the same run, with .*'style_weight': 1.0"
+    ):
+        jnst.sweep(plan, tmp_path / "sweep")
+
+
+def test_another_batch_size_is_taken_at_once(tmp_path, plan):
+    with jnst.open_sweep(plan, tmp_path / "sweep", batch_size=2) as opened:
+        assert next(opened.run()).batch == 2
+    with jnst.open_sweep(plan, tmp_path / "sweep", batch_size=1) as opened:
+        assert next(opened.run()).batch == 1
+
+
+@pytest.mark.parametrize("damage", ["record", "table", "picture", "index"])
+def test_what_was_cut_off_is_made_again(tmp_path, plan, damage):
+    folder = tmp_path / "sweep"
+    points = jnst.sweep(plan, folder)
+    before = untimed(folder)
+    path = {
+        "record": folder / "points" / f"{points[1].id}.json",
+        "table": folder / "results.csv",
+        "picture": points[1].path,
+        "index": folder / "sweep.json",
+    }[damage]
+    if damage == "picture":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    jnst.sweep(plan, folder)
+    assert untimed(folder) == before
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_a_batch_goes_on_from_its_checkpoint_to_the_same_result(
+    tmp_path, plan, monkeypatch, optimizer
+):
+    """Interrupted after every chunk of five steps, over two levels."""
+    plan["settings"] |= {"steps": 23, "level_sizes": [24], "size": 48, "optimizer": optimizer}
+    plan["settings"] |= {"margin": 0, "averaging": 0.5}
+    plan["contents"], plan["styles"] = plan["styles"], plan["contents"]
+    jnst.sweep(plan, tmp_path / "whole")
+    monkeypatch.setattr(pace, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr(pace, "SHARE_OF_CHECKPOINTS", 1e9)
+    seen, interruptions = [], 0
+    for _ in range(100):
+        with jnst.open_sweep(plan, tmp_path / "again") as opened:
+            for progress in opened.run():
+                seen.append((progress.done, progress.step))
+                if progress.steps:
+                    interruptions += 1
+                    break
+            else:
+                break
+    assert interruptions == len(set(seen) - {(2, 0), (4, 0)}) >= 2 * 5
+    assert not (tmp_path / "again" / "checkpoint.npz").exists()
+    assert untimed(tmp_path / "again") == untimed(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("cut", [0, 10, 1000, -1])
+def test_a_checkpoint_that_is_cut_off_is_none(tmp_path, plan, monkeypatch, cut):
+    monkeypatch.setattr(pace, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    jnst.sweep(plan, tmp_path / "whole")
+    with jnst.open_sweep(plan, tmp_path / "again") as opened:
+        next(opened.run())
+    path = tmp_path / "again" / "checkpoint.npz"
+    data = path.read_bytes()
+    if cut:
+        path.write_bytes(data[:cut])
+    else:  # whole, but for a method of compression that nobody knows
+        entry = data.index(b"PK\x01\x02")
+        path.write_bytes(data[: entry + 10] + b"\x63" + data[entry + 11 :])
+    jnst.sweep(plan, tmp_path / "again")
+    assert untimed(tmp_path / "again") == untimed(tmp_path / "whole")
+
+
+def test_a_checkpoint_of_another_release_is_none(tmp_path, plan, monkeypatch):
+    monkeypatch.setattr(pace, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
+        next(opened.run())
+    checkpoint = sys.modules["jnst.sweeps.checkpoints"]
+    task = next(iter(jnst.read_plan(plan).points()))
+    tasks = [sweep_module.task_of(jnst.read_plan(plan), task, {})]
+    path = tmp_path / "sweep" / "checkpoint.npz"
+    with np.load(path) as arrays:
+        label = json.loads(bytes(arrays["label"]))
+    names, size = label["names"], len(label["diverged"])
+    tasks *= len(names)
+    assert checkpoint.load_checkpoint(path, tasks, names, size=size) is not None
+    assert label["state"][0][0].startswith(".")  # the name of a field
+    monkeypatch.setattr("jnst.common.array_files.__version__", "another")
+    assert checkpoint.load_checkpoint(path, tasks, names, size=size) is None
+
+
+KILLED = """
+import os, signal, sys
+from jnst import cli, pace
+
+left = [int(sys.argv.pop(1))]
+pace.SECONDS_BETWEEN_CHECKPOINTS, pace.SHARE_OF_CHECKPOINTS = 0, 1e9
+
+def counted(function):
+    def call(*arguments, **options):
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **options)
+    return call
+
+os.replace, os.fsync = counted(os.replace), counted(os.fsync)
+pace.Saves.due = counted(pace.Saves.due)
+cli.script()
+"""
+
+
+def test_killed_at_random_moments(tmp_path, plan):
+    """Between steps and in the middle of writing, with a signal that nothing can catch."""
+    plan["settings"] |= {"steps": 60, "optimizer": "adam"}
+    file = tmp_path / "plan.toml"
+    file.write_text(_toml(plan))
+    jnst.sweep(file, tmp_path / "whole")
+
+    def run(moment):
+        arguments = [str(moment), "sweep", str(file), "-o", str(tmp_path / "again")]
+        return subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True)
+
+    moments = random.Random(3)
+    for _ in range(5):
+        assert run(moments.randint(5, 40)).returncode == -signal.SIGKILL
+    assert run(0).returncode == 0
+    hidden = {path.name for path in (tmp_path / "again").rglob(".*")}
+    assert hidden <= {".lock"}
+    assert untimed(tmp_path / "again") == untimed(tmp_path / "whole")
+
+
+def _toml(plan):
+    """JSON's values are TOML's, but for tables."""
+    lines = [f"{key} = {json.dumps(plan[key])}" for key in ("contents", "styles", "networks")]
+    for section in ("settings", "grid"):
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in plan[section].items()]
+    return "\n".join(lines)
+
+
+def test_a_second_sweep_into_the_folder_is_refused(tmp_path, plan, call):
+    file = tmp_path / "plan.toml"
+    file.write_text(_toml(plan))
+    with jnst.open_sweep(plan, tmp_path / "sweep"):
+        assert call("sweep", file, "-o", "sweep") == (
+            2, [], ["jnst: sweep: another sweep is running in it"],
+        )  # fmt: skip
+    status, out, err = call("sweep", file, "-o", "sweep", quiet=False)
+    assert (status, out) == (0, [])
+    assert re.fullmatch(r"sweep: 4 points, 2 programs to compile, about \d+ s and 9.2 kB", err[0])
+    status, out, err = call("sweep", file, "-o", "sweep", quiet=False)
+    assert (status, out, err[0]) == (0, [], "sweep: 4 points, 4 there already")
+
+
+def test_a_point_that_fails_does_not_stop_the_others(tmp_path, plan, call, monkeypatch):
+    prepare = sweep_module.task_of
+    broken = []
+
+    def task_of(plan, planned, digests):
+        if broken and planned.config.style_weight == 30 and len(planned.config.style_layers) == 1:
+            raise ValueError("the disk has a hole")
+        return prepare(plan, planned, digests)
+
+    monkeypatch.setattr(sweep_module, "task_of", task_of)
+    file = tmp_path / "plan.toml"
+    file.write_text(_toml(plan))
+    broken.append(True)
+    status, out, err = call("sweep", file, "-o", "sweep")
+    assert (status, out) == (1, [])
+    assert err[0] == "jnst: 1 of 4 points failed: see sweep/index.html"
+    rows = table(tmp_path / "sweep")
+    assert [row["error"] for row in rows] == ["", "", "the disk has a hole", ""]
+    broken.clear()
+    assert call("sweep", file, "-o", "sweep")[0] == 0
+    assert [row["error"] for row in table(tmp_path / "sweep")] == [""] * 4
+
+
+def test_a_point_that_diverges_says_so(tmp_path, plan):
+    plan["grid"] = {"style_weight": [1.0, 3e38], "seed": [0]}
+    plan["settings"]["style_layers"] = ["relu1_1"]
+    fine, lost = jnst.sweep(plan, tmp_path / "sweep")
+    assert (fine.row["error"], lost.row["error"]) == (None, "diverged at step 0")
+    assert np.isfinite(lost.image).all()
+    text = record_path(tmp_path / "sweep", lost.id).read_text()
+    record = json.loads(text, parse_constant=pytest.fail)
+    assert record["recipe"]["diverged"] == 0 and len(record["history"]["loss"]) == 5
+    with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
+        assert (opened.outline.finished, opened.failed) == (2, 1)
+
+
+def test_a_place_that_cannot_be_written_fails_its_point_alone(tmp_path, plan):
+    first = jnst.sweep(plan, tmp_path / "first")
+    (tmp_path / "second" / "pictures" / first[1].path.name).mkdir(parents=True)
+    (tmp_path / "second" / "points").mkdir()
+    points = jnst.sweep(plan, tmp_path / "second")
+    assert [point.id for point in points] == [point.id for point in first]
+    assert ["is a folder" in (point.row["error"] or "") for point in points] == [
+        False, True, False, False,
+    ]  # fmt: skip
+
+
+def test_a_picture_that_is_replaced_fails_its_points(tmp_path, plan):
+    with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
+        shutil.copy(plan["styles"], plan["contents"])
+        list(opened.run())
+    for point in jnst.read_sweep(tmp_path / "sweep"):
+        assert "has been replaced since the sweep began" in point.row["error"]
+
+
+def test_results_find_room_where_checkpoints_do_not(tmp_path, plan, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pace.Saves, "due", lambda self: True)
+    monkeypatch.setattr(sweep_module, "save_checkpoint", full)
+    with pytest.warns(sweep_module.SweepWarning, match="No space left on device"):
+        points = jnst.sweep(plan, tmp_path / "sweep")
+    assert [point.row["error"] for point in points] == [None] * 4
+
+
+def test_an_interrupted_batch_leaves_a_checkpoint(tmp_path, plan):
+    plan["settings"] |= {"steps": 12}
+    with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
+        running = opened.run()
+        next(running)
+        running.close()  # as when what it yields to is interrupted
+        assert (tmp_path / "sweep" / "checkpoint.npz").is_file()
+
+
+def test_ids_are_of_what_differs_from_the_defaults(tmp_path, plan):
+    """A release that adds a setting finds the points of before."""
+    ids = [point.id for point in jnst.sweep(plan, tmp_path / "first")]
+    plan["settings"] |= {"tv_weight": 0.05, "color": "style", "init_content": 0}
+    assert [point.id for point in jnst.sweep(plan, tmp_path / "second")] == ids
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path, plan, call, monkeypatch):
+    run = sweep_module.Sweep.run
+
+    def interrupted(self):
+        for progress in run(self):
+            yield progress
+            if not progress.steps:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(sweep_module.Sweep, "run", interrupted)
+    (tmp_path / "plan.toml").write_text(_toml(plan))
+    status, out, err = call("sweep", "plan.toml", "-o", "sweep")
+    assert (status, out) == (130, [])
+    assert err[0] == "jnst: interrupted: 2 of 4 points are in sweep; the same command goes on"
+    assert len(table(tmp_path / "sweep")) == 2
+    assert (tmp_path / "sweep" / "index.html").is_file()
+
+
+def test_everything_is_said_before_anything_runs(tmp_path, plan, call, monkeypatch):
+    def refused(message, **changes):
+        (tmp_path / "plan.toml").write_text(_toml(plan | changes))
+        before = set(tmp_path.rglob("*"))
+        status, out, err = call("sweep", "plan.toml", "-o", "sweep")
+        assert (status, out, len(err)) == (2, [], 1)
+        assert message in err[0]
+        assert set(tmp_path.rglob("*")) == before
+
+    refused("none.png: cannot be read (No such file", styles=[plan["styles"], "none.png"])
+    refused("pictures: cannot be read", contents=os.path.dirname(plan["contents"]))
+    refused("none.h5", networks=["none.h5"])
+    refused("unknown setting 'wieght'; did you mean 'tv_weight'", grid={"wieght": [1]})
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").touch()
+    shutil.copytree(tmp_path / "notes", tmp_path / "sweep")
+    refused("sweep: is not empty, and there is no sweep in it")
+    shutil.rmtree(tmp_path / "sweep")
+    (tmp_path / "sweep").touch()
+    refused("sweep: is not a folder")
+
+
+def test_report_and_grid(tmp_path, plan, call):
+    points = jnst.sweep(plan, tmp_path / "sweep")
+    (tmp_path / "sweep" / "index.html").unlink()
+    assert call("report", "sweep") == (0, [], [])
+    assert (tmp_path / "sweep" / "index.html").is_file()
+    assert call("report", "pictures")[2] == [
+        "jnst: pictures: no sweep (there is no readable sweep.json)"
+    ]
+    paths = [point.path for point in points]
+    assert call("grid", *paths, "-o", "sheet.png", "--cell", 64) == (0, [], [])
+    assert jnst.load_image(tmp_path / "sheet.png").shape[1] > 2 * 64
+    assert call("grid", paths[0], "-o", "sheet.gif")[0] == 2
+    assert call("grid", paths[0], "-o", "sheet.png", "--columns", 0)[0] == 2
+    assert call("grid", paths[0], "-o", "sheet.png", "--cell", 0)[0] == 2
+
+
+def test_grid_labels_numbers_and_digests_by_their_recipes(tmp_path, call, monkeypatch):
+    def write(name, **changes):
+        config = {"style_weight": 0.5}
+        network = dict.fromkeys(("load", "name", "digest"), "")
+        recipe = {"config": config, "network": network, "styles": ["a.jpg", "in/b c.jpg"]} | changes
+        jnst.save_image(tmp_path / name, np.zeros((4, 4, 3)), recipe=json.dumps(recipe))
+        return name
+
+    expected = {
+        write("2677d942.png"): "a+b c, style_weight 0.5",
+        write("2677D942A0B1C2D3.png"): "a+b c, style_weight 0.5",
+        write("0003.png", styles=["one.png"]): "one, style_weight 0.5",
+        write("facade.png"): "facade",  # a word
+        write("photo-2677d942.png"): "photo-2677d942",
+        write("1.png", styles=[]): "1",
+        write("2.png", styles=None): "2",
+        write("3.png", styles=[7]): "3",
+        write("4.png", config={}): "4",
+        write("5.png", network=None): "5",
+    }
+    jnst.save_image(tmp_path / "6.png", np.zeros((4, 4, 3)))
+    expected["6.png"] = "6"
+    seen = []
+    sheet = sys.modules["jnst.cli.sweeps"]
+    made = sheet.contact_sheet
+
+    def noted(images, labels, **options):
+        seen.extend(labels)
+        return made(images, labels, **options)
+
+    monkeypatch.setattr(sheet, "contact_sheet", noted)
+    assert call("grid", *expected, "-o", "sheet.png") == (0, [], [])
+    assert seen == list(expected.values())
