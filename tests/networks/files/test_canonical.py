@@ -1,6 +1,5 @@
 """Files are written here by plain h5py, and what jnst writes is read by it."""
 
-import dataclasses
 import hashlib
 
 import h5py
@@ -84,9 +83,9 @@ def test_round_trip(network, tmp_path, storage):
         bound = error_bound(kernel, storage) if key.endswith("kernel") else 0
         assert (np.abs(leaves(again)[key] - kernel) <= bound).all()
     np.testing.assert_array_equal(again.mean, network.mean)
-    assert dataclasses.replace(again, params=0, mean=0) == dataclasses.replace(
-        network, params=0, mean=0, digest=digest_by_hand(again)
-    )
+    for kind in ("name", "source", "licence"):
+        assert getattr(again, kind) == getattr(network, kind)
+    assert again.digest == digest_by_hand(again)
     assert list(tmp_path.iterdir()) == [path]
 
 
