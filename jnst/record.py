@@ -4,7 +4,8 @@ import dataclasses
 import importlib.metadata
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,8 +15,10 @@ from jaxtyping import Float, Int
 from PIL import Image as PillowImage
 
 from jnst.brief import brief
+from jnst.checks import several, shown
 from jnst.config import Config
 from jnst.encoding import save_image
+from jnst.image_files import check_writable
 from jnst.notebook import STRIP_HEIGHT, eight_bits, picture_bundle, strip
 from jnst.optimize import Info
 from jnst.terms import Terms
@@ -193,7 +196,7 @@ class Result:
 
 
 class Results(list[Result]):
-    """Results, which a notebook shows as a strip."""
+    """Results, which a notebook shows as a strip; `save` writes them all."""
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         if not self:
@@ -201,3 +204,41 @@ class Results(list[Result]):
         return picture_bundle(
             strip([result.image for result in self], STRIP_HEIGHT), f"{len(self)} results"
         )
+
+    def save(
+        self, folder: str | os.PathLike[str], *, names: Sequence[str] | None = None
+    ) -> list[Path]:
+        """Write every picture with its recipe into a folder, made if need be; returns the paths.
+
+        `names` are names of files, in the order of the results, each with the suffix of its format.
+        Without them they are numbers from 1 on with as many digits as the last: 01.png to 12.png.
+        As with `Result.save`, a file that is there is replaced, and each is whole or as before.
+
+        Raises:
+            ValueError: there is not one name for each result, or one comes twice or has a folder.
+            ImageError: a suffix is unknown or a file cannot be written; nothing is, if that is
+                known before.
+        """
+        if names is None:
+            digits = len(str(len(self)))
+            names = [f"{number:0{digits}}.png" for number in range(1, len(self) + 1)]
+        _check_names(names, len(self))
+        paths = [Path(folder) / name for name in names]
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            check_writable(path)
+        for path, result in zip(paths, self, strict=True):
+            result.save(path)
+        return paths
+
+
+def _check_names(names: Sequence[str], count: int) -> None:
+    """ValueError unless these are `count` different names of files, without folders."""
+    names = several("names", names)
+    if len(names) != count:
+        raise ValueError(f"names are {len(names)}; one for each of {count} results is accepted")
+    for name in names:
+        if not isinstance(name, str) or os.path.basename(name) != name:
+            raise ValueError(f"names has {shown(name)}; a file's name without a folder is accepted")
+    if len({name.casefold() for name in names}) < count:
+        raise ValueError(f"names has one twice: {', '.join(names)}")
