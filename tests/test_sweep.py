@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from sweep_files import write_sweep
 
 import jnst
 from jnst.recipe import load_recipe
@@ -503,6 +504,8 @@ def test_grid_labels_numbers_and_digests_by_their_recipes(tmp_path, call, monkey
     }
     jnst.save_image(tmp_path / "6.png", np.zeros((4, 4, 3)))
     expected["6.png"] = "6"
+    write_sweep(tmp_path / "sweep", {"style_weight": [100.0, 9.0]})
+    expected["sweep"] = "style_weight 9"
     seen = []
     sheet = sys.modules["jnst.cli_sweep"]
     made = sheet.contact_sheet
@@ -513,4 +516,7 @@ def test_grid_labels_numbers_and_digests_by_their_recipes(tmp_path, call, monkey
 
     monkeypatch.setattr(sheet, "contact_sheet", noted)
     assert call("grid", *expected, "-o", "sheet.png") == (0, [], [])
-    assert seen == list(expected.values())
+    assert seen == [*expected.values(), "style_weight 100"]
+    assert call("grid", "no-sweep", "-o", "sheet.png")[2] == [
+        "jnst: no-sweep: there is no such file"
+    ]
