@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import inspect
 import json
 from functools import partial
 from pathlib import Path
@@ -313,3 +314,13 @@ def test_what_hangs_on_a_field_changes_with_it():
     assert config.replace(style_layers=("relu1_1",), style_loss="histogram").style_loss == (
         "histogram",
     )
+
+
+def test_a_setting_that_does_not_exist():
+    for function in (Config, Config().replace):
+        with pytest.raises(
+            ValueError, match=r"unknown setting 'stps'; did you mean 'steps'\? known"
+        ):
+            function(stps=3)
+    names = [field.name for field in dataclasses.fields(Config)]
+    assert list(inspect.signature(Config).parameters) == names
