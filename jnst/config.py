@@ -317,6 +317,14 @@ class Config:
         `strides` has the pixels between two positions of each layer's maps, by name. With
         `own_terms` the maps of content layers are cut at the margin too.
         """
+        for setting in ("content_layers", "style_layers"):
+            layers = getattr(self, setting)
+            missing = [layer for layer in layers if layer not in strides]
+            if missing and layers == getattr(Config, setting):
+                raise ValueError(
+                    f"unknown layer {missing[0]!r}, which is a default of {setting}; "
+                    f"this network has {', '.join(strides)}"
+                )
         check_layers(self.layers(), strides)
         for layer in self.layers() if own_terms else self.style_layers:
             if self.margin % strides[layer]:

@@ -121,7 +121,22 @@ def test_refusals(settings, message):
         ({"margin": 8}, None, "margin is 8; a multiple of 16 is accepted"),
         ({"style_layers": ("pool5",)}, None, "margin is 16; a multiple of 32 is accepted"),
         ({"style_layers": "relu9_9"}, None, "'relu9_9'; did you mean 'relu.*known: conv1_1, .*l5"),
-        ({}, {"first": 1, "second": 2}, "unknown layer 'relu4_2'; known: first, second"),
+        (
+            {},
+            {"first": 1, "second": 2},
+            "unknown layer 'relu4_2', which is a default of content_layers; "
+            "this network has first, second",
+        ),
+        (
+            {"content_layers": "first"},
+            {"first": 1, "second": 2},
+            "unknown layer 'relu1_1', which is a default of style_layers; this network has first",
+        ),
+        (
+            {"content_layers": "third", "style_layers": "first"},
+            {"first": 1},
+            "'third'; known: first",
+        ),
         (
             {"content_layers": "first", "style_layers": "second", "margin": 3},
             {"first": 1, "second": 2},
