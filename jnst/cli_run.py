@@ -175,7 +175,7 @@ def _preview(
 ) -> "contextlib.AbstractContextManager[Callable[[jnst.Result], None]]":
     if not options.preview:
         return contextlib.nullcontext(_unseen)
-    with leaving_at_once():
+    with leaving_at_once(options.interrupted):
         app_preview = importlib.import_module("jnst.app_preview")
     return app_preview.previewing(str(out), quiet=options.quiet)
 
