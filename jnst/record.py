@@ -26,6 +26,9 @@ from jnst.version import __version__
 
 VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 
+_LARGEST_RANGE = 1e6
+"""From the largest value down to the linear part of a plot, which shows what is not positive."""
+
 
 def number_or_none(value: Float[np.ndarray, ""]) -> float | None:
     """A number for JSON, which has none that are not finite: None in their place."""
@@ -83,7 +86,8 @@ class History(struct.PyTreeNode):
     def plot(self, axes: Any = None) -> Any:
         """Draw the loss and its unweighted terms by step, on matplotlib's `axes` or new ones.
 
-        Returns the axes. A dotted line is where the next size begins.
+        Returns the axes. A dotted line is where the next size begins. The axis of losses is
+        logarithmic; if a term is 0 or negative, it is linear around 0 ("symlog").
 
         Raises:
             ImportError: there is no matplotlib.
@@ -98,9 +102,20 @@ class History(struct.PyTreeNode):
         axes.plot(steps, self.loss, color="black", label="loss, weighted")
         for step in np.flatnonzero(np.diff(self.size)) + 1:
             axes.axvline(step + 0.5, color="grey", linestyle=":")
-        axes.set(xlabel="step", ylabel="loss", yscale="log")
+        axes.set(xlabel="step", ylabel="loss")
+        axes.set_yscale(**_scale(np.array([self.loss, *self.by_term().values()])))
         axes.legend(fontsize="small")
         return axes
+
+
+def _scale(values: Float[np.ndarray, "terms steps"]) -> dict[str, Any]:
+    """matplotlib's logarithmic scale, or the one that shows what is not positive too."""
+    finite = values[np.isfinite(values)]
+    if (finite > 0).all():
+        return {"value": "log"}
+    sizes = np.abs(finite[finite != 0])
+    linear = max(sizes.min(), sizes.max() / _LARGEST_RANGE) if sizes.size else 1.0
+    return {"value": "symlog", "linthresh": linear}
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

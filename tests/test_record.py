@@ -163,9 +163,19 @@ def test_history_as_a_plot(monkeypatch):
     lines = {line.get_label(): line for line in axes.get_lines()}
     np.testing.assert_array_equal(lines["loss, weighted"].get_ydata(), [3, 8, 7, 6, 4, np.nan, 5])
     assert list(axes.get_lines()[-1].get_xdata()) == [2.5, 2.5]  # where 128 px begin
+    assert axes.get_yscale() == "log"
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match="matplotlib"):
         result().history.plot()
+
+
+@pytest.mark.parametrize("losses", [(2, -1e-3, 4), (0, 1e-9, 1), (0, 0, np.nan), (np.nan,) * 3])
+def test_a_plot_shows_what_is_not_positive(losses):
+    history = History.empty(CONFIG.weights()).extend(64, steps(*losses), 1)
+    figure = matplotlib.figure.Figure()
+    axes = history.plot(figure.add_subplot())
+    figure.canvas.draw()
+    assert axes.get_yscale() == ("log" if np.isnan(losses).all() else "symlog")
 
 
 def test_content_styles_and_result_side_by_side(network, arrays, small):
