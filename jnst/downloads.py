@@ -57,8 +57,8 @@ def fetch(download: Download, folder: Path, *, progress: Progress | None = None)
     The addresses are tried in turn. Not safe against another process: lock the folder.
 
     Raises:
-        NetworkError: no address gave the right file; says of each server why. Only an unfinished part is
-            left, to be continued.
+        NetworkError: no address gave the right file; says of each server why. Only an unfinished
+            part is left, to be continued.
         OSError: the folder cannot be written to, or is full; nothing is left.
     """
     target, part = (folder / f"{download.file}{suffix}" for suffix in LEFTOVERS)

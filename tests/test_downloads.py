@@ -5,7 +5,6 @@ import errno
 import hashlib
 import itertools
 import os
-import re
 import sys
 from pathlib import Path
 
