@@ -105,13 +105,13 @@ def read_bytes(path: Path) -> bytes:
         return file.read()
 
 
-def file_digest(path: Path) -> str:
+def file_digest(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a regular file, which may be larger than the memory.
 
     Raises:
         ImageError: as `opened_file`.
     """
-    with opened_file(path) as file:
+    with opened_file(Path(path)) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

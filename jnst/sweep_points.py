@@ -11,6 +11,7 @@ from typing import NamedTuple
 from jnst.batching import program
 from jnst.config import Config
 from jnst.cost import operations
+from jnst.image_files import file_digest
 from jnst.networks import load_network
 from jnst.plan import Plan, PlannedPoint
 from jnst.pyramid import check_levels
@@ -149,16 +150,3 @@ def _work(task: Task) -> float:
         2 * level.steps * operations(layers, (level.shape[0] + margin, level.shape[1] + margin))
         for level in task.levels
     )
-
-
-def file_digest(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file, hexadecimal.
-
-    Raises:
-        SweepError: it cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise SweepError(f"{path}: cannot be read ({error.strerror})") from None

@@ -17,6 +17,7 @@ from jnst.batching import BatchSize, Snapshot, fit_batch, group, results_of, run
 from jnst.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from jnst.checks import whole_number
 from jnst.cost import operations_a_second
+from jnst.image_files import file_digest
 from jnst.networks import network_identity
 from jnst.pace import Clock, Saves
 from jnst.picture_names import SHORT, picture_names, short_id
@@ -41,7 +42,7 @@ from jnst.sweep_folder import (
     write_json,
     write_table,
 )
-from jnst.sweep_points import SweepPoint, SweepPoints, file_digest, prepare_points, task_of
+from jnst.sweep_points import SweepPoint, SweepPoints, prepare_points, task_of
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -96,7 +97,8 @@ def sweep(
     is that of `read_sweep`.
 
     Raises:
-        SweepError: the plan, a picture or the folder is not accepted; nothing has been run.
+        SweepError: the plan or the folder is not accepted; nothing has been run.
+        ImageError: a picture cannot be read; nothing has been run.
     """
     with open_sweep(plan, folder, batch_size=batch_size) as opened:
         name = os.fspath(folder)
@@ -116,7 +118,7 @@ def open_sweep(
     """A sweep that is checked and not begun; nobody else can sweep into the folder meanwhile.
 
     Raises:
-        SweepError: as `sweep`.
+        SweepError, ImageError: as `sweep`.
     """
     if batch_size != "auto":
         whole_number("batch_size", batch_size, minimum=1)

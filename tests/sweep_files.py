@@ -10,10 +10,10 @@ import numpy as np
 
 from jnst.config import Config
 from jnst.encoding import save_image
+from jnst.image_files import file_digest
 from jnst.picture_names import picture_names
 from jnst.report import show_inputs
 from jnst.sweep_folder import picture_path, record_path, separate, varying_settings
-from jnst.sweep_points import file_digest
 
 AXES = {
     "content": ["photo.jpg"],

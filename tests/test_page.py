@@ -18,9 +18,9 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from sweep_files import picture_of, write_inputs, write_sweep
 
 from jnst.encoding import save_image
+from jnst.image_files import file_digest
 from jnst.report import write_report
 from jnst.sweep_folder import record_path
-from jnst.sweep_points import file_digest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CHROMEDRIVER = shutil.which("chromedriver")

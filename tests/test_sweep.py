@@ -453,8 +453,8 @@ def test_everything_is_said_before_anything_runs(tmp_path, plan, call, monkeypat
         assert message in err[0]
         assert set(tmp_path.rglob("*")) == before
 
-    refused("none.png: cannot be read (No such file", styles=[plan["styles"], "none.png"])
-    refused("pictures: cannot be read", contents=os.path.dirname(plan["contents"]))
+    refused("none.png: there is no such file", styles=[plan["styles"], "none.png"])
+    refused("pictures: is a folder", contents=os.path.dirname(plan["contents"]))
     refused("none.h5", networks=["none.h5"])
     refused("unknown setting 'wieght'; did you mean 'tv_weight'", grid={"wieght": [1]})
     (tmp_path / "notes").mkdir()
