@@ -23,6 +23,7 @@ WRITTEN_FORMATS = {
     ".webp": "WEBP",
 }
 READ_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF")
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _CONVERT = "save it as JPEG or PNG first"
 RAW_PHOTOGRAPH = "a raw photograph: develop it and save it as TIFF, PNG or JPEG first"
 _OTHER_FORMATS = (
