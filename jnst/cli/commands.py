@@ -30,13 +30,16 @@ def add_command(
     run: Callable[[argparse.Namespace], int],
     *,
     computes: bool = True,
+    begin: Callable[[], None] | None = None,
+    interrupted: str = "interrupted before the first step",
     usage: str | None = None,
     examples: Sequence[str] = (),
 ) -> argparse.ArgumentParser:
     """A command that calls `run`; the first line of its docstring says what it does.
 
-    One that `computes` needs JAX. `usage` stands in the place of the list of all options;
-    `examples` are what follows the command's name.
+    One that `computes` needs JAX, which takes seconds to import: `begin` is called before that, and
+    `interrupted` is said of a signal that comes before anything is begun. `usage` stands in the
+    place of the list of all options; `examples` are what follows the command's name.
     """
     summary = (run.__doc__ or "").partition(": ")[2].partition("\n")[0]
     command = commands.add_parser(
@@ -50,7 +53,7 @@ def add_command(
         formatter_class=Formatter,
         allow_abbrev=False,
     )
-    command.set_defaults(run=run, computes=computes)
+    command.set_defaults(run=run, computes=computes, begin=begin, interrupted=interrupted)
     return command
 
 
@@ -183,21 +186,21 @@ def uninterrupted() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def leaving_at_once() -> Iterator[None]:
-    """Within it a signal ends the process: for imports, when nothing is begun.
+def leaving_at_once(message: str) -> Iterator[None]:
+    """Within it a signal ends the process with a message: for imports, when nothing is begun.
 
     Modules of C that are being imported would make other errors of an exception.
     """
+
+    def leave(number: int, _: Any) -> None:
+        os.write(2, f"jnst: {message}\n".encode())
+        os._exit(128 + number)
+
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    with _handling(_leave):
+    with _handling(leave):
         yield
-
-
-def _leave(number: int, _: Any) -> None:
-    os.write(2, b"jnst: interrupted before the first step\n")
-    os._exit(128 + number)
 
 
 def add_compilation_cache(command: Any) -> None:

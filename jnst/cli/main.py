@@ -72,11 +72,15 @@ def script() -> NoReturn:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 2 for a refused input, 1 for a run that diverged."""
+    interrupted = "interrupted"
     try:
         with interruptible(), _warnings_in_one_line():
             options = _parser().parse_args(arguments)
+            interrupted = options.interrupted
+            if options.begin:
+                options.begin()
             if options.computes:
-                with leaving_at_once():
+                with leaving_at_once(interrupted):
                     importlib.import_module("jnst.sweeps.runner")  # with all that it computes with
             for plugin in vars(options).get("plugin") or ():
                 load_plugin(plugin)
@@ -107,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return fail(missing, status=2)
     except KeyboardInterrupt as interrupt:
-        return fail(str(interrupt) or "interrupted before the first step", interrupted_status())
+        return fail(str(interrupt) or interrupted, interrupted_status())
 
 
 def _programs(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:

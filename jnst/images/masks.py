@@ -26,7 +26,8 @@ _ONE_COLOUR = 0.02
 def content_masks_of(given: Any, picture: tuple[int, ...], styles: int) -> tuple[Mask, ...]:
     """For each style the part of a content of this (height, width) that it is for.
 
-    One alone, for several styles, is a label map: see `load_labels`.
+    One alone, for several styles, is a label map, the darkest colour for the first style: see
+    `load_labels`.
 
     Raises:
         ValueError: as `load_mask`; a mask is 0 everywhere, or there are not as many as styles.

@@ -6,6 +6,7 @@ import http.client
 import os
 import re
 import sys
+import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,8 +57,8 @@ def fetch(download: Download, folder: Path, *, progress: Progress | None = None)
     The addresses are tried in turn. Not safe against another process: lock the folder.
 
     Raises:
-        NetworkError: no address gave the right file; says of each why. Only an unfinished part is
-            left, to be continued.
+        NetworkError: no address gave the right file; says of each server why. Only an unfinished
+            part is left, to be continued.
         OSError: the folder cannot be written to, or is full; nothing is left.
     """
     target, part = (folder / f"{download.file}{suffix}" for suffix in LEFTOVERS)
@@ -76,7 +77,7 @@ def fetch(download: Download, folder: Path, *, progress: Progress | None = None)
                 raise
             if isinstance(error, OSError) and error.filename is not None:  # a file's, no server's
                 raise
-            failures.append(f"{url}: {reason(error)}")
+            failures.append(f"{urllib.parse.urlsplit(url).netloc}: {reason(error)}")
         else:
             os.replace(part, target)
             return target

@@ -150,7 +150,7 @@ class TestFetch:
         message = (
             r"network imagenet cannot be fetched; --network embedded is always there\n"
             r"or fetch http://127\S+ by hand, then: jnst network port FILE\n"
-            r"\(http://127.*404.*; \S+ does not have it\)"
+            r"\(127[\d.:]+ answers 404 [^/]*; \S+ does not have it\)"
         )
         with pytest.raises(NetworkError, match=message):
             jnst.load_network("imagenet")

@@ -248,9 +248,7 @@ def test_no_weight_recompiles(network, images):
         )
         styles = (Style(style, jnp.float32(number)), Style(other / number, jnp.float32(1)))
         mask = np.full((1, 48, 32), 1 / number, np.float32)
-        targets = jitted(
-            network, content / number, styles, config.layout(), regions=mask
-        )
+        targets = jitted(network, content / number, styles, config.layout(), regions=mask)
         begin = init(
             optimizer, jnp.pad(image, ((4, 4), (4, 4), (0, 0))), learning_rate=config.learning_rate,
             averaging=config.averaging,

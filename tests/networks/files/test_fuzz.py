@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.fuzz import KINDS
 
 SECONDS = 300
