@@ -286,7 +286,10 @@ BAD_NETWORKS = {
     "missing": (None, "no such file, and no such network; networks are embedded, imagenet"),
     "text": (b"weights", "is of no known format"),
     "no tensor": (remove, "conv3_3/bias is missing"),
-    "misshapen": (misshape, "conv3_3/bias has shape (3,); VGG-19 has (256,)"),
+    "misshapen": (
+        misshape,
+        "conv3_3/bias has shape (3,); behind the layers before it (256,) is accepted",
+    ),
     "nan": (spoil, "conv3_3/bias is not finite"),
 }
 
