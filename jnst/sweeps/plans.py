@@ -17,7 +17,8 @@ from jnst.common.validation import did_you_mean
 from jnst.settings.config import OWN, Config
 from jnst.settings.fields import INITS
 from jnst.settings.presets import NETWORKS, preset
-from jnst.sweeps.folder import SweepError, separate
+from jnst.sweeps.axes import separate
+from jnst.sweeps.folder import SweepError
 
 PICTURES = ("content", "style", "network")
 MOST_POINTS = 1_000_000
@@ -91,7 +92,7 @@ class Plan:
         short = os.path.basename(name)
         return name if any(os.path.basename(n) == short and n != name for n in named) else short
 
-    def labelled(self, axis: str) -> list[Any]:
+    def labeled(self, axis: str) -> list[Any]:
         """The values of an axis, pictures and networks by their labels."""
         if axis not in PICTURES:
             return list(self.axes[axis])
