@@ -35,7 +35,7 @@ GROUPS = {
         *("content_layers", "content_layer_weights", "style_layers", "style_layer_weights"),
         *("style_loss", "convention", "variation", "pooling", "precision"),
     ),
-    "optimiser": (
+    "optimizer": (
         *("optimizer", "learning_rate", "learning_rate_decay", "pixels", "averaging"),
         "normalize_gradients",
     ),

@@ -120,7 +120,7 @@ def _add_regions(group: Any) -> None:
         nargs="+",
         metavar="MASK",
         help="for each style the region of the content it is for (white), or one label map, its "
-        "colours from dark to light; what is in none keeps its content",
+        "colors from dark to light; what is in none keeps its content",
     )
     group.add_argument(
         "--style-masks",

@@ -25,7 +25,7 @@ from jnst.images.samples import over_white
 from jnst.images.tiff_files import TIFF_SIGNATURES
 
 _SOFTWARE = "jnst"
-_FREE = 1.0  # how far beyond [0, 1] an optimised image may be, before it is one of another range
+_FREE = 1.0  # how far beyond [0, 1] an optimized image may be, before it is one of another range
 _JPEG_RECIPE_LIMIT = 65_000  # bytes; an EXIF block in a JPEG ends at 65,533
 
 
@@ -38,7 +38,7 @@ def save_image(
 ) -> None:
     """Write an image in the format of the suffix; the same bytes every time.
 
-    It is (H, W, 3), (H, W, 4) with its alpha, or grey, (H, W): uint8 or uint16, or floats in
+    It is (H, W, 3), (H, W, 4) with its alpha, or gray, (H, W): uint8 or uint16, or floats in
     [0, 1], to which values of at least -1 and at most 2 are clipped.
 
     .png has 8 bits, .tif and .tiff have 16; .webp is lossless with 8 bits; .jpg and .jpeg have

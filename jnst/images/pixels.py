@@ -32,7 +32,7 @@ def as_array(name: str, value: Any) -> np.ndarray:
 def unit_pixels(
     name: str, value: Any, *, slack: float = ROUNDING
 ) -> tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w"] | None]:
-    """The colours and the alpha of an array (H, W, 3), (H, W, 4), or grey, (H, W) or (H, W, 1).
+    """The colors and the alpha of an array (H, W, 3), (H, W, 4), or gray, (H, W) or (H, W, 1).
 
     Raises:
         ValueError: it has another shape, or as `unit_values`.

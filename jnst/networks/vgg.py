@@ -39,7 +39,7 @@ class Network(struct.PyTreeNode):
     mean: Float[Array, "3"]
     name: str = struct.field(pytree_node=False, default="")
     source: str = struct.field(pytree_node=False, default="")
-    licence: str = struct.field(pytree_node=False, default="")
+    license: str = struct.field(pytree_node=False, default="")
     digest: str = struct.field(pytree_node=False, default="")
 
     def __repr__(self) -> str:
@@ -198,7 +198,7 @@ def arrays_only(network: Kind) -> Kind:
     """A VGG-19 without its identity, so that all share compiled programs; others as they are."""
     if not isinstance(network, Network):
         return network
-    return network.replace(name="", source="", licence="", digest="")
+    return network.replace(name="", source="", license="", digest="")
 
 
 def prepare_network(

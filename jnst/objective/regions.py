@@ -62,7 +62,7 @@ def masked_variation(
 ) -> Float[Array, ""]:
     """The variation "l2", "l1" or "nine_point" of the part of an image that a mask counts.
 
-    The mean over neighbours i, k of |x_i - x_k| or its square, weighted by T_i T_k.
+    The mean over neighbors i, k of |x_i - x_k| or its square, weighted by T_i T_k.
     """
     size = jnp.abs if variation == "l1" else jnp.square
     every, later, earlier = slice(None), slice(1, None), slice(None, -1)

@@ -79,7 +79,7 @@ class Targets(struct.PyTreeNode):
 
     `content` holds feature maps (H, W, C) by layer, `style` the targets of each style term.
     `original` is the content, which the Laplacian is compared with. `fixed` is an image and where
-    (H, W) it stands whatever is optimised, `previous` one that the temporal term is compared with,
+    (H, W) it stands whatever is optimized, `previous` one that the temporal term is compared with,
     and where. The total variation is taken in units of `total_variation`, the styles' own under the
     relative convention and else 1. `extra` has the functions of a program's own terms. The image
     that all this is for has `layout.margin` pixels on each side that are no part of the picture.

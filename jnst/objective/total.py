@@ -1,4 +1,4 @@
-"""What is minimised: the weighted sum of losses.
+"""What is minimized: the weighted sum of losses.
 
 A *term* is one number that a weight multiplies. See `jnst.objective.targets` for what the image
 is compared with.
@@ -121,7 +121,7 @@ def unit_gradient(features: Array, weight: Array) -> Array:
     """The features as they are; their gradient is scaled to an L1 norm of `weight`.
 
     Johnson's neural-style, `-normalize_gradients`: every layer then pulls as hard as its weight
-    says. What is optimised is no longer the gradient of one loss.
+    says. What is optimized is no longer the gradient of one loss.
     """
     return features
 

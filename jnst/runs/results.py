@@ -94,7 +94,7 @@ class History(struct.PyTreeNode):
             axes.plot(steps, term, linewidth=0.8, label=name)
         axes.plot(steps, self.loss, color="black", label="loss, weighted")
         for step in np.flatnonzero(np.diff(self.size)) + 1:
-            axes.axvline(step + 0.5, color="grey", linestyle=":")
+            axes.axvline(step + 0.5, color="gray", linestyle=":")
         axes.set(xlabel="step", ylabel="loss", yscale="log")
         axes.legend(fontsize="small")
         return axes
@@ -102,7 +102,7 @@ class History(struct.PyTreeNode):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """A stylised image with everything that it takes to make it again.
+    """A stylized image with everything that it takes to make it again.
 
     `image` is (H, W, 3) float32 sRGB in [0, 1], `alpha` the content's (H, W) or None; `network`
     says which network it was, `content` and `styles` which pictures, by name. `diverged` is the

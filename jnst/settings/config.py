@@ -108,10 +108,10 @@ class Config:
     )
     init: str | None = _setting(
         None,
-        "the first image: content, style, grey, mean (ImageNet's colour), noise (uniform), "
+        "the first image: content, style, gray, mean (ImageNet's color), noise (uniform), "
         "gaussian (0.5, deviation 0.25), "
-        "colours (gaussian, as the style's colours are), or a picture file; unset: content, "
-        "of a texture colours, of a reconstruction noise",
+        "colors (gaussian, as the style's colors are), or a picture file; unset: content, "
+        "of a texture colors, of a reconstruction noise",
         init_name,
     )
     init_content: float = _setting(0.0, "the share of the content in the first image", share)
@@ -120,7 +120,7 @@ class Config:
     )
     color: Color = _setting(
         "style",
-        "whose colours: the style's; or the content's, by luminance (transferred alone), recombine "
+        "whose colors: the style's; or the content's, by luminance (transferred alone), recombine "
         "(put together after), or matched before by cholesky, pca, symmetric or histogram",
         choice(Color),
     )
@@ -188,7 +188,7 @@ class Config:
     )
     variation: Variation = _setting(
         "l2",
-        "what variation is: squares of differences of neighbours, their sizes, or diagonals too",
+        "what variation is: squares of differences of neighbors, their sizes, or diagonals too",
         choice(Variation),
     )
     pooling: Pooling = _setting(
@@ -201,7 +201,7 @@ class Config:
     )
     margin: int = _setting(
         16,
-        "pixels beyond each border that are optimised and cut off, so that no frame remains",
+        "pixels beyond each border that are optimized and cut off, so that no frame remains",
         whole(0, 1024),
     )
 

@@ -17,7 +17,7 @@ from jnst.common.validation import (
 from jnst.settings.choices import Optimizer, Schedule, Transformation
 from jnst.settings.style_loss_names import style_loss_names
 
-INITS = ("content", "style", "grey", "mean", "noise", "gaussian", "colours")
+INITS = ("content", "style", "gray", "mean", "noise", "gaussian", "colors")
 """The first images that have a name: see `jnst.runs.initial_image.first_image`."""
 
 LARGEST_SIDE = 100_000  # pixels

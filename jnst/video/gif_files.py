@@ -27,7 +27,7 @@ def save_gif(
 ) -> None:
     """Write frames as a GIF, atomically, at `fps` or for so long each, without both 100 ms.
 
-    A frame is (H, W, 3) sRGB in [0, 1], and keeps 256 colours of its own; `frames` may be a
+    A frame is (H, W, 3) sRGB in [0, 1], and keeps 256 colors of its own; `frames` may be a
     generator. The GIF repeats. It counts hundredths of a second: other times are right on average.
 
     Raises:

@@ -489,7 +489,7 @@ def test_texture_reconstruct_interpolate(call, pictures, small, network_file):
     layers = ["--style-layers", "relu1_1", "relu2_1"]
     assert call("texture", style, *common, *layers, "-o", "t.png") == (0, [], [])
     recipe = jnst.load_recipe("t.png")["config"]
-    assert (recipe["content_layers"], recipe["init"]) == ([], "colours")
+    assert (recipe["content_layers"], recipe["init"]) == ([], "colors")
     assert call("reconstruct", content, "--layer", "relu2_1", *common, "-o", "r.png") == (0, [], [])
     recipe = jnst.load_recipe("r.png")["config"]
     assert (recipe["content_layers"], recipe["style_layers"]) == (["relu2_1"], [])
