@@ -10,6 +10,8 @@ from jaxtyping import Float
 from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFilter
 
+from jnst.images.pixels import to_uint8
+
 Points = Float[np.ndarray, "n 2"]
 Field = Float[np.ndarray, "h w"]
 Picture = Float[np.ndarray, "h w 3"]
@@ -170,4 +172,4 @@ def _blur(canvas: Picture, sigma: float) -> Picture:
 
 
 def _to_image(canvas: Picture) -> Image.Image:
-    return Image.fromarray(np.rint(255 * canvas.clip(0, 1)).astype(np.uint8))
+    return Image.fromarray(to_uint8(canvas))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jnst.cli.commands import fail
-from jnst.common.validation import did_you_mean, shown
+from jnst.common.validation import choice_of, did_you_mean, shown
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,9 +42,7 @@ class Parser(argparse.ArgumentParser):
 
 def _not_accepted(value: Any, choices: Iterable[Any]) -> str:
     names = list(map(str, choices))
-    return (
-        f"{shown(value)} is not accepted; {did_you_mean(value, names)}accepted: {', '.join(names)}"
-    )
+    return f"{shown(value)} is not accepted; {choice_of(value, names)}"
 
 
 def _is_file(value: Any) -> bool:

@@ -19,7 +19,7 @@ from jnst.images.files import (
     reading,
 )
 from jnst.images.jpeg_files import START, open_jpeg
-from jnst.images.pixels import as_array, unit_pixels, unit_values
+from jnst.images.pixels import as_array, to_uint8, unit_pixels, unit_values
 from jnst.images.png_files import SIGNATURE, read_png
 from jnst.images.samples import over_white
 from jnst.images.tiff_files import TIFF_SIGNATURES
@@ -109,7 +109,7 @@ def _encode(
             metadata=None,
         )
         return
-    picture = Image.fromarray(np.rint(image * 255).astype(np.uint8))
+    picture = Image.fromarray(to_uint8(image))
     chunks, exif = PngImagePlugin.PngInfo(), Image.Exif()
     if recipe is not None:
         chunks.add_itxt(_SOFTWARE, recipe)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from PIL import Image as PillowImage
 
 from jnst.images.loading import Picture
-from jnst.images.pixels import as_array
+from jnst.images.pixels import as_array, to_uint8
 from jnst.images.sources import Source, called, check_aspect, listed, numbered, open_picture
 from jnst.images.transparency import drawn_colors
 
@@ -95,7 +95,7 @@ def load_labels(source: Source, *, name: str = "label map") -> tuple[Mask, ...]:
     labeled = np.ones(picture.image.shape[:2], bool)
     if picture.alpha is not None:
         labeled = picture.alpha >= 0.5
-    colors = np.rint(drawn_colors(picture)[labeled] * 255).astype(int)
+    colors = to_uint8(drawn_colors(picture)[labeled]).astype(int)
     codes, labels = np.unique(colors @ (256**2, 256, 1), return_inverse=True)
     if len(codes) > MOST_LABELS:
         raise ValueError(

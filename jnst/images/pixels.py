@@ -84,3 +84,8 @@ def unit_values(
         raise ValueError(f"{name} has values from {lowest:.6g} to {highest:.6g}; {FLOATS}")
     pixels = array.astype(np.float32)
     return pixels.clip(0, 1, out=pixels)
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Values in [0, 1] as the nearest whole numbers of 0 to 255; what is beyond is cut off."""
+    return np.rint(image.clip(0, 1) * 255).astype(np.uint8)

@@ -16,11 +16,11 @@ from jnst.networks.convolution import convolve
 from jnst.networks.feature_network import FeatureNetwork, own_features, strides_of
 from jnst.networks.layers import (
     CONVOLUTIONS,
-    LAYERS,
     STRIDES,
     Pooling,
     Precision,
     check_layers,
+    layers_up_to,
     smallest_side,
 )
 
@@ -91,7 +91,7 @@ class VGG19(nn.Module):
         taken, dtype = {}, x.dtype
         if self.precision == "bfloat16":
             x = x.astype(jnp.bfloat16)
-        for name in LAYERS[: 1 + max(map(LAYERS.index, self.layers), default=-1)]:
+        for name in layers_up_to(self.layers):
             if name.startswith("conv"):
                 x = Convolution(CONVOLUTIONS[name][-1], name=name)(x)
             elif name.startswith("relu"):
@@ -241,7 +241,7 @@ def _transform_kernels(kernels: Mapping[str, Array]) -> Mapping[str, Array]:
 
 def _needed_params(network: Network, layers: Sequence[str], precision: Precision) -> Params:
     needed = {}
-    for name in LAYERS[: 1 + max(map(LAYERS.index, layers), default=-1)]:
+    for name in layers_up_to(layers):
         if name not in CONVOLUTIONS:
             continue
         needed[name] = network.params.get(name, {})

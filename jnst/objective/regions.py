@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jnst.common.validation import check_choice
-from jnst.networks.layers import LAYERS, STRIDES
+from jnst.networks.layers import STRIDES, layers_up_to
 from jnst.networks.vgg import in_squares
 from jnst.settings.choices import Propagation
 
@@ -40,7 +40,7 @@ def propagate_mask(
             f"mask_propagation is {method!r}; a network of one's own takes 'simple', as what its "
             "layers see is not known"
         )
-    for name in LAYERS[: 1 + LAYERS.index(layer)]:
+    for name in layers_up_to([layer]):
         if name.startswith("pool"):
             mask = _pool(mask, method)
         elif name.startswith("conv"):

@@ -23,7 +23,8 @@ from jnst.objective.extra_terms import ExtraTerms, Term, check_extra_terms, func
 from jnst.objective.margin import add_margin, visible_maps
 from jnst.objective.regions import masked_variation, position_weights, propagate_mask
 from jnst.objective.style_losses import StyleLoss, named_style_loss
-from jnst.settings.config import Config, StyleTerm
+from jnst.settings.config import Config
+from jnst.settings.style_terms import StyleTerm
 
 Image = Float[Array, "h w 3"]
 Mask = Float[Array, "h w"]

@@ -18,7 +18,8 @@ from jnst.objective.extra_terms import extra_term
 from jnst.objective.margin import remove_margin, visible_maps
 from jnst.objective.style_losses import named_style_loss
 from jnst.objective.targets import VARIATIONS, StyleTarget, Targets
-from jnst.settings.config import Config, StyleTerm
+from jnst.settings.config import Config
+from jnst.settings.style_terms import StyleTerm
 from jnst.settings.terms import Terms
 
 Image = Float[Array, "h w 3"]

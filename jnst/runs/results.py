@@ -16,8 +16,9 @@ from PIL import Image as PillowImage
 from jnst.common.brief import brief
 from jnst.common.version import __version__
 from jnst.images.encoding import save_image
+from jnst.images.pixels import to_uint8
 from jnst.optimizers.steps import Info
-from jnst.runs.notebook import STRIP_HEIGHT, eight_bits, picture_bundle, strip
+from jnst.runs.notebook import STRIP_HEIGHT, picture_bundle, strip
 from jnst.settings.config import Config
 from jnst.settings.terms import Terms
 
@@ -148,7 +149,7 @@ class Result:
     def compare(self) -> PillowImage.Image:
         """The content, the styles and the result side by side, in the height of the result."""
         image = strip([*self.pictures, self.image], self.image.shape[0])
-        return PillowImage.fromarray(eight_bits(image))
+        return PillowImage.fromarray(to_uint8(image))
 
     @property
     def steps(self) -> int:

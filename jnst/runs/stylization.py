@@ -18,7 +18,7 @@ from jnst.runs.jobs import Task, prepare
 from jnst.runs.keywords import OneRunOptions, PictureOptions, with_options
 from jnst.runs.levels import check_levels, plan_levels, run_levels
 from jnst.runs.results import History, Result
-from jnst.settings.config import Config, config_or_default
+from jnst.settings.config import Config, config_or_default, setting_names
 from jnst.settings.fields import LARGEST_SIDE
 
 GRAY = 0.5
@@ -190,7 +190,7 @@ def _split(
     options: Mapping[str, Any], *, init: str | None = None, **always: Any
 ) -> tuple[Config, dict[str, Any]]:
     """The settings among the options, with what a function needs, and the other options."""
-    names = Config.__dataclass_fields__.keys()
+    names = setting_names()
     settings = {name: value for name, value in options.items() if name in names}
     others = {name: value for name, value in options.items() if name not in names}
     config = config_or_default(others.pop("config", None)).replace(**settings | always)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 from PIL import Image
 
 from jnst.common.atomic import atomic_path
 from jnst.images.files import ImageError
 from jnst.images.loading import load_image
+from jnst.images.pixels import to_uint8
 from jnst.images.resizing import fit_size, resize_image
 from jnst.sweeps.axes import varying_settings
 from jnst.sweeps.folder import (
@@ -214,7 +214,7 @@ def _thumbnail(picture: Path, path: Path) -> Path | None:
     if max(image.shape) > THUMBNAIL_SIZE:
         image = resize_image(image, fit_size(image.shape[:2], THUMBNAIL_SIZE))
     with atomic_path(path) as temporary:
-        Image.fromarray(np.rint(image * 255).astype(np.uint8)).save(temporary, "JPEG", quality=85)
+        Image.fromarray(to_uint8(image)).save(temporary, "JPEG", quality=85)
     return path
 
 
