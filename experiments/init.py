@@ -2,7 +2,7 @@
 
     python experiments/init.py photo.jpg painting.jpg -o init
 
-Columns: from the content, the style, grey, and four noises. Rows: how much content is blended into
+Columns: from the content, the style, gray, and four noises. Rows: how much content is blended into
 the first image. What to see: from the content its edges are sharpest; from the style some of the
 painting's own shapes stay where they were; every noise ends in another picture of the same manner,
 and they differ most where the photograph is flat.
@@ -23,7 +23,7 @@ def main() -> None:
         "grid": {"init_content": [0.0, 0.3, 0.6]},
         "zip": [
             {
-                "init": ["content", "style", "grey", "noise", "noise", "gaussian", "colours"],
+                "init": ["content", "style", "gray", "noise", "noise", "gaussian", "colors"],
                 "seed": [0, 0, 0, 1, 2, 3, 4],
             }
         ],

@@ -1,10 +1,10 @@
-"""What the network is for: trained, normalised, and of random numbers.
+"""What the network is for: trained, normalized, and of random numbers.
 
     python experiments/networks.py photo.jpg painting.jpg -o networks
 
-Columns: the network, the same with its activations normalised over the pictures (Gatys, Ecker,
+Columns: the network, the same with its activations normalized over the pictures (Gatys, Ecker,
 Bethge 2016), and VGG-19 with random weights. Rows: average and maximum pooling. What to see: random
-features carry colours, but no strokes; normalising changes hardly anything; with maximum pooling
+features carry colors, but no strokes; normalizing changes hardly anything; with maximum pooling
 strokes are short and round, with the average they run together. Give --network imagenet for the
 paper's.
 """
@@ -28,7 +28,7 @@ def random_network(like: jnst.Network) -> jnst.Network:
         name: {"kernel": draw(layer["kernel"]), "bias": np.zeros_like(layer["bias"])}
         for name, layer in like.params.items()
     }
-    return jnst.Network(params, like.mean, name="random", source="He 2015", licence="none")
+    return jnst.Network(params, like.mean, name="random", source="He 2015", license="none")
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
     trained = jnst.load_network(options.network)
     networks = {
         "trained": trained,
-        "normalised": jnst.normalize_network(trained, images, pooling="average"),
+        "normalized": jnst.normalize_network(trained, images, pooling="average"),
         "random": random_network(trained),
     }
     plan = given | {

@@ -4,7 +4,7 @@
 
 Columns: the styles. Rows: the weight of the style. All are run together by `jax.vmap`. What to see:
 the same houses in every manner, at the price of one compilation. Without pictures the styles are
-the painting that jnst draws itself, with its colours exchanged, turned, and larger.
+the painting that jnst draws itself, with its colors exchanged, turned, and larger.
 """
 
 import common

@@ -40,7 +40,7 @@ from jnst.runs.stylization import (
 from jnst.settings.config import Config
 from jnst.settings.presets import PRESETS, preset
 from jnst.settings.terms import Terms
-from jnst.sweeps.folder import SweepError, SweptPoint, read_sweep
+from jnst.sweeps.folder import FinishedPoint, SweepError, read_sweep
 from jnst.sweeps.plans import Plan, read_plan
 from jnst.sweeps.report import write_report
 from jnst.sweeps.runner import Outline, Sweep, SweepProgress, open_sweep, sweep
@@ -56,6 +56,7 @@ __all__ = [
     "Config",
     "DivergedError",
     "FeatureNetwork",
+    "FinishedPoint",
     "History",
     "ImageError",
     "Info",
@@ -76,7 +77,6 @@ __all__ = [
     "Sweep",
     "SweepError",
     "SweepProgress",
-    "SweptPoint",
     "Targets",
     "Terms",
     "__version__",

@@ -61,7 +61,7 @@ def network():
         bias = 0.05 * rng.standard_normal(shape[3], np.float32)
         params[name] = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}
     mean = jnp.array([0.48, 0.46, 0.41], jnp.float32)
-    return Network(params, mean, name="random", source="tests", licence="none")
+    return Network(params, mean, name="random", source="tests", license="none")
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +87,7 @@ def small():
 
 @pytest.fixture(scope="session")
 def arrays():
-    """A content (32, 24, 3) and a style (28, 36, 3): smooth colours, and noise."""
+    """A content (32, 24, 3) and a style (28, 36, 3): smooth colors, and noise."""
     rows, columns = np.mgrid[:32, :24].astype(np.float32) / 32
     content = np.stack([rows, columns, (rows + columns) / 2], -1)
     return content, np.random.default_rng(1).random((28, 36, 3), np.float32)
@@ -154,7 +154,7 @@ def offer(server, tmp_path, monkeypatch):
         manifest.write_text(
             f'[imagenet]\nfile = "keras.h5"\nurls = ["{server.url}"]\nbytes = {len(server.content)}'
             f'\ndigest = "sha256:{hashlib.sha256(server.content).hexdigest()}"\n'
-            'convention = "caffe"\nlicence = "CC"\ncitation = "S. and Z."\n'
+            'convention = "caffe"\nlicense = "CC"\ncitation = "S. and Z."\n'
         )
         monkeypatch.setenv("JNST_MANIFEST", str(manifest))
         return path

@@ -61,7 +61,7 @@ def test_what_is_written_again_to_do_without_jax_is_the_same():
     assert set(get_args(style_loss_names.BuiltIn)) == set(style_losses.STYLE_LOSSES)
 
 
-def test_only_the_optimisation_knows_optax():
+def test_only_the_optimization_knows_optax():
     users = {path for path in PACKAGE.rglob("*.py") if "optax" in set(imports(path))}
     assert {path.relative_to(PACKAGE).parts[0] for path in users} == {"optimizers"}
 

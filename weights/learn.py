@@ -1,7 +1,7 @@
 """Learn the embedded network from pictures, without labels: `python -m jnst.weights.learn`.
 
 Layer by layer (Coates and Ng 2012, "Learning feature representations with k-means"): patches of
-the previous layer's maps, whitened, clustered by direction; a cluster's centre is a filter.
+the previous layer's maps, whitened, clustered by direction; a cluster's center is a filter.
 """
 
 import argparse
@@ -153,10 +153,10 @@ def _cluster(
     points: Float[Array, "m d"], draws: Float[Array, "rounds count d"]
 ) -> Float[Array, "count d"]:
     def improve(
-        centres: Float[Array, "count d"], spare: Float[Array, "count d"]
+        centers: Float[Array, "count d"], spare: Float[Array, "count d"]
     ) -> tuple[Float[Array, "count d"], None]:
-        nearest = jnp.argmax(points @ centres.T, axis=1)
-        sums = jax.ops.segment_sum(points, nearest, len(centres))
+        nearest = jnp.argmax(points @ centers.T, axis=1)
+        sums = jax.ops.segment_sum(points, nearest, len(centers))
         norm = jnp.linalg.norm(sums, axis=1, keepdims=True)
         return jnp.where(norm > 0, sums / jnp.where(norm > 0, norm, 1), spare), None
 
@@ -197,7 +197,7 @@ def main() -> None:
         f"learned without labels or photographs by jnst.weights.learn from {PICTURES} drawn "
         f"pictures, seed {arguments.seed}"
     )
-    network = network.replace(name="jnst-dead-leaves", source=source, licence="MIT")
+    network = network.replace(name="jnst-dead-leaves", source=source, license="MIT")
     write_network(arguments.output, network, storage="int8")
 
 

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFilter
 
+from jnst.images.pixels import to_uint8
+
 Points = Float[np.ndarray, "n 2"]
 Field = Float[np.ndarray, "h w"]
 Picture = Float[np.ndarray, "h w 3"]
@@ -40,7 +42,7 @@ def draw_picture(rng: Generator, size: int) -> Picture:
 
 
 def _draw_palette(rng: Generator) -> Float[np.ndarray, "n 3"]:
-    """Colours of one picture: vivid, muted, or shades of a few hues."""
+    """Colors of one picture: vivid, muted, or shades of a few hues."""
     lightness = rng.beta(1.2, 1.2, (12, 1))
     chroma = rng.standard_normal((12, 3))
     kind = rng.integers(3)
@@ -91,8 +93,8 @@ def _draw_leaf(
     ImageDraw.Draw(mask).polygon([tuple(point) for point in points - (left, top)], fill=1)
     x, y = (np.mgrid[left:right, top:bottom].T - points.mean(0)).T / radius
     shade = _draw_shade(rng, x.T, y.T, textures)
-    colour = palette[rng.integers(len(palette))] + 0.03 * rng.standard_normal(3)
-    leaf = colour + shade[..., None] * (0.5 + 0.5 * colour)
+    color = palette[rng.integers(len(palette))] + 0.03 * rng.standard_normal(3)
+    leaf = color + shade[..., None] * (0.5 + 0.5 * color)
     covered = np.asarray(mask)
     canvas[top:bottom, left:right][covered] = leaf[covered]
 
@@ -138,7 +140,7 @@ def _draw_shade(rng: Generator, x: Field, y: Field, textures: list[Field]) -> Fi
 
 
 def _paint(rng: Generator, canvas: Picture) -> Picture:
-    """Paint the canvas over in strokes along a smooth field of directions, in its own colours.
+    """Paint the canvas over in strokes along a smooth field of directions, in its own colors.
 
     Long strokes flow and short ones dab; strokes in lines, much darker or lighter, are hatching.
     """
@@ -152,13 +154,13 @@ def _paint(rng: Generator, canvas: Picture) -> Picture:
     for _ in range(int(rng.uniform(0.5, 2) * side**2 / (width * length))):
         point = rng.uniform(0, side, 2)
         row, column = point.astype(int)
-        colour = canvas[row, column] + contrast * rng.standard_normal()
+        color = canvas[row, column] + contrast * rng.standard_normal()
         path = [point]
         for _ in range(5):
             row, column = path[-1].astype(int).clip(0, side - 1)
             direction = np.array([np.sin(turn[row, column]), np.cos(turn[row, column])])
             path.append(path[-1] + length / 5 * direction)
-        fill = tuple((255 * colour.clip(0, 1)).astype(int).tolist())
+        fill = tuple((255 * color.clip(0, 1)).astype(int).tolist())
         line = [(x, y) for y, x in path]
         thickness = round(width * rng.uniform(0.6, 1.4))
         draw.line(line, fill, thickness, joint="curve")
@@ -170,4 +172,4 @@ def _blur(canvas: Picture, sigma: float) -> Picture:
 
 
 def _to_image(canvas: Picture) -> Image.Image:
-    return Image.fromarray(np.rint(255 * canvas.clip(0, 1)).astype(np.uint8))
+    return Image.fromarray(to_uint8(canvas))

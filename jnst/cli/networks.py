@@ -76,30 +76,30 @@ def list_command(_: argparse.Namespace) -> int:
     from jnst.networks.library import cached_networks, find_network, known_networks
 
     cached = {EMBEDDED: find_network(EMBEDDED), **cached_networks()}
-    table = Table("name", "where", "MB", "digest", "licence", box=None, pad_edge=False)
+    table = Table("name", "where", "MB", "digest", "license", box=None, pad_edge=False)
     for name in known_networks():
         if name in cached:
             row = (
                 str(cached[name]),
                 cached[name].stat().st_size,
-                *_digest_and_licence(cached[name]),
+                *_digest_and_license(cached[name]),
             )
         else:
-            row = ("not fetched", manifest()[name].bytes, "", manifest()[name].licence)
-        where, size, digest, licence = row
-        cells = (name, where, f"{size / 1e6:.1f}", digest[:12], licence)
+            row = ("not fetched", manifest()[name].bytes, "", manifest()[name].license)
+        where, size, digest, license = row
+        cells = (name, where, f"{size / 1e6:.1f}", digest[:12], license)
         table.add_row(*map(Text, map(printable, cells)))
     Console(width=None if sys.stdout.isatty() else 1000).print(table)
     return 0
 
 
-def _digest_and_licence(path: Path) -> tuple[str, str]:
+def _digest_and_license(path: Path) -> tuple[str, str]:
     from jnst.networks.files.formats import open_weights
 
     try:
         with open_weights(path) as weights:
             identity = weights.identity
-        return identity.get("digest") or jnst.load_network(path).digest, identity.get("licence", "")
+        return identity.get("digest") or jnst.load_network(path).digest, identity.get("license", "")
     except NetworkError:
         return "damaged", ""
 

@@ -3,10 +3,9 @@
 import argparse
 import dataclasses
 import itertools
-import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
 
 import jnst
 from jnst.cli.commands import add_compilation_cache, add_plugin, add_quiet
@@ -15,9 +14,10 @@ from jnst.cli.outputs import check_no_input, check_no_numbered_input
 from jnst.common.validation import whole_number
 from jnst.images.files import check_writable
 from jnst.images.loading import load_picture
-from jnst.settings.config import OWN, Config
+from jnst.settings.config import OWN, Config, setting_names
 from jnst.settings.fields import INITS
 from jnst.settings.presets import NETWORKS, PRESETS, preset
+from jnst.settings.setting_types import setting_type
 
 METAVARS = {int: "N", float: "X", str: "NAME"}
 
@@ -35,7 +35,7 @@ GROUPS = {
         *("content_layers", "content_layer_weights", "style_layers", "style_layer_weights"),
         *("style_loss", "convention", "variation", "pooling", "precision"),
     ),
-    "optimiser": (
+    "optimizer": (
         *("optimizer", "learning_rate", "learning_rate_decay", "pixels", "averaging"),
         "normalize_gradients",
     ),
@@ -114,7 +114,7 @@ def config_of(options: argparse.Namespace, base: dict[str, Any]) -> Config:
         ValueError: a setting that is not accepted; a recipe that starts from a file, which is not
             opened for it.
     """
-    names = {field.name for field in dataclasses.fields(Config)} & vars(options).keys()
+    names = {*setting_names()} & vars(options).keys()
     given = {name: vars(options)[name] for name in names}
     start = base.get("init")
     if "init" not in given and start is not None and start not in INITS:
@@ -209,14 +209,11 @@ def _yes_or_no(text: str) -> bool:
 
 def _option(field: dataclasses.Field) -> dict[str, Any]:
     """The arguments of `add_argument` for a field of Config: its type says how it is read."""
-    hint = get_type_hints(Config)[field.name]
-    if get_origin(hint) in (Union, types.UnionType):
-        hint = get_args(hint)[0]
+    hint, is_list = setting_type(field.name)
     option: dict[str, Any] = {"default": argparse.SUPPRESS, "type": hint}
     default = field.default
-    if get_origin(hint) is tuple:
-        hint = get_args(hint)[0]
-        option |= {"type": hint, "nargs": "+", "metavar": METAVARS[hint]}
+    if is_list:
+        option |= {"nargs": "+", "metavar": METAVARS[hint]}
         default = " ".join(map(str, default)) if isinstance(default, tuple) else None
     elif hint is bool:
         return option | {"type": _yes_or_no, "metavar": "yes|no", "help": field.metadata["help"]}

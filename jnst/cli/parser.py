@@ -1,17 +1,16 @@
 """How the command line is read: one line for what is wrong in it, with what may have been meant."""
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from jnst.cli.commands import fail
-from jnst.common.validation import did_you_mean, shown
-from jnst.settings.config import Config
+from jnst.common.validation import choice_of, did_you_mean, shown
+from jnst.settings.config import setting_names
 
-_SETTINGS = {field.name for field in dataclasses.fields(Config)}
+_SETTINGS = set(setting_names())
 
 
 class Parser(argparse.ArgumentParser):
@@ -60,9 +59,7 @@ class Parser(argparse.ArgumentParser):
 
 def _not_accepted(value: Any, choices: Iterable[Any]) -> str:
     names = list(map(str, choices))
-    return (
-        f"{shown(value)} is not accepted; {did_you_mean(value, names)}accepted: {', '.join(names)}"
-    )
+    return f"{shown(value)} is not accepted; {choice_of(value, names)}"
 
 
 def _is_number(text: str) -> bool:

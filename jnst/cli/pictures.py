@@ -120,7 +120,7 @@ def _add_regions(group: Any) -> None:
         nargs="+",
         metavar="MASK",
         help="for each style the region of the content it is for (white); one file for several "
-        "styles is a label map, its darkest colour for the first style; what is in none keeps its "
+        "styles is a label map, its darkest color for the first style; what is in none keeps its "
         "content",
     )
     group.add_argument(
@@ -163,7 +163,7 @@ def stylize_command(options: argparse.Namespace) -> int:
     if len(content_masks) == 1 and len(styles) > 1:
         tell(
             f"{content_masks[0]}: one mask for {len(styles)} styles is a label map, its darkest "
-            "colour for the first style",
+            "color for the first style",
             quiet=options.quiet,
         )
     with _preview(options, out) as show:

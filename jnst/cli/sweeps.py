@@ -1,6 +1,7 @@
 """`jnst sweep`, `report` and `grid`: many settings, and what came of them."""
 
 import argparse
+import contextlib
 import re
 from pathlib import Path
 from typing import Any
@@ -72,24 +73,25 @@ def add_sweep_commands(commands: Any) -> None:
 def sweep_command(options: argparse.Namespace) -> int:
     """`jnst sweep`: all points of a plan, with a table and a page; goes on where it was."""
     progress: jnst.SweepProgress | None = None
-    with jnst.open_sweep(options.plan, options.output, batch_size=options.batch_size) as opened:
-        outline = opened.outline
-        tell(f"{options.output}: {_tell(outline)}", quiet=options.quiet)
-        try:
-            with following(options.output, quiet=options.quiet) as advance:
-                stage = f"{outline.finished} of {count_of(outline.points, 'point')}"
-                advance(outline.finished / outline.points, stage, "compiling")
-                for progress in noticing(opened.run()):
-                    advance(*sweep_way(progress))
-        except KeyboardInterrupt:
+    opened = jnst.open_sweep(options.plan, options.output, batch_size=options.batch_size)
+    outline = opened.outline()
+    tell(f"{options.output}: {_tell(outline)}", quiet=options.quiet)
+    try:
+        with following(options.output, quiet=options.quiet) as advance:
+            stage = f"{outline.finished} of {count_of(outline.points, 'point')}"
+            advance(outline.finished / outline.points, stage, "compiling")
+            for progress in noticing(opened.run()):
+                advance(*sweep_way(progress))
+    except KeyboardInterrupt:
+        with contextlib.suppress(jnst.SweepError):  # it had not even begun
             write_report(options.output)
-            done = progress.done if progress else outline.finished
-            return fail(
-                f"interrupted: {done} of {outline.points} points are in {options.output}; "
-                "the same command goes on",
-                interrupted_status(),
-            )
-        page = write_report(options.output)
+        done = progress.done if progress else outline.finished
+        return fail(
+            f"interrupted: {done} of {outline.points} points are in {options.output}; "
+            "the same command goes on",
+            interrupted_status(),
+        )
+    page = write_report(options.output)
     if opened.failed:
         return fail(f"{opened.failed} of {outline.points} points failed: see {page}", status=1)
     tell(f"wrote {page}", quiet=options.quiet)

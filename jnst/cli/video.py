@@ -22,6 +22,7 @@ from jnst.cli.outputs import check_no_input, check_no_numbered_input
 from jnst.common.progress import following, tell
 from jnst.common.validation import finite_number, whole_number
 from jnst.images.files import check_place
+from jnst.images.sources import Source
 from jnst.settings.fields import INITS
 from jnst.video.durations import FASTEST, FASTEST_GIF, SLOWEST, gif_milliseconds
 from jnst.video.frames import frame_durations, frame_numbers, open_frames
@@ -72,15 +73,7 @@ def video_command(options: argparse.Namespace) -> int:
     from jnst.video.video_files import UnfinishedVideo, video_key, video_writer
 
     out, frame_steps, fps = options.output, options.frame_steps, options.fps
-    if frame_steps is not None:
-        whole_number("--frame-steps", frame_steps, minimum=1)
-    _check_rate(out, fps)
-    frames = open_frames(options.frames)
-    files: list[Any] = [] if options.frames.is_file() else list(frames)
-    _check_output(out, files, options)
-    durations = frame_durations(frames) if fps is None else [1000 / fps] * len(frames)
-    if _is_gif(out):
-        _check_gif(out, durations, options)
+    frames, files, durations = _checked_frames(options)
     config, name = config_of(options, {}), network_of(options, options.style)
     network = jnst.load_network(name)
     start = [config.init] if config.init and config.init not in INITS else []
@@ -127,6 +120,24 @@ def video_command(options: argparse.Namespace) -> int:
     unfinished.remove()
     tell(f"wrote {done} frames to {out}", quiet=options.quiet)
     return 0
+
+
+def _checked_frames(options: argparse.Namespace) -> tuple[Sequence[Source], list[Any], list[float]]:
+    """The frames, their files if they are some, and how long each is shown.
+
+    ValueError if an option about them, or the output, is not accepted.
+    """
+    if options.frame_steps is not None:
+        whole_number("--frame-steps", options.frame_steps, minimum=1)
+    _check_rate(options.output, options.fps)
+    frames = open_frames(options.frames)
+    files: list[Any] = [] if options.frames.is_file() else list(frames)
+    _check_output(options.output, files, options)
+    rate = options.fps
+    durations = frame_durations(frames) if rate is None else [1000 / rate] * len(frames)
+    if _is_gif(options.output):
+        _check_gif(options.output, durations, options)
+    return frames, files, durations
 
 
 def _check_output(out: Path, frames: Sequence[Any], options: argparse.Namespace) -> None:

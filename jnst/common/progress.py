@@ -12,7 +12,7 @@ import numpy as np
 from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
 from jnst.common.console import is_terminal, printable, terminal
-from jnst.common.validation import shown
+from jnst.common.validation import true_or_false
 
 Advance: TypeAlias = Callable[[float, str, str], None]
 """Says how far a run is: the share that is done, its stage, and its state in a few words."""
@@ -67,8 +67,7 @@ def followed(
     Raises:
         ValueError: `progress` is neither True nor False.
     """
-    if not isinstance(progress, bool):
-        raise ValueError(f"progress is {shown(progress)}; True or False is accepted")
+    true_or_false("progress", progress)
 
     def shown_values() -> Iterator[Value]:
         with following(name, quiet=not progress) as advance:

@@ -32,6 +32,26 @@ def did_you_mean(value: Any, known: Iterable[str]) -> str:
     return f"did you mean {nearest[0]!r}? " if nearest else ""
 
 
+def unknown(what: str, name: Any, known: Iterable[str]) -> str:
+    """ "unknown setting 'sise'; did you mean 'size'? known: size, steps", for a message."""
+    names = list(known)
+    return f"unknown {what} {name!r}; {did_you_mean(name, names)}known: {', '.join(names)}"
+
+
+def choice_of(value: Any, known: Iterable[str]) -> str:
+    """ "did you mean 'size'? accepted: size, steps", for a message."""
+    names = list(known)
+    return f"{did_you_mean(value, names)}accepted: {', '.join(names)}"
+
+
+def true_or_false(name: str, value: Any) -> bool:
+    """`value` as a bool; ValueError unless it is True or False."""
+    value = plain(value)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {shown(value)}; True or False is accepted")
+    return value
+
+
 def check_choice(name: str, value: Any, literal: Any) -> str:
     """`value` as text; ValueError unless it is one of the strings of a `Literal` type."""
     return check_name(name, value, get_args(literal))
@@ -41,8 +61,7 @@ def check_name(name: str, value: Any, known: Iterable[str]) -> str:
     """`value` as text; ValueError unless it is one of the names."""
     value, names = plain(value), list(known)
     if not isinstance(value, str) or value not in names:
-        accepted = f"accepted: {', '.join(names)}"
-        raise ValueError(f"{name} is {shown(value)}; {did_you_mean(value, names)}{accepted}")
+        raise ValueError(f"{name} is {shown(value)}; {choice_of(value, names)}")
     return str(value)
 
 

@@ -1,4 +1,4 @@
-"""Whose colours a picture has: matching before, luminance apart.
+"""Whose colors a picture has: matching before, luminance apart.
 
 Gatys, Bethge, Hertzmann, Shechtman 2016, "Preserving color in neural artistic style transfer", and
 Gatys et al. 2017, "Controlling perceptual factors in neural style transfer", section 6. Images are
@@ -29,7 +29,7 @@ def luminance(image: Image) -> Float[np.ndarray, "h w"]:
 def with_luminance(image: Image, values: Float[np.ndarray, "h w"]) -> Image:
     """The image's chroma (I and Q of YIQ) with another luminance.
 
-    R, G and B get the same difference, which leaves I and Q as they are. Where a colour would
+    R, G and B get the same difference, which leaves I and Q as they are. Where a color would
     leave [0, 1], the luminance is brought to the nearest that has that chroma.
     """
     chroma = image - luminance(image)[..., None]
@@ -46,9 +46,9 @@ def match_luminance(
 
 
 def match_colors(image: Image, target: Image, *, method: Match = "symmetric") -> Image:
-    """The image with the colour statistics of another, not clipped.
+    """The image with the color statistics of another, not clipped.
 
-    x' = A (x - m) + m_t with A S A' = S_t for the covariances S, S_t of the colours, so that mean
+    x' = A (x - m) + m_t with A S A' = S_t for the covariances S, S_t of the colors, so that mean
     and covariance become the target's:
 
     "cholesky"   A = L_t L^-1, L L' = S
@@ -76,8 +76,8 @@ def match_colors(image: Image, target: Image, *, method: Match = "symmetric") ->
 
 
 def _covariance(pixels: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "3 3"]:
-    centred = pixels - pixels.mean(0)
-    return centred.T @ centred / len(pixels) + _SMALLEST_VARIANCE * np.eye(3)
+    centered = pixels - pixels.mean(0)
+    return centered.T @ centered / len(pixels) + _SMALLEST_VARIANCE * np.eye(3)
 
 
 def _root(covariance: Float[np.ndarray, "3 3"], method: Match) -> Float[np.ndarray, "3 3"]:
@@ -85,7 +85,7 @@ def _root(covariance: Float[np.ndarray, "3 3"], method: Match) -> Float[np.ndarr
     if method == "cholesky":
         return np.linalg.cholesky(covariance)
     values, vectors = np.linalg.eigh(covariance)
-    vectors = vectors * np.where(vectors.sum(0) < 0, -1, 1)  # a sign that does not flip colours
+    vectors = vectors * np.where(vectors.sum(0) < 0, -1, 1)  # a sign that does not flip colors
     root = vectors * np.sqrt(values)
     return root if method == "pca" else root @ vectors.T
 

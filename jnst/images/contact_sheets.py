@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from jnst.common.validation import whole_number
 from jnst.images.files import check_memory
+from jnst.images.pixels import to_uint8
 from jnst.images.resizing import fit_size, resize_image
 from jnst.images.sources import Source, listed, numbered, open_picture
 
@@ -70,7 +71,7 @@ def contact_sheet(
 def _fitted(name: str, source: Source, cell: int) -> Image.Image:
     image = open_picture(name, source, size=cell).image
     fitted = resize_image(image, fit_size(image.shape[:2], cell))
-    return Image.fromarray(np.rint(fitted * 255).astype(np.uint8))
+    return Image.fromarray(to_uint8(fitted))
 
 
 def _square_columns(sizes: Sequence[tuple[int, int]], width: int, margin: int) -> int:

@@ -97,7 +97,7 @@ def exif_of(picture: Image.Image) -> Image.Exif:
 
 def samples_of(
     picture: Image.Image,
-    colours: np.ndarray,
+    colors: np.ndarray,
     alpha: np.ndarray | None,
     shape: tuple[int, int] | None = None,
     factor: int = 1,
@@ -105,11 +105,11 @@ def samples_of(
     """Pixels with what else their picture says."""
     orientation = exif_of(picture).get(ExifTags.Base.Orientation, 1)
     profile = picture.info.get("icc_profile")
-    return Samples(colours, alpha, profile, orientation, shape or colours.shape[:2], factor)
+    return Samples(colors, alpha, profile, orientation, shape or colors.shape[:2], factor)
 
 
 def eight_bits(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
-    """Colours and alpha of a picture of 8 bits or fewer."""
+    """Colors and alpha of a picture of 8 bits or fewer."""
     if picture.mode == "CMYK":
         return np.asarray(picture), None
     mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
@@ -119,11 +119,11 @@ def eight_bits(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
     return pixels[..., :-1], pixels[..., -1]
 
 
-def keyed_alpha(picture: Image.Image, colours: np.ndarray) -> np.ndarray | None:
-    """0 where a picture has the one colour that stands for transparency."""
+def keyed_alpha(picture: Image.Image, colors: np.ndarray) -> np.ndarray | None:
+    """0 where a picture has the one color that stands for transparency."""
     if (key := picture.info.get("transparency")) is None:
         return None
-    return np.any(colours != key, axis=-1).astype(np.float32)
+    return np.any(colors != key, axis=-1).astype(np.float32)
 
 
 def _decode_jpeg(data: bytes, size: int | None) -> Samples:
@@ -135,8 +135,8 @@ def _decode_jpeg(data: bytes, size: int | None) -> Samples:
     check_memory(shape, decoded, factor, blended=header.mode == "CMYK")
     picture = open_jpeg(data, scale)
     rest = factor // scale
-    colours, alpha = _read(picture, rest)
-    return samples_of(picture, colours, alpha, shape, scale * rest)
+    colors, alpha = _read(picture, rest)
+    return samples_of(picture, colors, alpha, shape, scale * rest)
 
 
 def _decode_pillow(picture: ImageFile.ImageFile, size: int | None) -> Samples:
@@ -164,7 +164,7 @@ def _read(picture: Image.Image, factor: int) -> tuple[np.ndarray, np.ndarray | N
 
 
 def _decode_deep_png(data: bytes, size: int | None) -> Samples:
-    """All 16 bits of a PNG; with colour or alpha Pillow keeps 8 of them."""
+    """All 16 bits of a PNG; with color or alpha Pillow keeps 8 of them."""
     picture = PngImagePlugin.PngImageFile(io.BytesIO(data))
     shape = picture.height, picture.width
     factor = reduction(shape, size)

@@ -31,14 +31,14 @@ def draw_landscape() -> Float[np.ndarray, "240 320 3"]:
     draw = ImageDraw.Draw(canvas)
     draw.ellipse(_box(0.72, 0.3, 0.05), fill=(255, 240, 190))
     across = np.linspace(0, 1, 65)
-    for horizon, roughness, colour in (
+    for horizon, roughness, color in (
         (0.42, 0.09, (120, 138, 168)), (0.52, 0.07, (94, 120, 118)), (0.6, 0.04, (92, 118, 70)),
     ):  # fmt: skip
         frequencies = np.array([[1], [2], [3], [5], [9]])
         phases = rng.random((5, 1))
         waves = np.sin(2 * np.pi * (frequencies * across + phases)) / frequencies
         ridge = horizon + roughness * waves.sum(0)
-        draw.polygon(_pixels([*zip(across, ridge, strict=True), (1, 1), (0, 1)]), fill=colour)
+        draw.polygon(_pixels([*zip(across, ridge, strict=True), (1, 1), (0, 1)]), fill=color)
     for x, y, height in ((0.1, 0.74, 0.42), (0.19, 0.72, 0.34), (0.9, 0.75, 0.38)):
         waist = y - 0.3 * height
         poplar = [(x, y - height), (x + 0.035, waist), (x, y), (x - 0.035, waist)]
@@ -64,25 +64,25 @@ def draw_painting() -> Float[np.ndarray, "240 320 3"]:
     palette = np.array([*blues, (232, 184, 70), (246, 232, 180), (168, 74, 40)])
     canvas = Image.new("RGB", (_WIDTH, _HEIGHT), (26, 44, 92))
     draw = ImageDraw.Draw(canvas)
-    centres = rng.random((7, 2)) * (_WIDTH, _HEIGHT)
+    centers = rng.random((7, 2)) * (_WIDTH, _HEIGHT)
     spins = rng.choice([-1, 1], 7)
     for _ in range(5200):
         point = rng.random(2) * (_WIDTH, _HEIGHT)
-        offsets = point - centres
+        offsets = point - centers
         nearness = np.exp(-np.square(offsets).sum(1) / (0.17 * _WIDTH) ** 2)
         warmth = nearness.max() + 0.12 * rng.standard_normal()
         first = np.searchsorted([0.1, 0.3, 0.55, 0.75, 0.93], warmth)
-        colour = palette[first] + rng.normal(0, 14, 3)
+        color = palette[first] + rng.normal(0, 14, 3)
         path = [point]
         for _ in range(6):
-            offsets = path[-1] - centres
+            offsets = path[-1] - centers
             pull = spins * np.exp(-np.linalg.norm(offsets, axis=1) / (0.16 * _WIDTH))
             along = (pull[:, None] * offsets[:, ::-1] * (-1, 1)).sum(0) + np.array((12, 4))
             path.append(path[-1] + 3.2 * _SCALE * along / np.linalg.norm(along))
         width = int(rng.uniform(2, 4.2) * _SCALE)
         for shift, shade in ((0, 0.78), (-width // 4, 1.0)):
             line = [(x, y + shift) for x, y in path]
-            tint = tuple((shade * colour).clip(0, 255).astype(int))
+            tint = tuple((shade * color).clip(0, 255).astype(int))
             draw.line(line, fill=tint, width=width * 3 // 4, joint="curve")
     return _finish(canvas)
 

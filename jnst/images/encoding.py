@@ -19,12 +19,12 @@ from jnst.images.files import (
     reading,
 )
 from jnst.images.jpeg_files import START, open_jpeg
-from jnst.images.pixels import as_array, unit_pixels, unit_values
+from jnst.images.pixels import as_array, to_uint8, unit_pixels, unit_values
 from jnst.images.png_files import SIGNATURE, read_png
 from jnst.images.samples import over_white
 
 _SOFTWARE = "jnst"
-_FREE = 1.0  # how far beyond [0, 1] an optimised image may be, before it is one of another range
+_FREE = 1.0  # how far beyond [0, 1] an optimized image may be, before it is one of another range
 _JPEG_RECIPE_LIMIT = 65_000  # bytes; an EXIF block in a JPEG ends at 65,533
 
 
@@ -37,7 +37,7 @@ def save_image(
 ) -> None:
     """Write an image in the format of the suffix; the same bytes every time.
 
-    It is (H, W, 3), (H, W, 4) with its alpha, or grey, (H, W): uint8 or uint16, or floats in
+    It is (H, W, 3), (H, W, 4) with its alpha, or gray, (H, W): uint8 or uint16, or floats in
     [0, 1], to which values of at least -1 and at most 2 are clipped.
 
     .png has 8 bits, .tif and .tiff have 16; .webp is lossless with 8 bits; .jpg and .jpeg have
@@ -112,7 +112,7 @@ def _encode(
             metadata=None,
         )
         return
-    picture = Image.fromarray(np.rint(image * 255).astype(np.uint8))
+    picture = Image.fromarray(to_uint8(image))
     chunks, exif = PngImagePlugin.PngInfo(), Image.Exif()
     if recipe is not None:
         chunks.add_itxt(_SOFTWARE, recipe)

@@ -168,7 +168,7 @@ def refuse_format(data: bytes) -> NoReturn:
 def check_memory(shape: tuple[int, int], decoded: int, factor: int, *, blended: bool) -> None:
     """ValueError unless there is room for a picture of (height, width), reduced by a factor.
 
-    A pixel is `decoded` bytes before it is reduced; colours are `blended` by alpha or black ink.
+    A pixel is `decoded` bytes before it is reduced; colors are `blended` by alpha or black ink.
     """
     pixel = decoded + (_BLENDED if blended else _UNIT) / factor**2
     needed, free = shape[0] * shape[1] * pixel, free_host_memory()

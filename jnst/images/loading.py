@@ -35,7 +35,7 @@ def load_picture(path: str | os.PathLike[str], *, size: int | None = None) -> Pi
     """Read a PNG, JPEG, WebP, TIFF, GIF, BMP, PPM or AVIF file, whatever its suffix.
 
     Of several frames it is the first, of several pages the first that is no preview. The EXIF
-    orientation is applied. Colours are converted to sRGB by the embedded ICC profile, in a PNG also
+    orientation is applied. Colors are converted to sRGB by the embedded ICC profile, in a PNG also
     by cICP, or gAMA and cHRM; a profile that is broken or made for other channels is ignored. PNG
     keeps its 16 bits and TIFF its 16 bits or floats, of which what is beyond [0, 1] by at most 1 is
     clipped. What of a damaged file is whole is read if no pixel is missing.
@@ -66,11 +66,11 @@ def convert_picture(name: str, picture: Image.Image) -> Picture:
         if picture.mode == "I":
             raise ValueError("mode I says no range; convert it to I;16 or L")
         if picture.mode == "F":
-            grey = unit_values("mode F", np.asarray(picture))
-            return _picture(samples_of(picture, grey[..., None], None))
+            gray = unit_values("mode F", np.asarray(picture))
+            return _picture(samples_of(picture, gray[..., None], None))
         if picture.mode.startswith("I;16"):
-            grey = np.asarray(picture).astype(np.uint16)[..., None]
-            return _picture(samples_of(picture, grey, keyed_alpha(picture, grey)))
+            gray = np.asarray(picture).astype(np.uint16)[..., None]
+            return _picture(samples_of(picture, gray, keyed_alpha(picture, gray)))
         return _picture(samples_of(picture, *eight_bits(picture)))
 
 
@@ -95,9 +95,9 @@ def load_image(
 
 def _picture(samples: Samples, shape: tuple[int, int] | None = None) -> Picture:
     """The picture of some samples, of their size or, before it is turned upright, of a `shape`."""
-    if samples.colours.size == 0:
+    if samples.colors.size == 0:
         raise ValueError("there are no pixels")
-    image = to_srgb(samples.colours, samples.profile)
+    image = to_srgb(samples.colors, samples.profile)
     alpha = None if samples.alpha is None else to_unit(samples.alpha)
     if alpha is not None and alpha.min() == 1:
         alpha = None

@@ -9,24 +9,24 @@ from jaxtyping import Float
 from PIL import Image as PillowImage
 
 from jnst.images.loading import Picture
-from jnst.images.pixels import as_array
+from jnst.images.pixels import as_array, to_uint8
 from jnst.images.sources import Source, called, check_aspect, listed, numbered, open_picture
-from jnst.images.transparency import drawn_colours
+from jnst.images.transparency import drawn_colors
 
 Mask = Float[np.ndarray, "h w"]
 
 MOST_LABELS = 64
 
-_GREY = 0.1
-"""How far apart the channels of a grey picture may be: profiles and JPEG are not exact."""
+_GRAY = 0.1
+"""How far apart the channels of a gray picture may be: profiles and JPEG are not exact."""
 
-_ONE_COLOUR = 0.02
+_ONE_COLOR = 0.02
 
 
 def content_masks_of(given: Any, picture: tuple[int, ...], styles: int) -> tuple[Mask, ...]:
     """For each style the part of a content of this (height, width) that it is for.
 
-    One alone, for several styles, is a label map, the darkest colour for the first style: see
+    One alone, for several styles, is a label map, the darkest color for the first style: see
     `load_labels`.
 
     Raises:
@@ -42,7 +42,7 @@ def content_masks_of(given: Any, picture: tuple[int, ...], styles: int) -> tuple
     masks = load_labels(source, name="content_masks")
     if len(masks) != styles:
         raise ValueError(
-            f"{called('content_masks', source)} is a label map of {len(masks)} colours; "
+            f"{called('content_masks', source)} is a label map of {len(masks)} colors; "
             f"{styles} styles need as many, or a mask each"
         )
     check_aspect(called("content_masks", source), masks[0].shape, picture)
@@ -71,12 +71,12 @@ def load_mask(
     """A mask (H, W) in [0, 1] from what `open_picture` takes; messages call it `name`.
 
     An array may also be bool, or hold the whole numbers 0 and 1. Of an opaque picture the mask is
-    its grey: 0 for black, 1 for white. With transparency, where one colour is drawn on nothing, it
-    is the alpha, whichever the colour; with more greys than one, grey times alpha. `picture` is
+    its gray: 0 for black, 1 for white. With transparency, where one color is drawn on nothing, it
+    is the alpha, whichever the color; with more grays than one, gray times alpha. `picture` is
     the (height, width) of what the mask is for: it may be of another size, not of another aspect.
 
     Raises:
-        ValueError: as `open_picture`; or it is not grey, or of another aspect.
+        ValueError: as `open_picture`; or it is not gray, or of another aspect.
     """
     mask = _values(called(name, source), open_picture(name, _as_picture(name, source)))
     if picture is not None:
@@ -85,26 +85,26 @@ def load_mask(
 
 
 def load_labels(source: Source, *, name: str = "label map") -> tuple[Mask, ...]:
-    """A label map as masks, one for each of its colours, from dark to light.
+    """A label map as masks, one for each of its colors, from dark to light.
 
     What is transparent has no label.
 
     Raises:
-        ValueError: as `open_picture`; or it has more than 64 colours.
+        ValueError: as `open_picture`; or it has more than 64 colors.
     """
     picture = open_picture(name, _as_picture(name, source))
-    labelled = np.ones(picture.image.shape[:2], bool)
+    labeled = np.ones(picture.image.shape[:2], bool)
     if picture.alpha is not None:
-        labelled = picture.alpha >= 0.5
-    colours = np.rint(drawn_colours(picture)[labelled] * 255).astype(int)
-    codes, labels = np.unique(colours @ (256**2, 256, 1), return_inverse=True)
+        labeled = picture.alpha >= 0.5
+    colors = to_uint8(drawn_colors(picture)[labeled]).astype(int)
+    codes, labels = np.unique(colors @ (256**2, 256, 1), return_inverse=True)
     if len(codes) > MOST_LABELS:
         raise ValueError(
-            f"{called(name, source)} has {len(codes)} colours; a label map has at most "
+            f"{called(name, source)} has {len(codes)} colors; a label map has at most "
             f"{MOST_LABELS}, and is no JPEG"
         )
-    numbers = np.full(labelled.shape, -1)
-    numbers[labelled] = labels
+    numbers = np.full(labeled.shape, -1)
+    numbers[labeled] = labels
     brightness = codes // 256**2 + codes // 256 % 256 + codes % 256
     order = np.argsort(brightness, kind="stable")
     return tuple((numbers == number).astype(np.float32) for number in order)
@@ -128,13 +128,13 @@ def _as_picture(name: str, source: Source) -> Source:
 
 
 def _values(name: str, picture: Picture) -> Mask:
-    drawn, alpha = drawn_colours(picture), picture.alpha
+    drawn, alpha = drawn_colors(picture), picture.alpha
     opacity = np.ones(drawn.shape[:2], np.float32) if alpha is None else alpha
     solid = drawn[opacity >= opacity.max() / 2]
-    if alpha is not None and np.ptp(solid, axis=0).max() < _ONE_COLOUR:
+    if alpha is not None and np.ptp(solid, axis=0).max() < _ONE_COLOR:
         return alpha
-    if np.ptp(solid, axis=-1).max() > _GREY:
-        raise ValueError(f"{name} has colours; a mask is grey, from black for 0 to white for 1")
+    if np.ptp(solid, axis=-1).max() > _GRAY:
+        raise ValueError(f"{name} has colors; a mask is gray, from black for 0 to white for 1")
     return drawn.mean(-1) * opacity
 
 

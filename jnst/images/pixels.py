@@ -32,7 +32,7 @@ def as_array(name: str, value: Any) -> np.ndarray:
 def unit_pixels(
     name: str, value: Any, *, slack: float = ROUNDING
 ) -> tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w"] | None]:
-    """The colours and the alpha of an array (H, W, 3), (H, W, 4), or grey, (H, W) or (H, W, 1).
+    """The colors and the alpha of an array (H, W, 3), (H, W, 4), or gray, (H, W) or (H, W, 1).
 
     Raises:
         ValueError: it has another shape, or as `unit_values`.
@@ -84,3 +84,8 @@ def unit_values(
         raise ValueError(f"{name} has values from {lowest:.6g} to {highest:.6g}; {FLOATS}")
     pixels = array.astype(np.float32)
     return pixels.clip(0, 1, out=pixels)
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Values in [0, 1] as the nearest whole numbers of 0 to 255; what is beyond is cut off."""
+    return np.rint(image.clip(0, 1) * 255).astype(np.uint8)

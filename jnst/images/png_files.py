@@ -41,20 +41,20 @@ def read_png(data: bytes) -> PngFile:
         ValueError: the checksum of a critical chunk is wrong.
     """
     kept: list[bytes] = [SIGNATURE]
-    colours: dict[bytes, bytes] = {}
+    colors: dict[bytes, bytes] = {}
     texts: dict[str, str] = {}
     for name, body in _chunks(data):
         if name in _DECODED:
             kept.append(_chunk(name, body))
         elif name in (b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP"):
-            colours.setdefault(name, body)
+            colors.setdefault(name, body)
         elif name == b"iTXt":
             keyword, _, rest = body.partition(b"\0")
             if rest[:1] == b"\0":  # not compressed; language and translated keyword follow
                 text = rest[2:].split(b"\0", 2)[-1]
                 texts.setdefault(keyword.decode("latin-1"), text.decode(errors="replace"))
     kept.append(_chunk(b"IEND", b""))
-    return PngFile(b"".join(kept), _profile(colours), texts)
+    return PngFile(b"".join(kept), _profile(colors), texts)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -80,18 +80,18 @@ def _chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + checksum
 
 
-def _profile(colours: dict[bytes, bytes]) -> bytes | None:
+def _profile(colors: dict[bytes, bytes]) -> bytes | None:
     """In the order of the specification: cICP, iCCP, sRGB, gAMA and cHRM."""
-    if (code := colours.get(b"cICP")) and len(code) == 4 and code[0] in _PRIMARIES:
+    if (code := colors.get(b"cICP")) and len(code) == 4 and code[0] in _PRIMARIES:
         if code[1] == _LINEAR:
             return _made(1.0, _D65, _PRIMARIES[code[0]])
         if code[1] == _SRGB_TRANSFER:
             return None if code[0] == _REC_709 else _made(None, _D65, _PRIMARIES[code[0]])
-    if b"iCCP" in colours:
-        return _inflated(colours[b"iCCP"])
-    if b"sRGB" in colours:
+    if b"iCCP" in colors:
+        return _inflated(colors[b"iCCP"])
+    if b"sRGB" in colors:
         return None
-    return _from_gamma(colours.get(b"gAMA", b""), colours.get(b"cHRM", b""))
+    return _from_gamma(colors.get(b"gAMA", b""), colors.get(b"cHRM", b""))
 
 
 def _inflated(body: bytes) -> bytes | None:

@@ -1,42 +1,42 @@
-"""Colours of any profile as sRGB."""
+"""Colors of any profile as sRGB."""
 
 import imagecodecs
 import numpy as np
 
 from jnst.images.samples import to_unit
 
-_COLOUR_SPACES = {1: "gray", 3: "rgb", 4: "cmyk"}
+_COLOR_SPACES = {1: "gray", 3: "rgb", 4: "cmyk"}
 
 
-def to_srgb(colours: np.ndarray, profile: bytes | None) -> np.ndarray:
+def to_srgb(colors: np.ndarray, profile: bytes | None) -> np.ndarray:
     """Samples (H, W, C) of 1, 3 or, in CMYK, 4 channels as sRGB (H, W, 3), float32 in [0, 1].
 
     By the ICC profile; without one, or where it does not fit, they are sRGB already.
     """
-    if colours.shape[-1] == 1 and profile and profile[16:20] == b"RGB ":
-        # A grey picture with the profile of the colour picture that it was.
-        colours = np.repeat(colours, 3, axis=-1)
-    if profile and (converted := _convert(colours, profile)) is not None:
+    if colors.shape[-1] == 1 and profile and profile[16:20] == b"RGB ":
+        # A gray picture with the profile of the color picture that it was.
+        colors = np.repeat(colors, 3, axis=-1)
+    if profile and (converted := _convert(colors, profile)) is not None:
         return converted
-    unit = to_unit(colours)
+    unit = to_unit(colors)
     if unit.shape[-1] == 4:
         return (1 - unit[..., :3]) * (1 - unit[..., 3:])
     return np.broadcast_to(unit, (*unit.shape[:2], 3))
 
 
-def _convert(colours: np.ndarray, profile: bytes) -> np.ndarray | None:
-    """Colours in sRGB, or None if the profile is broken or made for other channels."""
-    channels = colours.shape[-1]
-    if colours.dtype != np.uint8:
-        colours = np.rint(to_unit(colours) * 65535).astype(np.uint16)
+def _convert(colors: np.ndarray, profile: bytes) -> np.ndarray | None:
+    """Colors in sRGB, or None if the profile is broken or made for other channels."""
+    channels = colors.shape[-1]
+    if colors.dtype != np.uint8:
+        colors = np.rint(to_unit(colors) * 65535).astype(np.uint16)
     # The shortcuts of Little CMS are off by up to 0.06, but not from RGB of 8 bits: 0.002.
-    shortcut = channels == 3 and colours.dtype == np.uint8
+    shortcut = channels == 3 and colors.dtype == np.uint8
     try:
         converted = imagecodecs.cms_transform(
-            colours[..., 0] if channels == 1 else colours,
+            colors[..., 0] if channels == 1 else colors,
             profile,
             imagecodecs.cms_profile("srgb"),
-            colorspace=_COLOUR_SPACES[channels],
+            colorspace=_COLOR_SPACES[channels],
             outcolorspace="rgb",
             planar=False,
             outplanar=False,

@@ -12,17 +12,17 @@ _SHORTEST = 64  # pixels on the shorter side, which every network and every stri
 _AT_ONCE = 2**22  # pixels that are reduced together
 
 Rows = Callable[[int, int], tuple[np.ndarray, np.ndarray | None]]
-"""Colours (H, W, C) and alpha (H, W) from one row to another."""
+"""Colors (H, W, C) and alpha (H, W) from one row to another."""
 
 
 class Samples(NamedTuple):
-    """Pixels as decoded: `colours` (H, W, 1, 3 or 4) are grey, RGB or CMYK, `alpha` is (H, W).
+    """Pixels as decoded: `colors` (H, W, 1, 3 or 4) are gray, RGB or CMYK, `alpha` is (H, W).
 
     Unsigned integers span their whole range, floats [0, 1]. Of the file, which has the (height,
     width) `shape`, a pixel stands for `factor` x `factor`, fewer at the ends.
     """
 
-    colours: np.ndarray
+    colors: np.ndarray
     alpha: np.ndarray | None
     profile: bytes | None
     orientation: int
@@ -53,7 +53,7 @@ def reduction(shape: tuple[int, int], size: int | None) -> int:
 def read_rows(
     rows: Rows, shape: tuple[int, int], factor: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """All rows; by a factor, the means of squares, in which transparent colours do not count."""
+    """All rows; by a factor, the means of squares, in which transparent colors do not count."""
     if factor == 1:
         return rows(0, shape[0])
     step = factor * max(1, _AT_ONCE // (factor * shape[1]))
@@ -61,19 +61,19 @@ def read_rows(
         block_means(*rows(first, min(first + step, shape[0])), factor)
         for first in range(0, shape[0], step)
     ]
-    colours, alphas = zip(*parts, strict=True)
-    return np.concatenate(colours), None if alphas[0] is None else np.concatenate(alphas)
+    colors, alphas = zip(*parts, strict=True)
+    return np.concatenate(colors), None if alphas[0] is None else np.concatenate(alphas)
 
 
 def block_means(
-    colours: np.ndarray, alpha: np.ndarray | None, factor: int
+    colors: np.ndarray, alpha: np.ndarray | None, factor: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Means of squares of `factor` pixels; transparent colours do not count."""
+    """Means of squares of `factor` pixels; transparent colors do not count."""
     if alpha is None:
-        return _mean(to_unit(colours), factor), None
+        return _mean(to_unit(colors), factor), None
     opacity = to_unit(alpha)[..., None]
     mean = _mean(opacity, factor)
-    return _mean(to_unit(colours) * opacity, factor) / np.where(mean > 0, mean, 1), mean[..., 0]
+    return _mean(to_unit(colors) * opacity, factor) / np.where(mean > 0, mean, 1), mean[..., 0]
 
 
 def _mean(values: np.ndarray, factor: int) -> np.ndarray:

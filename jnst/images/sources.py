@@ -29,7 +29,7 @@ def open_picture(name: str, source: Source, *, size: int | None = None) -> Pictu
     """The picture that a path, a PIL image or an array is; messages call it `name`.
 
     A PIL image is read as its file would be. An array is (H, W, 3), (H, W, 4) with its alpha last,
-    or grey, (H, W) or (H, W, 1); uint8 and uint16 of their whole range, or floats in [0, 1], of
+    or gray, (H, W) or (H, W, 1); uint8 and uint16 of their whole range, or floats in [0, 1], of
     which 1e-4 more or less is cut off. `size` is for files: see `load_picture`.
 
     Raises:

@@ -85,19 +85,19 @@ def decode_tiff(page: tifffile.TiffPage, size: int | None) -> Samples:
 
     def rows(first: int, last: int) -> tuple[np.ndarray, np.ndarray | None]:
         unit = to_unit(pixels[first:last])
-        colours = unit[..., :channels]
+        colors = unit[..., :channels]
         if kind == PHOTOMETRIC.MINISWHITE:
-            colours = 1 - colours
+            colors = 1 - colors
         if extra not in (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA):
-            return colours, None
+            return colors, None
         alpha = unit[..., channels]
         if extra == EXTRASAMPLE.ASSOCALPHA:
-            colours = (colours / np.where(alpha > 0, alpha, 1)[..., None]).clip(0, 1)
-        return colours, alpha
+            colors = (colors / np.where(alpha > 0, alpha, 1)[..., None]).clip(0, 1)
+        return colors, alpha
 
     orientation = page.tags.valueof("Orientation", default=1)
-    colours, alpha = read_rows(rows, shape, factor)
-    return Samples(colours, alpha, page.iccprofile, orientation, shape, factor)
+    colors, alpha = read_rows(rows, shape, factor)
+    return Samples(colors, alpha, page.iccprofile, orientation, shape, factor)
 
 
 def _check_range(pixels: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Pictures that are transparent in parts: the colours that are there, and none for the rest."""
+"""Pictures that are transparent in parts: the colors that are there, and none for the rest."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -11,8 +11,8 @@ Image = Float[np.ndarray, "h w 3"]
 Seen = Bool[np.ndarray, "h w"]
 
 
-def drawn_colours(picture: Picture) -> Image:
-    """The colours under the transparency, which a picture has over white."""
+def drawn_colors(picture: Picture) -> Image:
+    """The colors under the transparency, which a picture has over white."""
     image, alpha = picture
     if alpha is None:
         return image
@@ -35,7 +35,7 @@ def seen_part(picture: Picture) -> Seen | None:
 
 
 def fill_unseen(image: Image, seen: Seen) -> Image:
-    """The image with the colours of the nearest parts that are seen where nothing is.
+    """The image with the colors of the nearest parts that are seen where nothing is.
 
     From coarse to fine: what is not seen of squares of 2 x 2 pixels is taken from twice as large
     ones (Gortler, Grzeszczuk, Szeliski, Cohen 1996, "The lumigraph", section 3.4).

@@ -40,8 +40,8 @@ def laplacian_loss(
     """Mean squared distance of the Laplacians of two images, averaged over squares first.
 
     Both are (H, W, C) in [0, 1]; what remains of H, W by `pool` is left out. With x the mean over
-    each `pool` x `pool` square, and D x = 4 x - (its four neighbours), summed over channels: mean
-    (D image - D target)^2 over squares with four neighbours (Li, Xu, Nie, Chua 2017,
+    each `pool` x `pool` square, and D x = 4 x - (its four neighbors), summed over channels: mean
+    (D image - D target)^2 over squares with four neighbors (Li, Xu, Nie, Chua 2017,
     "Laplacian-steered neural style transfer", equation 4, a sum there).
 
     Raises:

@@ -60,7 +60,7 @@ def mix_moments(parts: Sequence[Moments], shares: Float[Array, " n"]) -> Moments
 def mean_variance_loss(given: Moments, target: Moments) -> Scalar:
     """Distance of means and standard deviations, mean (m - n)^2 + mean (s - t)^2 over channels.
 
-    Li, Wang, Liu, Hou 2017, "Demystifying neural style transfer", equation 10 (batch normalisation
+    Li, Wang, Liu, Hou 2017, "Demystifying neural style transfer", equation 10 (batch normalization
     statistics).
     """
     deviation = jnp.square(given.deviation - target.deviation).mean()
@@ -68,7 +68,7 @@ def mean_variance_loss(given: Moments, target: Moments) -> Scalar:
 
 
 def covariance_loss(given: Moments, target: Moments) -> Scalar:
-    """Distance of covariances, mean over C x C of (C1 - C2)^2: Gram matrices of centred features.
+    """Distance of covariances, mean over C x C of (C1 - C2)^2: Gram matrices of centered features.
 
     Gatys' style loss without its share of the means.
     """

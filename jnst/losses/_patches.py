@@ -30,7 +30,7 @@ def patch_loss(
     mean over patches i of mean (P_i - T_nn(i))^2, nn(i) = argmax_j P_i T_j / (|P_i| |T_j|), with
     `target` the `extract_patches` of the style (Li and Wand 2016, "Combining Markov random fields
     and convolutional neural networks for image synthesis", equations 2 and 3, a sum there). The
-    choice of neighbours has no gradient. `weights` (H, W) says how much the patch around a position
+    choice of neighbors has no gradient. `weights` (H, W) says how much the patch around a position
     counts, and a style's patch of `target_weights` 0 is not chosen.
     """
     patches = extract_patches(features, size=size)

@@ -27,15 +27,15 @@ def quantiles(
     """The sorted projections of features (H, W, C) on each direction, (Q, P).
 
     Without directions those of each channel. Q is `count`, or H W: value q is that below which
-    (q + 1/2) / Q of the positions are, linear between neighbours. `weights` (H, W), not negative
+    (q + 1/2) / Q of the positions are, linear between neighbors. `weights` (H, W), not negative
     and of sum 1, says how much a position counts.
     """
     values, weights = _sort(features, directions, weights)
     if weights is None:
-        return _at(values, _centres(count or len(values), values.dtype))
-    centres = _middles(weights)
-    points = _centres(count or len(values), values.dtype)
-    return jax.vmap(lambda x, y: jnp.interp(points, x, y), 1, 1)(centres, values)
+        return _at(values, _centers(count or len(values), values.dtype))
+    centers = _middles(weights)
+    points = _centers(count or len(values), values.dtype)
+    return jax.vmap(lambda x, y: jnp.interp(points, x, y), 1, 1)(centers, values)
 
 
 def sliced_wasserstein_loss(
@@ -53,7 +53,7 @@ def sliced_wasserstein_loss(
     """
     values, weights = _sort(features, directions, weights)
     if weights is None:
-        return jnp.square(values - _at(target, _centres(len(values), values.dtype))).mean()
+        return jnp.square(values - _at(target, _centers(len(values), values.dtype))).mean()
     wanted = _at(target, _middles(weights))
     return (weights * jnp.square(values - wanted)).sum(0).mean()
 
@@ -101,7 +101,7 @@ def _middles(weights: Float[Array, "n p"]) -> Float[Array, "n p"]:
     return (jnp.cumsum(amounts, 0) - amounts / 2) / len(weights)
 
 
-def _centres(count: int, dtype: Any) -> Float[Array, " n"]:
+def _centers(count: int, dtype: Any) -> Float[Array, " n"]:
     return (jnp.arange(count, dtype=dtype) + 0.5) / count
 
 

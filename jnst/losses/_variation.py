@@ -17,11 +17,11 @@ def total_variation_loss(
     norm: Norm = "l2",
     reduction: Reduction = "mean",
 ) -> Scalar:
-    """Roughness of an image: its differences d between vertical and horizontal neighbours.
+    """Roughness of an image: its differences d between vertical and horizontal neighbors.
 
     `image` is (H, W, C). `norm` "l2" takes d^2 (Mahendran and Vedaldi 2015, beta = 2), "l1"
     takes |d| (Rudin, Osher, Fatemi 1992, anisotropic). `reduction` "sum" adds all of them up,
-    "mean" adds the mean over vertical neighbours and the mean over horizontal ones.
+    "mean" adds the mean over vertical neighbors and the mean over horizontal ones.
 
     Raises:
         ValueError: an unknown norm or reduction.
@@ -36,7 +36,7 @@ def total_variation_loss(
             raise unknown("norm", norm, Norm)
     match reduction:
         case "mean":
-            # An image of one row or column has no neighbours that way.
+            # An image of one row or column has no neighbors that way.
             counts = max(1, vertical.size), max(1, horizontal.size)
             return vertical.sum() / counts[0] + horizontal.sum() / counts[1]
         case "sum":
@@ -56,10 +56,10 @@ def temporal_loss(
 
 
 def nine_point_variation_loss(image: Float[Array, "h w c"]) -> Scalar:
-    """Roughness that counts diagonal neighbours too (Crowson 2021, style-transfer-pytorch).
+    """Roughness that counts diagonal neighbors too (Crowson 2021, style-transfer-pytorch).
 
     `image` is (H, W, C), repeated by one pixel beyond each border. With the means of the squared
-    differences of neighbours: 2/3 of those to the right and below, 1/6 of those along diagonals.
+    differences of neighbors: 2/3 of those to the right and below, 1/6 of those along diagonals.
     """
     x = jnp.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")
     inner = x[1:-1, 1:-1]

@@ -4,7 +4,7 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from jnst.common.validation import did_you_mean
+from jnst.common.validation import unknown
 
 Pooling = Literal["average", "max"]
 Precision = Literal["float32", "bfloat16"]
@@ -46,9 +46,7 @@ def check_layers(layers: Iterable[str], known: Iterable[str] = LAYERS) -> tuple[
     layers, known = different_names(layers), tuple(known)
     for name in layers:
         if name not in known:
-            raise ValueError(
-                f"unknown layer {name!r}; {did_you_mean(name, known)}known: {', '.join(known)}"
-            )
+            raise ValueError(unknown("layer", name, known))
     return layers
 
 
@@ -58,6 +56,11 @@ def different_names(layers: Iterable[str]) -> tuple[str, ...]:
     if len(set(layers)) < len(layers):
         raise ValueError(f"layers name one twice: {', '.join(layers)}")
     return layers
+
+
+def layers_up_to(layers: Iterable[str]) -> tuple[str, ...]:
+    """All of `LAYERS` up to the deepest of these, in the order of computation."""
+    return LAYERS[: 1 + max(map(LAYERS.index, layers), default=-1)]
 
 
 def smallest_side(layers: Iterable[str], strides: Mapping[str, int] = STRIDES) -> int:

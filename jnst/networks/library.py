@@ -65,7 +65,7 @@ def given_network(network: Any) -> tuple[FeatureNetwork, dict[str, str]]:
 
 def network_identity(network: FeatureNetwork, load: str) -> dict[str, str]:
     """What a recipe says of a network; `load` is what `load_network` took, "" for an object."""
-    said = {key: str(getattr(network, key, "")) for key in ("name", "source", "licence", "digest")}
+    said = {key: str(getattr(network, key, "")) for key in ("name", "source", "license", "digest")}
     if not isinstance(network, Network) and not said["name"]:
         said["name"] = type(network).__name__
     return {"load": load, **said}
@@ -227,10 +227,10 @@ def _identity(path: Path, weights: WeightFile) -> dict[str, str]:
     """What a file says of itself, or the manifest of it, or failing that its name and format."""
     if not weights.identity and (download := _manifest_entry(path)):
         source = f"{download.file}, {download.digest}: {download.citation}"
-        return {"name": download.name, "source": source, "licence": download.licence}
+        return {"name": download.name, "source": source, "license": download.license}
     guessed = ", guessed" if weights.guessed else ""
     source = f"{path.name} ({weights.format}, convention {weights.convention}{guessed})"
-    return {"name": path.stem, "source": source, "licence": "unknown"} | dict(weights.identity)
+    return {"name": path.stem, "source": source, "license": "unknown"} | dict(weights.identity)
 
 
 def _manifest_entry(path: Path) -> Download | None:

@@ -36,7 +36,7 @@ class Download:
     bytes: int
     digest: str
     convention: str
-    licence: str
+    license: str
     citation: str
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class Download:
             check_url(_text("a url", url))
         whole_number("bytes", self.bytes, minimum=1, maximum=_MOST_BYTES)
         check_name("convention", self.convention, CONVENTIONS)
-        for field in ("licence", "citation"):
+        for field in ("license", "citation"):
             _text(field, getattr(self, field))
         object.__setattr__(self, "urls", urls)
         object.__setattr__(self, "digest", _digest(self.digest))

@@ -1,4 +1,4 @@
-"""The paper's normalised network: every filter has a mean activation of 1."""
+"""The paper's normalized network: every filter has a mean activation of 1."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -43,7 +43,7 @@ def normalize_network(network: Network, images: Iterable[Source], *, pooling: Po
     normalized = normalized.replace(
         name=f"{network.name}-normalized",
         source=f"{network.source}; mean activation 1 on {len(opened)} images, {pooling} pooling",
-        licence=network.licence,
+        license=network.license,
     )
     return normalized.replace(digest=network_digest(normalized))
 

@@ -16,11 +16,11 @@ from jnst.networks.convolution import convolve
 from jnst.networks.feature_network import FeatureNetwork, own_features, strides_of
 from jnst.networks.layers import (
     CONVOLUTIONS,
-    LAYERS,
     STRIDES,
     Pooling,
     Precision,
     check_layers,
+    layers_up_to,
     smallest_side,
 )
 
@@ -33,7 +33,7 @@ WIDTHS = tuple(shape[-1] for shape in CONVOLUTIONS.values())
     jax.tree_util.register_dataclass,
     data_fields=("params", "mean"),
     meta_fields=(),
-    drop_fields=("name", "source", "licence", "digest"),
+    drop_fields=("name", "source", "license", "digest"),
 )
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Network:
@@ -49,7 +49,7 @@ class Network:
     mean: Float[Array, "3"]
     name: str = ""
     source: str = ""
-    licence: str = ""
+    license: str = ""
     digest: str = ""
 
     def replace(self, **changes: Any) -> Self:
@@ -107,7 +107,7 @@ class VGG19(nn.Module):
         taken, dtype, widths = {}, x.dtype, iter(self.widths)
         if self.precision == "bfloat16":
             x = x.astype(jnp.bfloat16)
-        for name in LAYERS[: 1 + max(map(LAYERS.index, self.layers), default=-1)]:
+        for name in layers_up_to(self.layers):
             if name.startswith("conv"):
                 x = Convolution(next(widths), name=name)(x)
             elif name.startswith("relu"):
@@ -249,7 +249,7 @@ def _transform_kernels(kernels: Mapping[str, Array]) -> Mapping[str, Array]:
 
 def _needed_params(network: Network, layers: Sequence[str], precision: Precision) -> Params:
     needed = {}
-    for name in LAYERS[: 1 + max(map(LAYERS.index, layers), default=-1)]:
+    for name in layers_up_to(layers):
         if name not in CONVOLUTIONS:
             continue
         needed[name] = network.params.get(name, {})

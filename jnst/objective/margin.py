@@ -1,4 +1,4 @@
-"""The margin of an image: pixels beyond each border, which are optimised and cut off."""
+"""The margin of an image: pixels beyond each border, which are optimized and cut off."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -17,7 +17,7 @@ def remove_margin(image: Float[Array, "h w c"], margin: int) -> Float[Array, "_h
 def visible_maps(
     features: Float[Array, "h w *c"], image: Float[Array, "_h _w *_c"], margin: int, stride: int
 ) -> Float[Array, "_h2 _w2 *c"]:
-    """The features of the picture itself: the optimiser would else hide colours in the margin."""
+    """The features of the picture itself: the optimizer would else hide colors in the margin."""
     height, width = ((side - 2 * margin) // stride for side in image.shape[:2])
     first = margin // stride
     return features[first : first + height, first : first + width]

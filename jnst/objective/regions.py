@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jnst.common.validation import check_choice
-from jnst.networks.layers import LAYERS, STRIDES
+from jnst.networks.layers import STRIDES, layers_up_to
 from jnst.networks.vgg import in_squares
 from jnst.settings.choices import Propagation
 
@@ -40,7 +40,7 @@ def propagate_mask(
             f"mask_propagation is {method!r}; a network of one's own takes 'simple', as what its "
             "layers see is not known"
         )
-    for name in LAYERS[: 1 + LAYERS.index(layer)]:
+    for name in layers_up_to([layer]):
         if name.startswith("pool"):
             mask = _pool(mask, method)
         elif name.startswith("conv"):
@@ -62,7 +62,7 @@ def masked_variation(
 ) -> Float[Array, ""]:
     """The variation "l2", "l1" or "nine_point" of the part of an image that a mask counts.
 
-    The mean over neighbours i, k of |x_i - x_k| or its square, weighted by T_i T_k.
+    The mean over neighbors i, k of |x_i - x_k| or its square, weighted by T_i T_k.
     """
     size = jnp.abs if variation == "l1" else jnp.square
     every, later, earlier = slice(None), slice(1, None), slice(None, -1)

@@ -23,7 +23,8 @@ from jnst.objective.extra_terms import ExtraTerms, Term, check_extra_terms, func
 from jnst.objective.margin import add_margin, visible_maps
 from jnst.objective.regions import masked_variation, position_weights, propagate_mask
 from jnst.objective.style_losses import StyleLoss, named_style_loss
-from jnst.settings.config import Config, StyleTerm
+from jnst.settings.config import Config
+from jnst.settings.style_terms import StyleTerm
 
 Image = Float[Array, "h w 3"]
 Mask = Float[Array, "h w"]
@@ -79,7 +80,7 @@ class Targets(struct.PyTreeNode):
 
     `content` holds feature maps (H, W, C) by layer, `style` the targets of each style term.
     `original` is the content, which the Laplacian is compared with. `fixed` is an image and where
-    (H, W) it stands whatever is optimised, `previous` one that the temporal term is compared with,
+    (H, W) it stands whatever is optimized, `previous` one that the temporal term is compared with,
     and where. The total variation is taken in units of `total_variation`, the styles' own under the
     relative convention and else 1. `extra` has the functions of a program's own terms. The image
     that all this is for has `layout.margin` pixels on each side that are no part of the picture.

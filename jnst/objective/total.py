@@ -1,4 +1,4 @@
-"""What is minimised: the weighted sum of losses.
+"""What is minimized: the weighted sum of losses.
 
 A *term* is one number that a weight multiplies. See `jnst.objective.targets` for what the image
 is compared with.
@@ -18,7 +18,8 @@ from jnst.objective.extra_terms import extra_term
 from jnst.objective.margin import remove_margin, visible_maps
 from jnst.objective.style_losses import named_style_loss
 from jnst.objective.targets import VARIATIONS, StyleTarget, Targets
-from jnst.settings.config import Config, StyleTerm
+from jnst.settings.config import Config
+from jnst.settings.style_terms import StyleTerm
 from jnst.settings.terms import Terms
 
 Image = Float[Array, "h w 3"]
@@ -121,7 +122,7 @@ def unit_gradient(features: Array, weight: Array) -> Array:
     """The features as they are; their gradient is scaled to an L1 norm of `weight`.
 
     Johnson's neural-style, `-normalize_gradients`: every layer then pulls as hard as its weight
-    says. What is optimised is no longer the gradient of one loss.
+    says. What is optimized is no longer the gradient of one loss.
     """
     return features
 

@@ -1,6 +1,7 @@
 """L-BFGS at one gradient an iteration: unit steps, and a step back when the loss rises."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -64,15 +65,7 @@ def lbfgs(
     scale = optax.scale_by_lbfgs(memory_size)
 
     def init(params: optax.Params) -> LBFGSState:
-        origin, dtype = optax.tree.zeros_like(params), optax.tree.dtype(params, "highest")
-        memory = scale.init(origin)
-        return LBFGSState(
-            memory._replace(weights_memory=memory.weights_memory.astype(dtype)),
-            value=jnp.asarray(jnp.inf, dtype),
-            direction=origin,
-            step=jnp.ones((), dtype),
-            precondition=optax.tree.zeros_like(jax.eval_shape(fit_precondition, params, params)),
-        )
+        return _start(scale, fit_precondition, params)
 
     def update(
         updates: optax.Updates,
@@ -89,34 +82,65 @@ def lbfgs(
         )
         gradient, point = precondition(updates), _next_point(state)
 
-        def accept(state: LBFGSState) -> LBFGSState:
-            change = optax.tree.sub(point, state.memory.params)
-            bend = optax.tree.sub(gradient, state.memory.updates)
-            memory = jax.lax.cond(
-                _is_curved(change, bend), lambda memory: memory, _forget, state.memory
-            )
-            direction, memory = scale.update(gradient, memory, point)
-            step = jnp.ones_like(state.step)
-            state = LBFGSState(memory, value, direction, step, precondition)
-            usable = jnp.isfinite(optax.tree.norm(direction))
-            return jax.lax.cond(usable, lambda state: state, restart, state)
-
-        def reject(state: LBFGSState) -> LBFGSState:
-            state = state._replace(step=state.step * SHRINK)
-            # With no pair to forget, the same gradient step would come again: shorten it further.
-            stuck = (state.step < SMALLEST_STEP) & (state.memory.count > 1)
-            return jax.lax.cond(stuck, restart, lambda state: state, state)
-
-        def restart(state: LBFGSState) -> LBFGSState:
-            memory = _forget(state.memory)
-            direction, memory = scale.update(memory.updates, memory, memory.params)
-            step = jnp.ones_like(state.step)
-            return LBFGSState(memory, state.value, direction, step, precondition)
-
-        state = jax.lax.cond(finite & (value <= state.value), accept, reject, state)
+        state = jax.lax.cond(
+            finite & (value <= state.value),
+            lambda state: _accept(
+                scale, state._replace(value=value, precondition=precondition), gradient, point
+            ),
+            lambda state: _reject(scale, state),
+            state,
+        )
         return precondition(optax.tree.sub(_next_point(state), point)), state
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _start(
+    scale: optax.GradientTransformation,
+    fit_precondition: Callable[[optax.Updates, Any], Partial],
+    params: optax.Params,
+) -> LBFGSState:
+    """The state before the first gradient."""
+    origin, dtype = optax.tree.zeros_like(params), optax.tree.dtype(params, "highest")
+    memory = scale.init(origin)
+    return LBFGSState(
+        memory._replace(weights_memory=memory.weights_memory.astype(dtype)),
+        value=jnp.asarray(jnp.inf, dtype),
+        direction=origin,
+        step=jnp.ones((), dtype),
+        precondition=optax.tree.zeros_like(jax.eval_shape(fit_precondition, params, params)),
+    )
+
+
+def _accept(
+    scale: optax.GradientTransformation,
+    state: LBFGSState,
+    gradient: optax.Updates,
+    point: optax.Params,
+) -> LBFGSState:
+    """Remember a point with its gradient, and go on from it with a step of 1."""
+    change = optax.tree.sub(point, state.memory.params)
+    bend = optax.tree.sub(gradient, state.memory.updates)
+    memory = jax.lax.cond(_is_curved(change, bend), lambda memory: memory, _forget, state.memory)
+    direction, memory = scale.update(gradient, memory, point)
+    state = state._replace(memory=memory, direction=direction, step=jnp.ones_like(state.step))
+    usable = jnp.isfinite(optax.tree.norm(direction))
+    return jax.lax.cond(usable, lambda state: state, partial(_restart, scale), state)
+
+
+def _reject(scale: optax.GradientTransformation, state: LBFGSState) -> LBFGSState:
+    """Go back to the last accepted point, and from there on by a shorter step."""
+    state = state._replace(step=state.step * SHRINK)
+    # With no pair to forget, the same gradient step would come again: shorten it further.
+    stuck = (state.step < SMALLEST_STEP) & (state.memory.count > 1)
+    return jax.lax.cond(stuck, partial(_restart, scale), lambda state: state, state)
+
+
+def _restart(scale: optax.GradientTransformation, state: LBFGSState) -> LBFGSState:
+    """Begin again with a gradient step from the last accepted point."""
+    memory = _forget(state.memory)
+    direction, memory = scale.update(memory.updates, memory, memory.params)
+    return state._replace(memory=memory, direction=direction, step=jnp.ones_like(state.step))
 
 
 def _next_point(state: LBFGSState) -> optax.Params:

@@ -50,7 +50,7 @@ def run(
 
     Raises:
         ValueError: a network from `prepare_network` for fewer layers or another precision.
-        DivergedError: the optimisation cannot go on, because the next image is not finite or
+        DivergedError: the optimization cannot go on, because the next image is not finite or
             because no loss has been finite yet.
     """
     chunks = _chunks(False, optimizer, state, network, targets, weights, steps, pixels, chunk)

@@ -64,7 +64,7 @@ def fit_smoothing(gradient: Float[Array, "h w c"], image: Float[Array, "h w c"])
     Were what is still to change as strong in each frequency as the image is now, the curvature of
     the loss would be |F(gradient)| / |F(image)|. The exponent is the power of |f| that this
     follows, the difference of both slopes, from 0 to 1: smooth(smooth(x)) divides by that power. It
-    is 1 if no channel's deviation is 1/255, for an image of one colour. The image may be a logit,
+    is 1 if no channel's deviation is 1/255, for an image of one color. The image may be a logit,
     as its gradient then is.
     """
     exponent = jnp.clip(spectral_slope(gradient) - spectral_slope(image), 0, 1)

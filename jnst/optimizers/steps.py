@@ -1,4 +1,4 @@
-"""The optimisation of an image: its state, the optimizers by name, and one pure step."""
+"""The optimization of an image: its state, the optimizers by name, and one pure step."""
 
 import functools
 import math

@@ -20,10 +20,10 @@ def first_image(
 ) -> Image:
     """The image that `config.init` names, of the content's shape, in [0, 1].
 
-    "content", which is also meant if it is unset; "style", the first, resized; "grey", 0.5; "mean",
-    the mean colour of ImageNet, which the networks trained on it subtract; "noise", uniform in
-    [0, 1]; "gaussian", 0.5 with deviation 0.25; "colours", gaussian with the mean and the
-    covariance of the first style's colours, where it is `seen`; else a picture file, resized.
+    "content", which is also meant if it is unset; "style", the first, resized; "gray", 0.5; "mean",
+    the mean color of ImageNet, which the networks trained on it subtract; "noise", uniform in
+    [0, 1]; "gaussian", 0.5 with deviation 0.25; "colors", gaussian with the mean and the
+    covariance of the first style's colors, where it is `seen`; else a picture file, resized.
     `config.init_content` is the share of the content that is blended in, `config.seed` that of the
     noise.
 
@@ -40,14 +40,14 @@ def _start(
     config: Config, content: Image, styles: Sequence[Image], seen: Sequence[Seen | None]
 ) -> Image:
     random, init = np.random.default_rng(config.seed), config.init or "content"
-    if init in ("style", "colours") and not styles:
+    if init in ("style", "colors") and not styles:
         raise ValueError(f"init is {init!r}, and there is no style")
     match init:
         case "content":
             return content
         case "style":
             return resize_image(styles[0], content.shape[:2])
-        case "grey":
+        case "gray":
             return np.full_like(content, 0.5)
         case "mean":
             return np.broadcast_to(IMAGENET_MEAN, content.shape)
@@ -56,11 +56,11 @@ def _start(
         case "gaussian":
             noise = 0.5 + 0.25 * random.standard_normal(content.shape, np.float32)
             return noise.clip(0, 1)
-        case "colours":
+        case "colors":
             part = seen[0] if seen else None
             pixels = styles[0].reshape(-1, 3) if part is None else styles[0][part]
             covariance = np.cov(pixels.T, bias=len(pixels) == 1) + 1e-8 * np.eye(3)
             noise = random.standard_normal(content.shape, np.float32)
-            colours = noise @ np.linalg.cholesky(covariance).T + pixels.mean(0)
-            return colours.astype(np.float32).clip(0, 1)
+            colors = noise @ np.linalg.cholesky(covariance).T + pixels.mean(0)
+            return colors.astype(np.float32).clip(0, 1)
     return resize_image(load_picture(init, size=4 * max(content.shape)).image, content.shape[:2])

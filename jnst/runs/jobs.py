@@ -21,7 +21,7 @@ from jnst.images.sources import (
     open_image,
     open_picture,
 )
-from jnst.images.transparency import Seen, drawn_colours, fill_unseen, seen_part
+from jnst.images.transparency import Seen, drawn_colors, fill_unseen, seen_part
 from jnst.networks.feature_network import strides_of
 from jnst.networks.layers import STRIDES, smallest_side
 from jnst.objective.extra_terms import ExtraTerms, check_extra_terms
@@ -149,14 +149,14 @@ def opened_size(config: Config) -> int:
 def _open_styles(
     sources: Sequence[Source], config: Config, strides: Mapping[str, int]
 ) -> tuple[list[Image], list[Mask | None], list[Seen | None]]:
-    """The styles' colours, their alphas, and where they are seen."""
+    """The styles' colors, their alphas, and where they are seen."""
     needed = opened_size(config)
     images, opacities, seen = [], [], []
     for name, source in numbered("style", sources):
         picture = open_picture(name, source, size=needed)
         smallest = smallest_side(config.style_layers, strides)
         check_size(called(name, source), picture.image.shape[:2], smallest)
-        images.append(drawn_colours(picture))
+        images.append(drawn_colors(picture))
         opacities.append(picture.alpha)
         try:
             seen.append(seen_part(picture))
@@ -170,7 +170,7 @@ def _visible_parts(
 ) -> tuple[Mask | None, ...]:
     """The masks of the styles, where they are seen.
 
-    A loss that takes no masks has the colours that surround it in the place of what is not.
+    A loss that takes no masks has the colors that surround it in the place of what is not.
     """
     if not all(named_style_loss(loss).takes_masks for loss in config.style_loss):
         return tuple(parts)
@@ -220,7 +220,7 @@ def _colored_before(
     seen: Sequence[Seen | None],
     masks: Sequence[Mask],
 ) -> tuple[Image, list[Image]]:
-    """The pictures that the run sees, for results in the content's colours.
+    """The pictures that the run sees, for results in the content's colors.
 
     What is seen of a style is matched to the part of the content that it is for.
     """
@@ -237,11 +237,11 @@ def _colored_before(
                 color.match_luminance(color.luminance(style), color.luminance(part))
                 for style, part in pairs
             ]
-            grey = [
+            gray = [
                 np.repeat(values[..., None], 3, -1)
                 for values in (color.luminance(content), *matched)
             ]
-            content, *styles = [values.clip(0, 1).astype(np.float32) for values in grey]
+            content, *styles = [values.clip(0, 1).astype(np.float32) for values in gray]
         case "cholesky" | "pca" | "symmetric" | "histogram" as method:
             matched = [color.match_colors(style, part, method=method) for style, part in pairs]
             styles = [style.clip(0, 1) for style in matched]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypedDict, TypeVar, get_type_hints
 
-from jnst.common.validation import did_you_mean
+from jnst.common.validation import unknown
 from jnst.images.sources import Source
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.layers import Pooling, Precision
@@ -125,8 +125,7 @@ def with_options(function: Function) -> Function:
     def checked(*arguments: Any, **given: Any) -> Any:
         for name in given:
             if name not in signature.parameters:
-                nearest = did_you_mean(name, known)
-                raise ValueError(f"unknown option {name!r}; {nearest}known: {', '.join(known)}")
+                raise ValueError(unknown("option", name, known))
         return function(*arguments, **given)
 
     checked.__signature__ = signature  # type: ignore[attr-defined]

@@ -158,7 +158,7 @@ def run_levels(
     levels: Sequence[Level],
     resume: Position | None = None,
 ) -> Iterator[tuple[Position, Info]]:
-    """Optimise the starts of some items towards their scenes, at one level after the other.
+    """Optimize the starts of some items towards their scenes, at one level after the other.
 
     All are run in one program: their settings may differ in what is traced. The content is taken at
     the shape of each level; a style at `style_scale` times its longer side, or larger if it would

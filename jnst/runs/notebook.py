@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image as PillowImage
 
+from jnst.images.pixels import to_uint8
 from jnst.images.resizing import fit_size, resize_image
 
 Image = Float[np.ndarray, "h w 3"]
@@ -24,15 +25,10 @@ def picture_bundle(image: Image, line: str) -> dict[str, Any]:
     if max(height, width) > LARGEST_SIDE:
         image = resize_image(image, fit_size((height, width), LARGEST_SIDE))
     file = io.BytesIO()
-    PillowImage.fromarray(eight_bits(image)).save(file, "PNG")
+    PillowImage.fromarray(to_uint8(image)).save(file, "PNG")
     png = base64.b64encode(file.getvalue()).decode()
     shown = f'<img src="data:image/png;base64,{png}"><div>{html.escape(line)}</div>'
     return {"text/html": shown, "image/png": png, "text/plain": line}
-
-
-def eight_bits(image: Image) -> np.ndarray:
-    """An image in [0, 1] in whole numbers up to 255."""
-    return np.rint(image.clip(0, 1) * 255).astype(np.uint8)
 
 
 def strip(images: Sequence[Image], height: int) -> Image:

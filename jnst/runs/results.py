@@ -19,8 +19,9 @@ from jnst.common.validation import several, shown
 from jnst.common.version import __version__
 from jnst.images.encoding import save_image
 from jnst.images.files import check_writable
+from jnst.images.pixels import to_uint8
 from jnst.optimizers.steps import Info
-from jnst.runs.notebook import STRIP_HEIGHT, eight_bits, picture_bundle, strip
+from jnst.runs.notebook import STRIP_HEIGHT, picture_bundle, strip
 from jnst.settings.config import Config
 from jnst.settings.terms import Terms
 
@@ -101,7 +102,7 @@ class History(struct.PyTreeNode):
             axes.plot(steps, term, linewidth=0.8, label=name)
         axes.plot(steps, self.loss, color="black", label="loss, weighted")
         for step in np.flatnonzero(np.diff(self.size)) + 1:
-            axes.axvline(step + 0.5, color="grey", linestyle=":")
+            axes.axvline(step + 0.5, color="gray", linestyle=":")
         axes.set(xlabel="step", ylabel="loss")
         axes.set_yscale(**_scale(np.array([self.loss, *self.by_term().values()])))
         axes.legend(fontsize="small")
@@ -120,7 +121,7 @@ def _scale(values: Float[np.ndarray, "terms steps"]) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """A stylised image with everything that it takes to make it again.
+    """A stylized image with everything that it takes to make it again.
 
     `image` is (H, W, 3) float32 sRGB in [0, 1], `alpha` the content's (H, W) or None; `network`
     says which network it was, `content` and `styles` which pictures, by name. `diverged` is the
@@ -166,7 +167,7 @@ class Result:
     def compare(self) -> PillowImage.Image:
         """The content, the styles and the result side by side, in the height of the result."""
         image = strip([*self.pictures, self.image], self.image.shape[0])
-        return PillowImage.fromarray(eight_bits(image))
+        return PillowImage.fromarray(to_uint8(image))
 
     @property
     def steps(self) -> int:

@@ -18,10 +18,10 @@ from jnst.runs.jobs import Task, prepare
 from jnst.runs.keywords import OneRunOptions, PictureOptions, with_options
 from jnst.runs.levels import check_levels, plan_levels, run_levels
 from jnst.runs.results import History, Result
-from jnst.settings.config import Config, config_or_default
+from jnst.settings.config import Config, config_or_default, setting_names
 from jnst.settings.fields import LARGEST_SIDE
 
-GREY = 0.5
+GRAY = 0.5
 
 
 class StartOptions(OneRunOptions, total=False):
@@ -48,13 +48,13 @@ def stylize(
     """The content picture in the manner of the style pictures (Gatys, Ecker, Bethge 2016).
 
     A picture is a path, a PIL image, or an array of any library: (H, W, 3), (H, W, 4) with its
-    alpha, or grey, (H, W); uint8, uint16, or floats in [0, 1], sRGB. Where a style is transparent
+    alpha, or gray, (H, W); uint8, uint16, or floats in [0, 1], sRGB. Where a style is transparent
     it does not count. Several styles are mixed as `style_blend` says, or, with `content_masks`,
     style k is for the region of mask k; what is in no mask keeps its content. One mask for several
-    styles is always a label map: a region for each of its colours, the darkest for the first style
+    styles is always a label map: a region for each of its colors, the darkest for the first style
     (in a mask of black and white, the black). `style_masks` has a mask or None for each style, the
-    part of it that counts. A mask is a grey picture of the aspect of its own, white for 1; one
-    colour drawn on transparency is 1 where it is drawn. `start` is the first image in the place of
+    part of it that counts. A mask is a gray picture of the aspect of its own, white for 1; one
+    color drawn on transparency is 1 where it is drawn. `start` is the first image in the place of
     the one that `init` names. `previous` is the last frame of a video, moved to this one, and a
     mask of where that is reliable: there `temporal_weight` holds the image to it, or, if that is 0,
     it stays.
@@ -86,7 +86,7 @@ def texture(
 
     Options are those of `stylize`, and `shape`, the (height, width) of the result, in the place of
     `size`; without it, it is that of the first style at the longer side `size`. Unless `init` says
-    otherwise, it starts from noise in the style's colours.
+    otherwise, it starts from noise in the style's colors.
 
     Raises:
         ValueError, DivergedError: as `stylize`.
@@ -123,7 +123,7 @@ def texture_steps(
     **options: Unpack[TextureOptions],
 ) -> Iterator[Result]:
     """As `texture`, but yields the Result so far: see `stylize_steps`."""
-    config, others = _split(options, init="colours", content_layers=())
+    config, others = _split(options, init="colors", content_layers=())
     _no_color("texture", config)
     if config.init == "content" or config.init_content or config.laplacian_weight:
         raise ValueError(
@@ -137,7 +137,7 @@ def texture_steps(
     else:
         height, width = _sides(shape)
         config = config.replace(size=max(height, width))
-    canvas = np.broadcast_to(np.float32(GREY), (height, width, 3))
+    canvas = np.broadcast_to(np.float32(GRAY), (height, width, 3))
     return stylize_steps(canvas, styles, config=config, **others)
 
 
@@ -191,7 +191,7 @@ def _split(
     options: Mapping[str, Any], *, init: str | None = None, **always: Any
 ) -> tuple[Config, dict[str, Any]]:
     """The settings among the options, with what a function needs, and the other options."""
-    names = Config.__dataclass_fields__.keys()
+    names = setting_names()
     settings = {name: value for name, value in options.items() if name in names}
     others = {name: value for name, value in options.items() if name not in names}
     config = config_or_default(others.pop("config", None)).replace(**settings | always)
@@ -210,7 +210,7 @@ def _sides(shape: Any) -> tuple[int, int]:
 
 def _no_color(name: str, config: Config) -> None:
     if config.color != "style":
-        raise ValueError(f"{name} has no two pictures whose colours could differ; color is 'style'")
+        raise ValueError(f"{name} has no two pictures whose colors could differ; color is 'style'")
 
 
 def _last(

@@ -3,10 +3,10 @@
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from jnst.common.validation import did_you_mean, whole_number
-from jnst.networks.layers import STRIDES, Pooling, Precision, check_layers, different_names
+from jnst.common.validation import true_or_false, unknown
+from jnst.networks.layers import STRIDES, Pooling, Precision
 from jnst.settings.choices import (
     Color,
     Convention,
@@ -17,9 +17,10 @@ from jnst.settings.choices import (
     Transformation,
     Variation,
 )
+from jnst.settings.config_changes import freed_by
+from jnst.settings.config_checks import check_for_network, check_together
 from jnst.settings.fields import (
     BLENDS,
-    LARGEST_NUMBER,
     LARGEST_SIDE,
     MOST_LEVELS,
     MOST_STEPS,
@@ -33,10 +34,10 @@ from jnst.settings.fields import (
     loss_names,
     number,
     share,
-    switch,
     weight,
     whole,
 )
+from jnst.settings.style_terms import StyleTerm, named_style_terms
 
 if TYPE_CHECKING:
     from jnst.settings.terms import Terms
@@ -44,14 +45,6 @@ if TYPE_CHECKING:
 
 OWN = "own"
 """In the place of what no file can hold."""
-
-
-class StyleTerm(NamedTuple):
-    """A style loss at a layer: the layer's name is the term's, if it has no other loss."""
-
-    name: str
-    layer: str
-    loss: str
 
 
 def _setting(default: Any, meaning: str, check: Check) -> Any:
@@ -64,11 +57,9 @@ def _checked(config: type) -> type:
 
     @functools.wraps(make)
     def checked(self: Any, *values: Any, **settings: Any) -> None:
-        known = [field.name for field in dataclasses.fields(self)]
         for name in settings:
-            if name not in known:
-                nearest = did_you_mean(name, known)
-                raise ValueError(f"unknown setting {name!r}; {nearest}known: {', '.join(known)}")
+            if name not in setting_names():
+                raise ValueError(unknown("setting", name, setting_names()))
         make(self, *values, **settings)
 
     config.__init__ = checked  # type: ignore[misc]
@@ -128,10 +119,10 @@ class Config:
     )
     init: str | None = _setting(
         None,
-        "the first image: content, style, grey, mean (ImageNet's colour), noise (uniform), "
+        "the first image: content, style, gray, mean (ImageNet's color), noise (uniform), "
         "gaussian (0.5, deviation 0.25), "
-        "colours (gaussian, as the style's colours are), or a picture file; unset: content, "
-        "of a texture colours, of a reconstruction noise",
+        "colors (gaussian, as the style's colors are), or a picture file; unset: content, "
+        "of a texture colors, of a reconstruction noise",
         init_name,
     )
     init_content: float = _setting(0.0, "the share of the content in the first image", share)
@@ -140,7 +131,7 @@ class Config:
     )
     color: Color = _setting(
         "style",
-        "whose colours: the style's; or the content's, by luminance (transferred alone), recombine "
+        "whose colors: the style's; or the content's, by luminance (transferred alone), recombine "
         "(put together after), or matched before by cholesky, pca, symmetric or histogram",
         choice(Color),
     )
@@ -201,14 +192,14 @@ class Config:
         "simple", "what deep layers see of a mask", choice(Propagation)
     )
     normalize_gradients: bool = _setting(
-        False, "let every layer pull as hard as its weight says, with adam and sgd", switch
+        False, "let every layer pull as hard as its weight says, with adam and sgd", true_or_false
     )
     convention: Convention = _setting(
         "relative", "the scale of the losses: see jnst.losses", choice(Convention)
     )
     variation: Variation = _setting(
         "l2",
-        "what variation is: squares of differences of neighbours, their sizes, or diagonals too",
+        "what variation is: squares of differences of neighbors, their sizes, or diagonals too",
         choice(Variation),
     )
     pooling: Pooling = _setting(
@@ -221,7 +212,7 @@ class Config:
     )
     margin: int = _setting(
         16,
-        "pixels beyond each border that are optimised and cut off, so that no frame remains",
+        "pixels beyond each border that are optimized and cut off, so that no frame remains",
         whole(0, 1024),
     )
 
@@ -230,84 +221,9 @@ class Config:
             value = getattr(self, field.name)
             if value is not None or field.default is not None:
                 self._coerce(field.name, field.metadata["check"](field.name, value))
-        self._check_optimizer()
-        self._check_levels()
-        self._check_layers()
-        self._check_style_loss()
-        if self.averaging == 1:
-            raise ValueError("averaging is 1.0; a share of the past under 1 is accepted")
-        if self.style_blend is not None and max(self.style_blend, default=0) < BLENDS[0]:
-            raise ValueError(f"style_blend is {self.style_blend}; a positive number is needed")
-
-    def _check_optimizer(self) -> None:
-        if not isinstance(self.optimizer, str):
-            if callable(self.learning_rate):
-                raise ValueError(
-                    "learning_rate is a schedule; an optimizer of optax has its own, adam and sgd "
-                    "take one"
-                )
-            if self.learning_rate_decay != 1:
-                raise ValueError(
-                    "learning_rate_decay is not 1; adam and sgd take it, an optimizer of optax "
-                    "has its own schedule"
-                )
-        if self.optimizer != "lbfgs":
-            return
-        if self.pixels == "projected":
-            raise ValueError("pixels is 'projected', which adam and sgd take; lbfgs takes sigmoid")
-        if self.learning_rate is not None:
-            raise ValueError(
-                f"learning_rate is {self.learning_rate}; lbfgs takes none, adam and sgd do"
-            )
-        if self.learning_rate_decay != 1:
-            raise ValueError("learning_rate_decay is not 1; adam and sgd take it, lbfgs does not")
-        if self.normalize_gradients:
-            raise ValueError("normalize_gradients is on; adam and sgd take it, lbfgs does not")
-
-    def _check_levels(self) -> None:
-        if self.level_sizes is not None and list(self.level_sizes) != sorted(set(self.level_sizes)):
-            raise ValueError(f"level_sizes is {self.level_sizes}; they must rise")
-        sizes = self.level_sizes or ()
-        if len(sizes) >= MOST_LEVELS:
-            raise ValueError(
-                f"level_sizes has {len(sizes)} numbers; at most {MOST_LEVELS - 1} are accepted"
-            )
+        check_together(self)
         if self.level_steps is not None:
-            count = self.levels if self.level_sizes is None else len(self.level_sizes) + 1
-            if len(self.level_steps) != count:
-                raise ValueError(
-                    f"level_steps has {len(self.level_steps)} numbers; {count} levels need as many"
-                )
-            steps = sum(self.level_steps)
-            whole_number("the sum of level_steps", steps, minimum=0, maximum=MOST_STEPS)
-            self._coerce("steps", steps)
-
-    def _check_layers(self) -> None:
-        for layers, weights in (
-            ("content_layers", "content_layer_weights"),
-            ("style_layers", "style_layer_weights"),
-        ):
-            count, shares = len(getattr(self, layers)), getattr(self, weights)
-            if shares is not None and len(shares) != count:
-                raise ValueError(f"{weights} has {len(shares)} values; {count} layers need as many")
-            weight = f"{weights.partition('_')[0]}_weight"
-            if max(shares or (0,)) * getattr(self, weight) > LARGEST_NUMBER:
-                raise ValueError(
-                    f"{weight} times {weights} is more than {LARGEST_NUMBER}, the most of float32"
-                )
-        different_names(self.content_layers)
-        if not self.content_layers and not self.style_layers:
-            raise ValueError("content_layers and style_layers are both empty; one is needed")
-
-    def _check_style_loss(self) -> None:
-        if len(self.style_loss) not in (1, len(self.style_layers)):
-            raise ValueError(
-                f"style_loss has {len(self.style_loss)} names; one, or one for each of the "
-                f"{len(self.style_layers)} style layers is accepted"
-            )
-        terms = [term.name for term in self.style_terms()]
-        if len(set(terms)) < len(terms):
-            raise ValueError(f"style_layers name one twice with one loss: {', '.join(terms)}")
+            self._coerce("steps", sum(self.level_steps))
 
     def check_network(
         self, strides: Mapping[str, int] = STRIDES, *, own_terms: bool = False
@@ -317,27 +233,13 @@ class Config:
         `strides` has the pixels between two positions of each layer's maps, by name. With
         `own_terms` the maps of content layers are cut at the margin too.
         """
-        for setting in ("content_layers", "style_layers"):
-            layers = getattr(self, setting)
-            missing = [layer for layer in layers if layer not in strides]
-            if missing and layers == getattr(Config, setting):
-                raise ValueError(
-                    f"unknown layer {missing[0]!r}, which is a default of {setting}; "
-                    f"this network has {', '.join(strides)}"
-                )
-        check_layers(self.layers(), strides)
-        for layer in self.layers() if own_terms else self.style_layers:
-            if self.margin % strides[layer]:
-                raise ValueError(
-                    f"margin is {self.margin}; a multiple of {strides[layer]} is accepted, "
-                    f"the stride of {layer}"
-                )
+        check_for_network(self, strides, own_terms=own_terms)
 
     def plain(self) -> dict[str, Any]:
         """The settings as values that a file can hold: "own" for an optimizer or a schedule."""
         return {
-            field.name: OWN if _is_object(value := getattr(self, field.name)) else value
-            for field in dataclasses.fields(self)
+            name: OWN if _is_object(value := getattr(self, name)) else value
+            for name in setting_names()
         }
 
     def __getstate__(self) -> dict[str, Any]:
@@ -356,12 +258,7 @@ class Config:
 
     def style_terms(self) -> tuple[StyleTerm, ...]:
         """The style losses and their layers, in the order of `style_layers`."""
-        kinds = self.style_loss * (len(self.style_layers) // len(self.style_loss) or 1)
-        names = [
-            layer if self.style_layers.count(layer) == 1 else f"{layer}/{loss}"
-            for layer, loss in zip(self.style_layers, kinds, strict=False)
-        ]
-        return tuple(map(StyleTerm, names, self.style_layers, kinds))
+        return named_style_terms(self.style_layers, self.style_loss)
 
     def _coerce(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -371,22 +268,9 @@ class Config:
 
         `extra_terms` are those that `make_targets` was given.
         """
-        import jax.numpy as jnp  # which settings need for this alone
+        from jnst.settings.terms import weights_of  # with JAX, which nothing else here needs
 
-        from jnst.settings.terms import Terms, spread
-
-        return Terms(
-            spread(self.content_weight, self.content_layers, self.content_layer_weights),
-            spread(
-                self.style_weight,
-                [term.name for term in self.style_terms()],
-                self.style_layer_weights,
-            ),
-            jnp.float32(self.laplacian_weight) if self.laplacian_weight else None,
-            jnp.float32(self.temporal_weight) if self.temporal_weight else None,
-            jnp.float32(self.tv_weight),
-            {name: jnp.float32(weight) for name, (weight, _) in (extra_terms or {}).items()},
-        )
+        return weights_of(self, extra_terms or {})
 
     def layout(self) -> "Config":
         """The settings that targets depend on, all others at their defaults: static under jit."""
@@ -410,25 +294,16 @@ class Config:
         Raises:
             ValueError: a field that does not exist, or a value that is not accepted.
         """
-        freed: dict[str, Any] = {}
-        if settings.get("optimizer", self.optimizer) != self.optimizer:
-            freed |= {"learning_rate": None, "learning_rate_decay": 1.0}
-            if settings["optimizer"] == "lbfgs":
-                freed |= {"pixels": "free", "normalize_gradients": False}
-        if {"steps", "levels", "level_sizes"} & settings.keys():
-            freed |= {"level_steps": None}
-        if {"levels", "level_factor"} & settings.keys():
-            freed |= {"level_sizes": None, "level_steps": None}
-        for layers in ("content_layers", "style_layers"):
-            if layers in settings:
-                freed |= {f"{layers[:-1]}_weights": None}
-        if "style_layers" in settings and len(self.style_loss) > 1:
-            freed |= {"style_loss": ("gram",)}
-        return dataclasses.replace(self, **{**freed, **settings})
+        return dataclasses.replace(self, **{**freed_by(self, settings), **settings})
 
 
 def _is_object(value: Any) -> bool:
     return callable(value) or hasattr(value, "update")
+
+
+def setting_names() -> tuple[str, ...]:
+    """The names of all settings, in order."""
+    return tuple(field.name for field in dataclasses.fields(Config))
 
 
 def config_or_default(config: Config | None) -> Config:

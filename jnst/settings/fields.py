@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from jnst.common.validation import (
     check_choice,
-    did_you_mean,
+    choice_of,
     finite_number,
     plain,
     several,
@@ -17,7 +17,7 @@ from jnst.common.validation import (
 from jnst.settings.choices import Optimizer, Schedule, Transformation
 from jnst.settings.style_loss_names import style_loss_names
 
-INITS = ("content", "style", "grey", "mean", "noise", "gaussian", "colours")
+INITS = ("content", "style", "gray", "mean", "noise", "gaussian", "colors")
 """The first images that have a name: see `jnst.runs.initial_image.first_image`."""
 
 LARGEST_SIDE = 100_000  # pixels
@@ -74,8 +74,8 @@ def loss_names(name: str, value: Any) -> tuple[str, ...]:
     for loss in names:
         if loss not in known:
             raise ValueError(
-                f"{name} is {shown(loss)}; {did_you_mean(loss, known)}accepted: "
-                f"{', '.join(known)}, and what jnst.register_style_loss, or --plugin, adds"
+                f"{name} is {shown(loss)}; {choice_of(loss, known)}, and what "
+                "jnst.register_style_loss, or --plugin, adds"
             )
     return names
 
@@ -88,14 +88,6 @@ def init_name(name: str, value: Any) -> str:
             f"{name} is {shown(value)}; {', '.join(INITS)}, or a picture file is accepted"
         )
     return str(os.fsdecode(value))
-
-
-def switch(name: str, value: Any) -> bool:
-    """True or False."""
-    value = plain(value)
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} is {shown(value)}; True or False is accepted")
-    return value
 
 
 def any_optimizer(name: str, value: Any) -> str | Transformation:

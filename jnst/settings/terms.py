@@ -1,12 +1,16 @@
 """One number for each term of the objective."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
 from jnst.common.brief import brief
+
+if TYPE_CHECKING:
+    from jnst.settings.config import Config
 
 
 class Terms(struct.PyTreeNode):
@@ -23,7 +27,20 @@ class Terms(struct.PyTreeNode):
         return brief(self)
 
 
-def spread(
+def weights_of(config: "Config", extra_terms: Mapping[str, tuple[float, Any]]) -> Terms:
+    """The weight of each term, as arrays: a different value never recompiles."""
+    style_terms = [term.name for term in config.style_terms()]
+    return Terms(
+        _spread(config.content_weight, config.content_layers, config.content_layer_weights),
+        _spread(config.style_weight, style_terms, config.style_layer_weights),
+        jnp.float32(config.laplacian_weight) if config.laplacian_weight else None,
+        jnp.float32(config.temporal_weight) if config.temporal_weight else None,
+        jnp.float32(config.tv_weight),
+        {name: jnp.float32(weight) for name, (weight, _) in extra_terms.items()},
+    )
+
+
+def _spread(
     weight: float, names: Sequence[str], shares: Sequence[float] | None = None
 ) -> dict[str, Float[Array, ""]]:
     """A weight in shares, equal ones with sum 1 if none are given, by name."""

@@ -16,6 +16,8 @@ from jnst.runs.jobs import Task
 from jnst.runs.levels import Position, begin_level, level_optimizer
 from jnst.runs.results import History
 
+CHECKPOINT = "checkpoint.npz"
+
 
 class Checkpoint(NamedTuple):
     """A snapshot, and the seconds that it took to come there."""

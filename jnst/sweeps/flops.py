@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import jax
 import jax.numpy as jnp
 
-from jnst.networks.layers import CONVOLUTIONS, LAYERS
+from jnst.networks.layers import CONVOLUTIONS, layers_up_to
 
 
 def operations(layers: Iterable[str], shape: tuple[int, int]) -> int:
@@ -18,7 +18,7 @@ def operations(layers: Iterable[str], shape: tuple[int, int]) -> int:
     """
     height, width = shape
     total = 0
-    for name in LAYERS[: 1 + max(map(LAYERS.index, layers), default=-1)]:
+    for name in layers_up_to(layers):
         if name.startswith("conv"):
             total += 2 * math.prod(CONVOLUTIONS[name]) * height * width
         elif name.startswith("pool"):

@@ -4,20 +4,21 @@ import itertools
 import math
 import os
 import sys
-import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jnst.common.documents import parse_toml, read_document
-from jnst.common.validation import did_you_mean
-from jnst.settings.config import OWN, Config
+from jnst.common.validation import unknown
+from jnst.settings.config import OWN, Config, setting_names
 from jnst.settings.fields import INITS
 from jnst.settings.presets import NETWORKS, preset
-from jnst.sweeps.folder import SweepError, separate
+from jnst.settings.setting_types import setting_type
+from jnst.sweeps.axes import separate
+from jnst.sweeps.folder import SweepError
 
 PICTURES = ("content", "style", "network")
 MOST_POINTS = 1_000_000
@@ -91,7 +92,7 @@ class Plan:
         short = os.path.basename(name)
         return name if any(os.path.basename(n) == short and n != name for n in named) else short
 
-    def labelled(self, axis: str) -> list[Any]:
+    def labeled(self, axis: str) -> list[Any]:
         """The values of an axis, pictures and networks by their labels."""
         if axis not in PICTURES:
             return list(self.axes[axis])
@@ -266,7 +267,7 @@ def _range(title: str, field: str, given: Mapping[str, Any]) -> list[Any]:
         values = RANGES[kind](*numbers).tolist()
     if not all(map(_is_finite, values)):
         raise SweepError(f"{title}: {field} is {dict(given)!r}, which goes beyond all numbers")
-    whole = _type_of(field) is int and all(value == round(value) for value in values)
+    whole = setting_type(field) == (int, False) and all(value == round(value) for value in values)
     return [round(value) for value in values] if whole else values
 
 
@@ -278,18 +279,12 @@ def _check_different(title: str, name: str, values: Sequence[Any]) -> None:
         seen.add(text)
 
 
-def _type_of(field: str) -> Any:
-    hint = get_type_hints(Config)[field]
-    return get_args(hint)[0] if get_origin(hint) in (Union, types.UnionType) else hint
-
-
 def _check_field(title: str, field: str, taken: Sequence[str] | set[str]) -> None:
-    _check_known(title, "setting", field, Config.__dataclass_fields__)
+    _check_known(title, "setting", field, setting_names())
     if field in taken:
         raise SweepError(f"{title}: {field} is given twice")
 
 
 def _check_known(title: str, what: str, name: str, known: Any) -> None:
     if name not in known:
-        nearest = did_you_mean(name, known)
-        raise SweepError(f"{title}: unknown {what} {name!r}; {nearest}known: {', '.join(known)}")
+        raise SweepError(f"{title}: {unknown(what, name, known)}")

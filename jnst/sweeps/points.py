@@ -4,9 +4,9 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Set
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jnst.images.files import file_digest
 from jnst.networks.library import load_network
@@ -24,7 +24,7 @@ from jnst.sweeps.plans import Plan, PlannedPoint
 
 
 @dataclass(frozen=True)
-class SweepPoint:
+class Point:
     """A planned point that is known to run.
 
     `id` is its name in the folder: a digest of its pictures, its network and its settings. Points
@@ -40,19 +40,28 @@ class SweepPoint:
     pixels: int
 
 
-class SweepPoints(NamedTuple):
+class PreparedPlan(NamedTuple):
     """All points, the networks by name, the pictures' paths by name, and their digests."""
 
-    points: list[SweepPoint]
+    points: list[Point]
     networks: dict[str, Network]
     inputs: dict[str, str]
     digests: dict[str, str]
 
 
+class _Cost(NamedTuple):
+    """The last fields of a Point."""
+
+    program: Hashable
+    levels: int
+    work: float
+    pixels: int
+
+
 _DEFAULTS = Config().plain()
 
 
-def prepare_points(plan: Plan) -> SweepPoints:
+def prepare_plan(plan: Plan) -> PreparedPlan:
     """Look at every picture, network and program of a plan.
 
     Raises:
@@ -60,54 +69,64 @@ def prepare_points(plan: Plan) -> SweepPoints:
     """
     networks: dict[str, Network] = {}
     digests: dict[str, str] = {}
-    ids: set[str] = set()
-    programs: dict[Hashable, tuple[Hashable, int, float, int]] = {}
-    checked: set[Hashable] = set()
-    points = []
+    costs: dict[Hashable, _Cost] = {}
+    points: dict[str, Point] = {}
     for planned in plan.points():
         if planned.network not in networks:
             networks[planned.network] = load_network(plan.weights(planned.network))
         network = networks[planned.network]
-        for name in (planned.content, *planned.styles):
+        for name, path in _paths(plan, planned).items():
             if name not in digests:
-                digests[name] = file_digest(plan.picture(name))
+                digests[name] = file_digest(path)
         shared = (planned.content, planned.styles, planned.network, _untraced(planned.config))
-        if shared not in programs:
-            task = task_of(plan, planned, digests)
-            key = network.digest, program(task)
-            if key not in checked:
-                check_levels(network, task.item, task.levels)
-                checked.add(key)
-            pixels = math.prod(task.original.shape[:2])
-            programs[shared] = key, len(task.levels), _work(task), pixels
-        settings = {
-            name: value
-            for name, value in planned.config.plain().items()
-            if value != _DEFAULTS[name]  # so that a setting of a later release changes no id
-        }
-        start = planned.config.init
-        if start and start not in INITS:
-            if start not in digests:
-                digests[start] = file_digest(start)
-            settings["init"] = digests[start]
-        own = sorted({*planned.config.style_loss} & registered.keys())
-        if own:
-            settings["own"] = [fingerprint(name) for name in own]
-        identity = [
-            [digests[name] for name in (planned.content, *planned.styles)],
-            network.digest,
-            settings,
-        ]
-        id = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
-        if id in ids:
+        if shared not in costs:
+            known = {cost.program for cost in costs.values()}
+            costs[shared] = _cost(network, task_of(plan, planned, digests), known)
+        id = _id(planned, network, digests)
+        if id in points:
             raise SweepError(
                 f"{plan.name}: two points are the same run, with {plan.values(planned.at)}"
             )
-        ids.add(id)
-        points.append(SweepPoint(id, planned, *programs[shared]))
-    pictures = [name for point in points for name in (point.planned.content, *point.planned.styles)]
-    inputs = {name: os.path.abspath(plan.picture(name)) for name in dict.fromkeys(pictures)}
-    return SweepPoints(points, networks, inputs, digests)
+        points[id] = Point(id, planned, *costs[shared])
+    shown = [name for point in points.values() for name in _shown(point.planned)]
+    inputs = {name: os.path.abspath(plan.picture(name)) for name in dict.fromkeys(shown)}
+    return PreparedPlan(list(points.values()), networks, inputs, digests)
+
+
+def _shown(planned: PlannedPoint) -> tuple[str, ...]:
+    return planned.content, *planned.styles
+
+
+def _paths(plan: Plan, planned: PlannedPoint) -> dict[str, str]:
+    """The paths of all that a point reads, by name: what is shown, and what it starts from."""
+    paths = {name: plan.picture(name) for name in _shown(planned)}
+    start = planned.config.init  # a path already
+    return paths | ({start: start} if start and start not in INITS else {})
+
+
+def _cost(network: Network, task: Task, known: Set[Hashable]) -> _Cost:
+    """What a task costs; its program is checked unless it is known."""
+    key = network.digest, program(task)
+    if key not in known:
+        check_levels(network, task.item, task.levels)
+    return _Cost(key, len(task.levels), _work(task), math.prod(task.original.shape[:2]))
+
+
+def _id(planned: PlannedPoint, network: Network, digests: Mapping[str, str]) -> str:
+    """The digest of what a point is a run of."""
+    settings: dict[str, Any] = {
+        name: value
+        for name, value in planned.config.plain().items()
+        if value != _DEFAULTS[name]  # so that a setting of a later release changes no id
+    }
+    start = planned.config.init
+    if start and start not in INITS:
+        settings["init"] = digests[start]
+    own = sorted({*planned.config.style_loss} & registered.keys())
+    if own:
+        settings["own"] = [fingerprint(name) for name in own]
+    identity = [[digests[name] for name in _shown(planned)], network.digest, settings]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
 
 def task_of(plan: Plan, planned: PlannedPoint, digests: Mapping[str, str]) -> Task:
@@ -118,8 +137,8 @@ def task_of(plan: Plan, planned: PlannedPoint, digests: Mapping[str, str]) -> Ta
     """
     styles = [plan.picture(style) for style in planned.styles]
     task = prepare(plan.picture(planned.content), styles, planned.config)
-    for name in (planned.content, *planned.styles, planned.config.init):
-        if name and name in digests and file_digest(plan.picture(name)) != digests[name]:
+    for name, path in _paths(plan, planned).items():
+        if name in digests and file_digest(path) != digests[name]:
             raise SweepError(f"{name}: has been replaced since the sweep began")
     return task
 

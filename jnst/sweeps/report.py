@@ -14,27 +14,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 from PIL import Image
 
 from jnst.common.atomic import atomic_path
 from jnst.images.files import ImageError
 from jnst.images.loading import load_image
+from jnst.images.pixels import to_uint8
 from jnst.images.resizing import fit_size, resize_image
+from jnst.sweeps.axes import varying_settings
 from jnst.sweeps.folder import (
-    KINDS,
     Index,
-    Point,
+    IndexedPoint,
     has_picture,
-    loss_sums,
     picture_path,
     read_index,
     read_record,
-    row_of,
-    table_columns,
     value_text,
-    varying_settings,
 )
+from jnst.sweeps.table import KINDS, loss_sums, row_of, table_columns
 
 PAGE = "index.html"
 THUMBNAIL_SIZE = 512  # pixels, those of the largest cell of the grid
@@ -114,7 +111,11 @@ def _axis_value(axis: str, value: Any) -> list[tuple[str, str, list[str]]]:
 
 
 def _page_point(
-    folder: Path, index: Index, point: Point, record: dict[str, Any] | None, columns: list[str]
+    folder: Path,
+    index: Index,
+    point: IndexedPoint,
+    record: dict[str, Any] | None,
+    columns: list[str],
 ) -> dict[str, Any]:
     shown: dict[str, Any] = {"id": point.id, "at": point.at, "state": "missing"}
     if record is None or (record["recipe"] is not None and not has_picture(folder, record)):
@@ -162,7 +163,7 @@ def _short(number: float | None) -> float | None:
     return number and float(f"{number:.{_DIGITS}g}")
 
 
-def _command(index: Index, point: Point, record: dict[str, Any]) -> str:
+def _command(index: Index, point: IndexedPoint, record: dict[str, Any]) -> str:
     """The shell's words that make a point again, in the folder of the sweep."""
     recipe, settings = record["recipe"], index.settings(point)
     styles = _as_list(settings.get("style", recipe["styles"]))
@@ -208,7 +209,7 @@ def _thumbnail(picture: Path, path: Path) -> Path | None:
     if max(image.shape) > THUMBNAIL_SIZE:
         image = resize_image(image, fit_size(image.shape[:2], THUMBNAIL_SIZE))
     with atomic_path(path) as temporary:
-        Image.fromarray(np.rint(image * 255).astype(np.uint8)).save(temporary, "JPEG", quality=85)
+        Image.fromarray(to_uint8(image)).save(temporary, "JPEG", quality=85)
     return path
 
 

@@ -53,7 +53,7 @@ def resize_flow(flow: Flow, shape: tuple[int, int]) -> Flow:
 
 
 def warp(image: Image, flow: Flow) -> Image:
-    """The image that has at each pixel p the colour of `image` at p + flow(p), bilinear.
+    """The image that has at each pixel p the color of `image` at p + flow(p), bilinear.
 
     With the flow back from this frame to the last, what the last frame is in this one; beyond its
     border, the reflection.

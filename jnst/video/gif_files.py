@@ -10,6 +10,7 @@ from PIL import GifImagePlugin
 from PIL import Image as PillowImage
 
 from jnst.common.atomic import atomic_path
+from jnst.images.pixels import to_uint8
 from jnst.video.durations import FASTEST_GIF, gif_milliseconds, shown_for
 
 Image = Float[np.ndarray, "h w 3"]
@@ -27,7 +28,7 @@ def save_gif(
 ) -> None:
     """Write frames as a GIF, atomically, at `fps` or for so long each, without both 100 ms.
 
-    A frame is (H, W, 3) sRGB in [0, 1], and keeps 256 colours of its own; `frames` may be a
+    A frame is (H, W, 3) sRGB in [0, 1], and keeps 256 colors of its own; `frames` may be a
     generator. The GIF repeats. It counts hundredths of a second: other times are right on average.
 
     Raises:
@@ -46,7 +47,7 @@ def save_gif(
 
 def gif_frame(frame: Image, *, milliseconds: int, first: bool) -> bytes:
     """A frame as it stands in the file; before the first one stands what is said of them all."""
-    picture = PillowImage.fromarray(np.rint(frame * 255).astype(np.uint8)).quantize(256)
+    picture = PillowImage.fromarray(to_uint8(frame)).quantize(256)
     if not first:
         blocks = GifImagePlugin.getdata(picture, duration=milliseconds, include_color_table=True)
         return b"".join(blocks)

@@ -158,13 +158,13 @@ def _listed(folder: Path, text: str) -> Iterator[str]:
 
 
 def _to_yuv(picture: Path) -> str:
-    """The filters that make H.264's colours of a picture, and its sides even."""
+    """The filters that make H.264's colors of a picture, and its sides even."""
     with PillowImage.open(picture) as opened:
         right, bottom = opened.width % 2, opened.height % 2
     even = f"pad=iw+{right}:ih+{bottom},fillborders=0:{right}:0:{bottom}:mode=smear,"
-    colours = f"scale=out_color_matrix=bt709:out_range=tv:{_EXACT},format=yuv420p,"
+    colors = f"scale=out_color_matrix=bt709:out_range=tv:{_EXACT},format=yuv420p,"
     said = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=iec61966-2-1"
-    return f"format=gbrp,{even if right or bottom else ''}{colours}{said}"
+    return f"format=gbrp,{even if right or bottom else ''}{colors}{said}"
 
 
 def _decoding(path: Path, *output: str) -> contextlib.AbstractContextManager:

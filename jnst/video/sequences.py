@@ -44,7 +44,7 @@ _OLD = 0.5
 what was there before."""
 
 _BLOCK, _NOISE = 4, 0.02
-"""A block of pixels has changed if its mean colour has by more than this."""
+"""A block of pixels has changed if its mean color has by more than this."""
 
 _REACH = 24
 """Parts of the longer side: as far around what changed its strokes may change too."""
@@ -53,8 +53,8 @@ _REACH = 24
 class VideoState(NamedTuple):
     """What it takes to go on with the next frame.
 
-    `image` (H, W, 3) in [0, 1] is the last of the `done` frames as it was optimised, before it got
-    other colours; `painted` has for each pixel of it the content that it was made from.
+    `image` (H, W, 3) in [0, 1] is the last of the `done` frames as it was optimized, before it got
+    other colors; `painted` has for each pixel of it the content that it was made from.
     """
 
     done: int
@@ -130,7 +130,7 @@ def stylize_frames_steps(
     config = config_or_default(config).replace(**settings)
     if config.color == "luminance":
         raise ValueError(
-            "color is 'luminance'; a video takes 'recombine', or colours matched before"
+            "color is 'luminance'; a video takes 'recombine', or colors matched before"
         )
     if flows is None and config.temporal_weight:
         raise ValueError("temporal_weight is given without flows")
@@ -175,7 +175,7 @@ def stylize_frames_steps(
 def unchanged(frame: Image, earlier: Image) -> Mask:
     """Where a frame is as an earlier one, 1; where it is not, and around it, 0; soft between.
 
-    Both are (H, W, 3) in [0, 1], the mask is (H, W). The mean colours of blocks of 4 x 4 pixels are
+    Both are (H, W, 3) in [0, 1], the mask is (H, W). The mean colors of blocks of 4 x 4 pixels are
     compared, which leaves out the noise of cameras: more than 0.02 in a channel is a change. Around
     it is 1/24 of the longer side.
     """

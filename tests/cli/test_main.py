@@ -482,7 +482,7 @@ def test_several_styles_and_masks(call, pictures, small, network_file, tmp_path)
     status, _, err = call("stylize", content, style, style, *masks, *options, "b.png", quiet=False)
     assert (status, err[0]) == (
         0,
-        "labels.png: one mask for 2 styles is a label map, its darkest colour for the first style",
+        "labels.png: one mask for 2 styles is a label map, its darkest color for the first style",
     )
     two = [content, style, style, *masks, "photo.png"]
     status, _, err = call("stylize", *two, *options, "c.png")
@@ -497,7 +497,7 @@ def test_texture_reconstruct_interpolate(call, pictures, small, network_file):
     layers = ["--style-layers", "relu1_1", "relu2_1"]
     assert call("texture", style, *common, *layers, "-o", "t.png") == (0, [], [])
     recipe = jnst.load_recipe("t.png")["config"]
-    assert (recipe["content_layers"], recipe["init"]) == ([], "colours")
+    assert (recipe["content_layers"], recipe["init"]) == ([], "colors")
     assert call("reconstruct", content, "--layer", "relu2_1", *common, "-o", "r.png") == (0, [], [])
     recipe = jnst.load_recipe("r.png")["config"]
     assert (recipe["content_layers"], recipe["style_layers"]) == (["relu2_1"], [])

@@ -141,7 +141,7 @@ def test_stylize_fetches_and_show_says_which(call, offer, pictures, small, cache
     network = json.loads("\n".join(call("show", "o.png")[1]))["network"]
     assert network["name"] == network["load"] == "imagenet"
     assert network["source"].startswith("keras.h5, sha256:")
-    assert network["licence"] == "CC"
+    assert network["license"] == "CC"
     assert network["digest"] == jnst.load_network("imagenet").digest
 
 

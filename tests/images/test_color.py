@@ -58,13 +58,13 @@ def test_histograms_become_the_targets():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_picture_of_one_colour(method):
-    grey, target = np.full((4, 5, 3), 0.3, np.float32), picture(1)
-    assert np.isfinite(match_colors(grey, target, method=method)).all()
-    np.testing.assert_allclose(match_colors(target, grey, method=method), 0.3, atol=1e-3)
+def test_a_picture_of_one_color(method):
+    gray, target = np.full((4, 5, 3), 0.3, np.float32), picture(1)
+    assert np.isfinite(match_colors(gray, target, method=method)).all()
+    np.testing.assert_allclose(match_colors(target, gray, method=method), 0.3, atol=1e-3)
 
 
-def test_a_picture_keeps_its_own_colours():
+def test_a_picture_keeps_its_own_colors():
     image = picture(3)
     for method in METHODS:
         np.testing.assert_allclose(match_colors(image, image, method=method), image, atol=1e-4)

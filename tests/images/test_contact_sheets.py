@@ -9,16 +9,16 @@ from PIL import Image, ImageFont
 from jnst.images import contact_sheets
 from jnst.images.contact_sheets import contact_sheet
 
-COLOURS = [np.array(colour) / 255 for colour in ((200, 30, 40), (20, 160, 60), (40, 50, 210))]
+COLORS = [np.array(color) / 255 for color in ((200, 30, 40), (20, 160, 60), (40, 50, 210))]
 
 
-def flat(colour, shape):
-    return np.broadcast_to(colour, (*shape, 3)).astype(np.float32)
+def flat(color, shape):
+    return np.broadcast_to(color, (*shape, 3)).astype(np.float32)
 
 
-def box(array, colour):
-    """(top, bottom, left, right) of what has a colour, and whether all in it has."""
-    found = np.abs(array - colour).max(-1) < 2 / 255
+def box(array, color):
+    """(top, bottom, left, right) of what has a color, and whether all in it has."""
+    found = np.abs(array - color).max(-1) < 2 / 255
     rows, columns = np.flatnonzero(found.any(1)), np.flatnonzero(found.any(0))
     inside = found[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
     return (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1), inside
@@ -26,12 +26,12 @@ def box(array, colour):
 
 def test_pictures_keep_their_shape_and_their_order():
     shapes = [(40, 20), (20, 40), (300, 150)]
-    images = [flat(*pair) for pair in zip(COLOURS, shapes, strict=True)]
+    images = [flat(*pair) for pair in zip(COLORS, shapes, strict=True)]
     array = contact_sheet(images, ["one", "two", "three"], columns=2, cell=100)
     assert array.dtype == np.float32 and array.shape[2] == 3
     boxes = []
-    for colour, (height, width) in zip(COLOURS, shapes, strict=True):
-        (top, bottom, left, right), inside = box(array, colour)
+    for color, (height, width) in zip(COLORS, shapes, strict=True):
+        (top, bottom, left, right), inside = box(array, color)
         scale = 100 / max(height, width)
         assert inside
         assert (bottom - top, right - left) == (round(height * scale), round(width * scale))
@@ -43,13 +43,13 @@ def test_pictures_keep_their_shape_and_their_order():
 
 
 def test_every_picture_has_its_label_under_it():
-    images = [flat(colour, (8, 8)) for colour in COLOURS]
+    images = [flat(color, (8, 8)) for color in COLORS]
     with_label = contact_sheet(images, ["one", "", "three"], columns=3, cell=64)
     without = contact_sheet(images, ["", "", ""], columns=3, cell=64)
     assert with_label.shape == without.shape
     rows, columns = np.nonzero((with_label != without).any(-1))
-    assert rows.min() >= box(without, COLOURS[0])[0][1]
-    (first, second, third) = (box(without, colour)[0] for colour in COLOURS)
+    assert rows.min() >= box(without, COLORS[0])[0][1]
+    (first, second, third) = (box(without, color)[0] for color in COLORS)
     for _, _, left, right in (first, third):
         assert ((columns >= left) & (columns < right)).any()
     assert not ((columns >= second[2]) & (columns < second[3])).any()
@@ -59,10 +59,10 @@ def test_every_picture_has_its_label_under_it():
     "text", ["x" * 300, "a label / of\nseveral\twords " * 9, "\x1b[31mred", ""]
 )
 def test_labels_stay_in_their_column(text):
-    array = contact_sheet([flat(COLOURS[0], (8, 8))] * 2, [text, ""], columns=2, cell=64)
-    without = contact_sheet([flat(COLOURS[0], (8, 8))] * 2, ["", ""], columns=2, cell=64)
+    array = contact_sheet([flat(COLORS[0], (8, 8))] * 2, [text, ""], columns=2, cell=64)
+    without = contact_sheet([flat(COLORS[0], (8, 8))] * 2, ["", ""], columns=2, cell=64)
     columns = np.nonzero((array != without).any((0, 2)))[0]
-    _, _, left, right = box(without[:, : without.shape[1] // 2], COLOURS[0])[0]
+    _, _, left, right = box(without[:, : without.shape[1] // 2], COLORS[0])[0]
     assert all(left - 1 <= column <= right for column in columns)
     assert bool(len(columns)) == bool(text)
 
@@ -81,12 +81,12 @@ def test_the_middle_of_a_long_label_is_left_out():
 @pytest.mark.parametrize("shape", [(30, 30), (20, 60), (60, 20)])
 @pytest.mark.parametrize("count", [4, 25, 60])
 def test_the_sheet_is_about_a_square(shape, count):
-    array = contact_sheet([flat(COLOURS[0], shape)] * count, ["x"] * count, cell=32)
+    array = contact_sheet([flat(COLORS[0], shape)] * count, ["x"] * count, cell=32)
     assert 0.6 < array.shape[0] / array.shape[1] < 1.7
 
 
 def test_no_empty_columns():
-    images = [flat(colour, (8, 8)) for colour in COLOURS]
+    images = [flat(color, (8, 8)) for color in COLORS]
     widths = [contact_sheet(images, "abc", columns=n, cell=32).shape[1] for n in (1, 2, 3, 9)]
     assert widths[2] == widths[3]
     assert all(x < y for x, y in itertools.pairwise(widths[:3]))
@@ -116,14 +116,14 @@ def test_pixels_are_those_of_the_pictures():
 )
 def test_wrong_arguments(count, labels, options, message):
     with pytest.raises(ValueError) as error:
-        contact_sheet([flat(COLOURS[0], (8, 8))] * count, labels, **options)
+        contact_sheet([flat(COLORS[0], (8, 8))] * count, labels, **options)
     assert str(error.value) == message
 
 
 def test_strips_and_files_are_opened_small(tmp_path, monkeypatch):
-    strips = [flat(COLOURS[0], (2, 900)), flat(COLOURS[1], (900, 2))]
+    strips = [flat(COLORS[0], (2, 900)), flat(COLORS[1], (900, 2))]
     array = contact_sheet(strips, ["wide", "high"], columns=2, cell=64)
-    (top, bottom, left, right), _ = box(array, COLOURS[0])
+    (top, bottom, left, right), _ = box(array, COLORS[0])
     assert (bottom - top, right - left) == (1, 64)
     Image.fromarray(np.zeros((400, 300, 3), np.uint8)).save(tmp_path / "a.png")
     opened = []
@@ -142,4 +142,4 @@ def test_a_sheet_that_memory_does_not_hold(monkeypatch):
     free = SimpleNamespace(available=20 * 300 * 300)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     with pytest.raises(ValueError, match=r"pixels need about .* GB are free"):
-        contact_sheet([flat(COLOURS[0], (8, 8))] * 9, "x" * 9, cell=256)
+        contact_sheet([flat(COLORS[0], (8, 8))] * 9, "x" * 9, cell=256)

@@ -29,7 +29,7 @@ CURVES = (b"rTRC", b"gTRC", b"bTRC")
 repeatable = settings(derandomize=True, deadline=None, max_examples=40)
 
 
-def colours(height=11, width=14, channels=3, dtype=np.uint8, seed=0):
+def colors(height=11, width=14, channels=3, dtype=np.uint8, seed=0):
     values = np.random.default_rng(seed).integers(
         0, np.iinfo(dtype).max, (height, width, channels), dtype, endpoint=True
     )
@@ -111,7 +111,7 @@ def linear_profile():
     return icc(b"RGB ", b"XYZ ", tags | {name: b"curv" + bytes(8) for name in CURVES})
 
 
-def linear_grey_profile():
+def linear_gray_profile():
     tags = {b"wtpt": xyz(0.9642, 1, 0.8249), b"kTRC": b"curv" + bytes(8)}
     return icc(b"GRAY", b"XYZ ", tags)
 
@@ -133,32 +133,32 @@ def srgb_encoded(linear):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".gif"])
-def test_grey_and_bilevel_become_three_equal_channels(tmp_path, suffix):
-    path = tmp_path / f"grey{suffix}"
-    grey = colours(channels=1)
-    Image.fromarray(grey).save(path)
-    np.testing.assert_allclose(load_image(path), np.dstack([grey / 255.0] * 3), atol=1e-6)
-    Image.fromarray(grey > 127).save(path)
-    np.testing.assert_array_equal(load_image(path), np.dstack([grey > 127.0] * 3))
+def test_gray_and_bilevel_become_three_equal_channels(tmp_path, suffix):
+    path = tmp_path / f"gray{suffix}"
+    gray = colors(channels=1)
+    Image.fromarray(gray).save(path)
+    np.testing.assert_allclose(load_image(path), np.dstack([gray / 255.0] * 3), atol=1e-6)
+    Image.fromarray(gray > 127).save(path)
+    np.testing.assert_array_equal(load_image(path), np.dstack([gray > 127.0] * 3))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".webp"])
 def test_rgb_is_read_exactly(tmp_path, suffix):
     path = tmp_path / f"rgb{suffix}"
-    Image.fromarray(colours()).save(path, lossless=True)
+    Image.fromarray(colors()).save(path, lossless=True)
     picture = load_picture(path)
     assert picture.alpha is None
     assert picture.image.dtype == np.float32
-    np.testing.assert_allclose(picture.image, colours() / 255.0, atol=1e-6)
+    np.testing.assert_allclose(picture.image, colors() / 255.0, atol=1e-6)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
 @pytest.mark.parametrize("channels", [2, 4])
-def test_transparent_colours_lie_over_white(tmp_path, suffix, channels):
+def test_transparent_colors_lie_over_white(tmp_path, suffix, channels):
     if channels == 2 and suffix == ".webp":
-        pytest.skip("WebP has no grey")
+        pytest.skip("WebP has no gray")
     path = tmp_path / f"alpha{suffix}"
-    samples = colours(channels=channels)
+    samples = colors(channels=channels)
     Image.fromarray(samples).save(path, lossless=True, exact=True)
     picture = load_picture(path)
     alpha = samples[..., -1] / 255.0
@@ -168,7 +168,7 @@ def test_transparent_colours_lie_over_white(tmp_path, suffix, channels):
 
 
 def test_alpha_that_is_opaque_is_none(tmp_path):
-    samples = colours(channels=4)
+    samples = colors(channels=4)
     samples[..., 3] = 255
     Image.fromarray(samples).save(tmp_path / "opaque.png")
     assert load_picture(tmp_path / "opaque.png").alpha is None
@@ -177,8 +177,8 @@ def test_alpha_that_is_opaque_is_none(tmp_path):
 @pytest.mark.parametrize("suffix", [".png", ".gif"])
 def test_palette_with_a_transparent_entry(tmp_path, suffix):
     path = tmp_path / f"palette{suffix}"
-    indices = colours(channels=1) % 4
-    palette = colours(1, 4)[0]
+    indices = colors(channels=1) % 4
+    palette = colors(1, 4)[0]
     file = Image.fromarray(indices).convert("P")
     file.putpalette(palette.tobytes())
     file.save(path)
@@ -194,7 +194,7 @@ def test_palette_with_a_transparent_entry(tmp_path, suffix):
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_png_keeps_sixteen_bits(tmp_path, channels, interlaced):
     path = tmp_path / "deep.png"
-    samples = colours(channels=channels, dtype=np.uint16)
+    samples = colors(channels=channels, dtype=np.uint16)
     path.write_bytes(png(samples, interlaced=interlaced))
     picture = load_picture(path)
     unit = samples.reshape(11, 14, -1) / 65535.0
@@ -205,9 +205,9 @@ def test_png_keeps_sixteen_bits(tmp_path, channels, interlaced):
     np.testing.assert_allclose(picture.image, unit * np.ones(3), atol=2e-7)
 
 
-def test_deep_png_with_a_transparent_colour(tmp_path):
+def test_deep_png_with_a_transparent_color(tmp_path):
     path = tmp_path / "key.png"
-    samples = colours(dtype=np.uint16)
+    samples = colors(dtype=np.uint16)
     samples[3, 5] = 1000, 2000, 3000
     samples[4, 6] = 1000, 2000, 3001
     path.write_bytes(png(samples, chunks=[(b"tRNS", struct.pack(">HHH", 1000, 2000, 3000))]))
@@ -267,11 +267,11 @@ def test_bilevel_tiff(tmp_path, compression):
 
 
 def test_palette_tiff(tmp_path):
-    indices = colours(channels=1)
+    indices = colors(channels=1)
     file = Image.fromarray(indices).convert("P")
-    file.putpalette(colours(1, 256)[0].tobytes())
+    file.putpalette(colors(1, 256)[0].tobytes())
     file.save(tmp_path / "palette.tif", compression="tiff_lzw")
-    expected = colours(1, 256)[0][indices] / 255.0
+    expected = colors(1, 256)[0][indices] / 255.0
     np.testing.assert_allclose(load_image(tmp_path / "palette.tif"), expected, atol=1 / 255)
 
 
@@ -285,7 +285,7 @@ def test_jpeg_in_tiff(tmp_path, mode):
 def test_truncated_tiff_of_many_strips(tmp_path):
     path = tmp_path / "a.tif"
     for compression in (None, "zlib", "lzw"):
-        tifffile.imwrite(path, colours(64, 48), rowsperstrip=4, compression=compression)
+        tifffile.imwrite(path, colors(64, 48), rowsperstrip=4, compression=compression)
         whole = path.read_bytes()
         path.write_bytes(whole[: -len(whole) // 10])
         with pytest.raises(ImageError, match="cannot be read"):
@@ -298,15 +298,15 @@ def test_float_tiff_is_clipped(tmp_path):
 
 
 def test_first_frame(tmp_path):
-    frames = [Image.fromarray(colours(seed=seed)) for seed in range(3)]
+    frames = [Image.fromarray(colors(seed=seed)) for seed in range(3)]
     for name in ("frames.png", "frames.webp", "frames.tif"):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], lossless=True)
-        np.testing.assert_allclose(load_image(tmp_path / name), colours() / 255.0, atol=1e-6)
+        np.testing.assert_allclose(load_image(tmp_path / name), colors() / 255.0, atol=1e-6)
 
 
 def test_the_suffix_does_not_matter(tmp_path):
-    Image.fromarray(colours()).save(tmp_path / "image.jpg", format="PNG")
-    np.testing.assert_allclose(load_image(tmp_path / "image.jpg"), colours() / 255.0, atol=1e-6)
+    Image.fromarray(colors()).save(tmp_path / "image.jpg", format="PNG")
+    np.testing.assert_allclose(load_image(tmp_path / "image.jpg"), colors() / 255.0, atol=1e-6)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -325,7 +325,7 @@ def test_exif_orientation(tmp_path, orientation, suffix):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_of_deep_files(tmp_path, orientation):
-    samples = colours(channels=4, dtype=np.uint16)
+    samples = colors(channels=4, dtype=np.uint16)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     shallow = Image.fromarray((samples[..., 3] >> 8).astype(np.uint8))
@@ -343,7 +343,7 @@ def test_orientation_of_deep_files(tmp_path, orientation):
         np.testing.assert_array_equal((picture.alpha * 65535).round() // 256, expected)
 
 
-# Colour profiles
+# Color profiles
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".jpg"])
@@ -370,19 +370,19 @@ def test_profile_of_deep_files(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("profile", [linear_grey_profile(), linear_profile()])
-def test_grey_with_a_profile_of_grey_or_of_colour(tmp_path, dtype, profile):
+@pytest.mark.parametrize("profile", [linear_gray_profile(), linear_profile()])
+def test_gray_with_a_profile_of_gray_or_of_color(tmp_path, dtype, profile):
     ramp = np.linspace(0, 1, 60).reshape(6, 10)
     if dtype != np.float32:
         ramp = np.rint(ramp * np.iinfo(dtype).max)
-    tifffile.imwrite(tmp_path / "grey.tif", ramp.astype(dtype), iccprofile=profile)
+    tifffile.imwrite(tmp_path / "gray.tif", ramp.astype(dtype), iccprofile=profile)
     expected = srgb_encoded(ramp / ramp.max())[..., None] * np.ones(3)
-    np.testing.assert_allclose(load_image(tmp_path / "grey.tif"), expected, atol=1e-3)
+    np.testing.assert_allclose(load_image(tmp_path / "gray.tif"), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_linear_colours(tmp_path, dtype):
-    samples = colours(64, 64, dtype=dtype)
+def test_linear_colors(tmp_path, dtype):
+    samples = colors(64, 64, dtype=dtype)
     tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", iccprofile=linear_profile())
     expected = srgb_encoded(samples / np.iinfo(dtype).max)
     np.testing.assert_allclose(load_image(tmp_path / "a.tif"), expected, atol=2e-3)
@@ -413,11 +413,11 @@ def test_deep_cmyk_with_profile(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "profile", [b"nonsense", exchanged_profile()[:300], linear_grey_profile(), black_only_profile()]
+    "profile", [b"nonsense", exchanged_profile()[:300], linear_gray_profile(), black_only_profile()]
 )
 def test_profile_that_does_not_fit_is_ignored(tmp_path, profile):
-    Image.fromarray(colours()).save(tmp_path / "broken.png", icc_profile=profile)
-    np.testing.assert_allclose(load_image(tmp_path / "broken.png"), colours() / 255.0, atol=1e-6)
+    Image.fromarray(colors()).save(tmp_path / "broken.png", icc_profile=profile)
+    np.testing.assert_allclose(load_image(tmp_path / "broken.png"), colors() / 255.0, atol=1e-6)
 
 
 # What is refused
@@ -438,13 +438,13 @@ def encoded_tiff(array, **options):
 def valid_files():
     rgb = (smooth() * 255).astype(np.uint8)
     deep = (smooth() * 65535).astype(np.uint16)
-    alpha = colours(24, 36, 4)
+    alpha = colors(24, 36, 4)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     profile = exchanged_profile()
     return {
         "png": encoded(rgb, "PNG", exif=exif, icc_profile=profile),
-        "png grey profile": encoded(rgb[..., 0], "PNG", icc_profile=linear_grey_profile()),
+        "png gray profile": encoded(rgb[..., 0], "PNG", icc_profile=linear_gray_profile()),
         "png alpha": encoded(alpha, "PNG"),
         "png palette": encoded(rgb[..., 0] // 16, "PNG", bits=4),
         "png 16": png(deep),
@@ -730,9 +730,9 @@ def test_descriptions_of_others_are_no_recipe(tmp_path):
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = "OLYMPUS DIGITAL CAMERA"
     for suffix in (".jpg", ".webp", ".png"):
-        Image.fromarray(colours()).save(tmp_path / f"a{suffix}", exif=exif)
+        Image.fromarray(colors()).save(tmp_path / f"a{suffix}", exif=exif)
         assert read_recipe(tmp_path / f"a{suffix}") is None
-    tifffile.imwrite(tmp_path / "a.tif", colours(), description="a scan")
+    tifffile.imwrite(tmp_path / "a.tif", colors(), description="a scan")
     assert read_recipe(tmp_path / "a.tif") is None
 
 

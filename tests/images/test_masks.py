@@ -8,7 +8,7 @@ from jnst.images.masks import content_masks_of, load_labels, load_mask, style_ma
 SHAPE = np.zeros((6, 8), np.uint8)
 SHAPE[:, :4] = 255
 SOFT = np.linspace(0, 255, 48).astype(np.uint8).reshape(6, 8)
-COLOURS = np.array([[255, 255, 0], [10, 0, 30], [0, 200, 90]], np.uint8)
+COLORS = np.array([[255, 255, 0], [10, 0, 30], [0, 200, 90]], np.uint8)
 LABELS = np.random.default_rng(0).integers(0, 3, (6, 8))
 
 
@@ -17,12 +17,12 @@ def save(path, array):
     return path
 
 
-def layered(grey, alpha):
-    """Grey (or a colour) on a transparent layer."""
-    return np.dstack([np.broadcast_to(grey, (6, 8, 3)), alpha]).astype(np.uint8)
+def layered(gray, alpha):
+    """Gray (or a color) on a transparent layer."""
+    return np.dstack([np.broadcast_to(gray, (6, 8, 3)), alpha]).astype(np.uint8)
 
 
-def test_a_grey_file_is_a_soft_mask(tmp_path):
+def test_a_gray_file_is_a_soft_mask(tmp_path):
     path = save(tmp_path / "a.png", SOFT)
     for source in (path, SOFT, SOFT / 255, SOFT[..., None]):
         np.testing.assert_allclose(load_mask(source), SOFT / 255, atol=1e-6)
@@ -33,29 +33,29 @@ def test_0_and_1_are_a_mask_of_any_type(kind):
     np.testing.assert_array_equal(load_mask((SHAPE > 0).astype(kind)), SHAPE > 0)
 
 
-@pytest.mark.parametrize("colour", [255, 0, 128, [200, 0, 0]])
-def test_one_colour_on_nothing_is_a_mask_of_what_is_drawn(tmp_path, colour):
-    path = save(tmp_path / "a.png", layered(np.array(colour), SHAPE))
+@pytest.mark.parametrize("color", [255, 0, 128, [200, 0, 0]])
+def test_one_color_on_nothing_is_a_mask_of_what_is_drawn(tmp_path, color):
+    path = save(tmp_path / "a.png", layered(np.array(color), SHAPE))
     np.testing.assert_array_equal(load_mask(path), SHAPE / 255)
-    np.testing.assert_allclose(load_mask(layered(np.array(colour), SOFT)), SOFT / 255, atol=1e-6)
+    np.testing.assert_allclose(load_mask(layered(np.array(color), SOFT)), SOFT / 255, atol=1e-6)
 
 
-def test_greys_on_nothing_count_where_they_are_drawn():
-    grey = np.dstack([SOFT] * 3)
-    np.testing.assert_allclose(load_mask(layered(grey, SHAPE)), SOFT / 255 * (SHAPE > 0), atol=1e-6)
+def test_grays_on_nothing_count_where_they_are_drawn():
+    gray = np.dstack([SOFT] * 3)
+    np.testing.assert_allclose(load_mask(layered(gray, SHAPE)), SOFT / 255 * (SHAPE > 0), atol=1e-6)
     painted = layered(np.dstack([SHAPE] * 3), np.full((6, 8), 128))
     np.testing.assert_allclose(load_mask(painted), SHAPE / 255 * 128 / 255, atol=1e-6)
 
 
-def test_a_label_map_is_a_mask_for_each_colour_from_dark_to_light(tmp_path):
-    path = save(tmp_path / "a.png", COLOURS[LABELS])
-    for masks in (load_labels(path), content_masks_of([COLOURS[LABELS]], (6, 8), 3)):
+def test_a_label_map_is_a_mask_for_each_color_from_dark_to_light(tmp_path):
+    path = save(tmp_path / "a.png", COLORS[LABELS])
+    for masks in (load_labels(path), content_masks_of([COLORS[LABELS]], (6, 8), 3)):
         for mask, number in zip(masks, (1, 2, 0), strict=True):
             np.testing.assert_array_equal(mask, number == LABELS)
 
 
 def test_what_is_transparent_has_no_label():
-    for mask, number in zip(load_labels(layered(COLOURS[LABELS], SHAPE)), (1, 2, 0), strict=True):
+    for mask, number in zip(load_labels(layered(COLORS[LABELS], SHAPE)), (1, 2, 0), strict=True):
         np.testing.assert_array_equal(mask, (number == LABELS) & (SHAPE > 0))
 
 
@@ -76,13 +76,13 @@ def test_masks_of_some_styles(tmp_path):
         ([SHAPE, SHAPE], 1, "content_masks has 2 entries; 1 styles need as many"),
         ([SHAPE, SHAPE], 3, "content_masks has 2 entries; 3 styles need as many"),
         ([SHAPE], 0, "content_masks has 1 entries; 0 styles"),
-        (SHAPE, 3, "content_masks is a label map of 2 colours; 3 styles need as many"),
-        ([COLOURS[LABELS]], 2, "content_masks is a label map of 3 colours; 2 styles"),
+        (SHAPE, 3, "content_masks is a label map of 2 colors; 3 styles need as many"),
+        ([COLORS[LABELS]], 2, "content_masks is a label map of 3 colors; 2 styles"),
         ([SHAPE, None], 2, "content_mask 2 is None"),
         ([SHAPE, SHAPE[:4]], 2, "content_mask 2 is 4 x 8 pixels, its picture 6 x 8"),
         (np.kron([[0, 1]], np.ones((6, 9), int)), 2, "content_masks is 6 x 18 pixels"),
         ([SHAPE * 0, SHAPE], 2, "content_mask 1 is 0 everywhere, which leaves nothing"),
-        ([COLOURS[LABELS]], 1, "content_mask has colours; a mask is grey"),
+        ([COLORS[LABELS]], 1, "content_mask has colors; a mask is gray"),
         ([SHAPE.astype(int)], 1, "content_mask is int64 of shape"),
         ([SHAPE * 1.0], 1, "content_mask has values from 0 to 255"),
     ],
@@ -101,9 +101,9 @@ def test_refused_style_masks():
 
 def test_refused_files(tmp_path):
     path = save(tmp_path / "a.png", np.random.default_rng(0).integers(0, 256, (30, 30, 3)))
-    with pytest.raises(ValueError, match=r"a\.png has colours; a mask is grey"):
+    with pytest.raises(ValueError, match=r"a\.png has colors; a mask is gray"):
         load_mask(path)
-    with pytest.raises(ValueError, match=r"a\.png has 900 colours; a label map has at most 64"):
+    with pytest.raises(ValueError, match=r"a\.png has 900 colors; a label map has at most 64"):
         load_labels(path)
     with pytest.raises(ImageError, match=r"missing.png"):
         load_mask(tmp_path / "missing.png")

@@ -66,9 +66,9 @@ def test_floats_of_two_bytes(dtype):
     np.testing.assert_allclose(picture.image, UNIT, atol=2**-8)
 
 
-def test_grey_is_every_channel():
-    for grey in (UNIT[..., 0], UNIT[..., :1], BYTES[..., 0], Image.fromarray(BYTES[..., 0])):
-        image = open_picture("content", grey).image
+def test_gray_is_every_channel():
+    for gray in (UNIT[..., 0], UNIT[..., :1], BYTES[..., 0], Image.fromarray(BYTES[..., 0])):
+        image = open_picture("content", gray).image
         np.testing.assert_allclose(image, np.dstack([UNIT[..., 0]] * 3), atol=1e-6)
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from jnst.images.loading import Picture
-from jnst.images.transparency import drawn_colours, fill_unseen, seen_part
+from jnst.images.transparency import drawn_colors, fill_unseen, seen_part
 from jnst.runs.engine import program
 from jnst.runs.jobs import prepare
 from jnst.settings.config import Config
@@ -15,8 +15,8 @@ SETTINGS = {"size": 32, "steps": 1, "levels": 1, "style_layers": ("relu1_1", "re
 
 
 def with_alpha(style, hidden, alpha):
-    colours = np.where(alpha[..., None] > 0, style, np.asarray(hidden, np.float32))
-    return np.dstack([colours, alpha])
+    colors = np.where(alpha[..., None] > 0, style, np.asarray(hidden, np.float32))
+    return np.dstack([colors, alpha])
 
 
 def prepared(content, style, **options):
@@ -47,7 +47,7 @@ def test_what_is_not_seen_is_filled_with_what_is(height, width, seed, share):
     np.testing.assert_allclose(flat, 0.6, atol=1e-5)
 
 
-def test_the_nearest_colours_are_taken():
+def test_the_nearest_colors_are_taken():
     image = np.zeros((32, 64, 3), np.float32)
     image[:, :8], image[:, -8:] = (1, 0, 0), (0, 0, 1)
     seen = np.zeros((32, 64), bool)
@@ -56,9 +56,9 @@ def test_the_nearest_colours_are_taken():
     assert filled[:, 8:16, 0].min() > 0.8 and filled[:, 48:56, 2].min() > 0.8
 
 
-def test_colours_under_the_transparency(arrays, alpha):
+def test_colors_under_the_transparency(arrays, alpha):
     image = arrays[1] * alpha[..., None] + 1 - alpha[..., None]
-    drawn = drawn_colours(Picture(image, alpha))
+    drawn = drawn_colors(Picture(image, alpha))
     np.testing.assert_allclose(drawn[alpha > 0], arrays[1][alpha > 0], atol=1e-6)
     assert seen_part(Picture(image, None)) is None
     np.testing.assert_array_equal(seen_part(Picture(image, alpha)), alpha >= 0.5)
@@ -66,8 +66,8 @@ def test_colours_under_the_transparency(arrays, alpha):
 
 
 @pytest.mark.parametrize("color", ["style", "luminance", "recombine", "symmetric", "histogram"])
-@pytest.mark.parametrize("init", ["style", "colours"])
-def test_hidden_colours_of_a_style_do_not_count(arrays, alpha, color, init):
+@pytest.mark.parametrize("init", ["style", "colors"])
+def test_hidden_colors_of_a_style_do_not_count(arrays, alpha, color, init):
     content, style = arrays
     red, green = (
         prepared(content, with_alpha(style, hidden, alpha), color=color, init=init).item
@@ -80,18 +80,18 @@ def test_hidden_colours_of_a_style_do_not_count(arrays, alpha, color, init):
         assert abs(red.start.mean() - style[:, :19].mean()) < 0.05  # no white paper
 
 
-def test_colours_are_matched_where_the_style_is_seen(arrays, alpha):
+def test_colors_are_matched_where_the_style_is_seen(arrays, alpha):
     content, style = arrays
     task = prepared(content, with_alpha(style, (1, 1, 1), alpha), color="histogram", size=36)
     seen = task.item.scene.styles[0][:, :18]
     np.testing.assert_allclose(seen.mean((0, 1)), task.original.mean((0, 1)), atol=0.03)
 
 
-def test_start_in_the_colours_that_are_seen(arrays, alpha):
+def test_start_in_the_colors_that_are_seen(arrays, alpha):
     style = np.full((40, 40, 3), 0.25, np.float32)
     alpha = np.zeros((40, 40), np.float32)
     alpha[3, 4] = 1
-    start = prepared(arrays[0], with_alpha(style, (1, 1, 1), alpha), init="colours").item.start
+    start = prepared(arrays[0], with_alpha(style, (1, 1, 1), alpha), init="colors").item.start
     np.testing.assert_allclose(start, 0.25, atol=0.01)
 
 
@@ -109,7 +109,7 @@ def test_a_mask_and_the_transparency_both_count(arrays, alpha):
     assert none is None
 
 
-def test_a_loss_without_masks_takes_the_colours_around(arrays, alpha):
+def test_a_loss_without_masks_takes_the_colors_around(arrays, alpha):
     style = with_alpha(arrays[1], (1, 1, 1), alpha)
     scene = prepared(arrays[0], style, style_loss=("contextual",)).item.scene
     assert scene.style_masks == ()

@@ -164,7 +164,7 @@ def test_floats_of_another_range_are_refused(tmp_path, largest):
         read(tmp_path, data)
 
 
-# Colours that a PNG says without a profile
+# Colors that a PNG says without a profile
 
 
 def srgb(linear):
@@ -249,7 +249,7 @@ def test_small_pictures_are_not_enlarged_and_narrow_ones_not_lost(tmp_path):
     assert load_picture(tmp_path / "b.png", size=100).image.shape[0] >= 64
 
 
-def test_hidden_colours_do_not_bleed(tmp_path):
+def test_hidden_colors_do_not_bleed(tmp_path):
     pixels = np.zeros((512, 512, 4), np.uint8)
     pixels[..., 1] = 255
     pixels[:, :255] = 255, 0, 0, 255

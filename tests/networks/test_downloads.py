@@ -34,7 +34,7 @@ def download(server):
         bytes=len(CONTENT),
         digest=f"sha256:{hashlib.sha256(CONTENT).hexdigest()}",
         convention="caffe",
-        licence="none",
+        license="none",
         citation="nobody",
     )
 

@@ -36,7 +36,7 @@ def test_a_file_of_any_format(tiny):
     expected = 255 * kernel("conv1_1", tiny["conv1_1"])[:, :, ::-1]
     np.testing.assert_allclose(network.params["conv1_1"]["kernel"], expected, rtol=1e-6)
     np.testing.assert_allclose(network.mean * 255, [123.68, 116.779, 103.939], rtol=1e-6)
-    assert (network.name, network.licence) == ("gatys", "unknown")
+    assert (network.name, network.license) == ("gatys", "unknown")
     assert network.source == "gatys.pth (PyTorch before 1.6, Gatys names, convention caffe)"
     assert network.digest == jnst.network_digest(network)
 
@@ -86,7 +86,7 @@ class TestPort:
         path = jnst.port_network(offer(tiny))
         assert path == cache / "imagenet.h5"
         network = jnst.load_network("imagenet")
-        assert (network.name, network.licence) == ("imagenet", "CC")
+        assert (network.name, network.license) == ("imagenet", "CC")
         assert network.source.startswith("keras.h5, sha256:")
         assert network.source.endswith(": S. and Z.")
         assert not server.requests
@@ -128,7 +128,7 @@ class TestFetch:
         ]
         assert len(server.requests) == 2
         network = jnst.load_network("imagenet")
-        assert (network.name, network.licence) == ("imagenet", "CC")
+        assert (network.name, network.license) == ("imagenet", "CC")
         expected = 255 * kernel("conv1_1", tiny["conv1_1"])[:, :, ::-1]
         np.testing.assert_allclose(network.params["conv1_1"]["kernel"], expected, rtol=1e-6)
         assert len(server.requests) == 2

@@ -16,7 +16,7 @@ urls = ["http://a/b"]
 bytes = 4
 digest = "md5:00112233445566778899aabbccddeeff"
 convention = "caffe"
-licence = "none"
+license = "none"
 citation = "nobody"
 """
 
@@ -52,7 +52,7 @@ def test_a_manifest(write, digest):
 CHANGES = {
     "[x": "Expected",
     "x = 3": "'x' is 3; a table is accepted",
-    "[x]\nurls = []": "'x' has 'urls'; file, urls, bytes, digest, convention, licence, ",
+    "[x]\nurls = []": "'x' has 'urls'; file, urls, bytes, digest, convention, license, ",
     "[x]": "'x' has nothing; file",
     GOOD.replace("bytes", "bites"): "'bites'",
     GOOD + "size = 3": "'size'",
@@ -96,7 +96,7 @@ FIELDS = [
     ("nobody", "a\\u001b[31m", "citation is"),
     ("nobody", "a" * 1001, "citation is"),
     ('"nobody"', "[]", "citation is"),
-    ("none", "", "licence is ''"),
+    ("none", "", "license is ''"),
     *(("[x]", f"[{name}]", "no name of a file") for name in ("'../x'", "'a b'", "'a/b'")),
     ("[x]", "['']", "name is ''"),
     ("[x]", "[embedded]", "embedded is the name of the network that jnst carries"),

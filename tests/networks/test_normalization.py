@@ -1,4 +1,4 @@
-"""Normalised networks: their means, and that their functions are the same up to scale."""
+"""Normalized networks: their means, and that their functions are the same up to scale."""
 
 import jax
 import jax.numpy as jnp

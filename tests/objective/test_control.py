@@ -192,7 +192,7 @@ def test_gradients_of_unit_length():
     assert (jax.grad(loss)(jnp.zeros((1, 2, 3)), 2.0) == 0).all()
 
 
-def test_normalised_gradients_pull_as_their_weights_say(network, images):
+def test_normalized_gradients_pull_as_their_weights_say(network, images):
     content, style, _, image = images
     gradients = {}
     for weight in (1.0, 5.0):
@@ -297,7 +297,7 @@ def test_variation_is_in_units_of_the_styles(network, images, variation):
     np.testing.assert_allclose(terms.total_variation, 1, rtol=1e-5)
 
 
-def test_a_style_is_matched_to_the_colours_of_its_region():
+def test_a_style_is_matched_to_the_colors_of_its_region():
     rng = np.random.default_rng(0)
     left = np.zeros((40, 48), np.float32)
     left[:, :24] = 1

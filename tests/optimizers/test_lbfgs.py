@@ -9,7 +9,7 @@ from jax.tree_util import Partial
 from jnst.optimizers.lbfgs import lbfgs
 
 
-def minimise(function, start, steps, **options):
+def minimize(function, start, steps, **options):
     """Losses at every evaluated point, and the state at the end."""
     optimizer = lbfgs(**options)
 
@@ -33,13 +33,13 @@ def rosenbrock(x):
 
 
 def test_quadratic_is_solved():
-    values, _ = minimise(quadratic, np.zeros(10), 40)
+    values, _ = minimize(quadratic, np.zeros(10), 40)
     assert values[-1] < 1e-8 * values[0]
 
 
 def test_as_good_per_gradient_as_scipy():
     start = np.array([-1.2, 1, -0.5, 0.8])
-    values, _ = minimise(rosenbrock, start, 80)
+    values, _ = minimize(rosenbrock, start, 80)
     best = []
 
     def recorded(x):
@@ -69,7 +69,7 @@ def test_a_loss_that_rises_or_is_not_finite_is_taken_back(bad):
     def walled(x):
         return jnp.where(x[2] > 1.001, bad, quadratic(x))
 
-    values, state = minimise(walled, np.zeros(3), 60)
+    values, state = minimize(walled, np.zeros(3), 60)
     values = np.asarray(values)
     accepted = values[np.isfinite(values) & (values < 1e8)]
     assert len(accepted) < len(values)  # the wall was met
@@ -117,12 +117,12 @@ def test_a_step_back_is_a_quarter_of_the_step_on_the_same_line():
 
 @pytest.mark.parametrize("start", [[1e-3], [1e-3, 2e-3]])
 def test_a_slope_too_steep_for_the_first_step_does_not_hold_it_up(start):
-    values, _ = minimise(lambda x: 5e5 * jnp.sum(x**2), np.array(start), 60)
+    values, _ = minimize(lambda x: 5e5 * jnp.sum(x**2), np.array(start), 60)
     assert values.min() < 1e-6 * values[0]
 
 
 def test_negative_curvature_never_leads_uphill():
-    values, state = minimise(lambda x: jnp.sum(jnp.cos(3 * x) + 0.1 * x**2), np.full(5, 0.1), 60)
+    values, state = minimize(lambda x: jnp.sum(jnp.cos(3 * x) + 0.1 * x**2), np.full(5, 0.1), 60)
     slope = jnp.vdot(state.memory.updates, state.direction)
     assert values.min() < -4 * 0.85 and slope >= 0
 
@@ -136,7 +136,7 @@ def test_every_item_of_a_batch_has_its_own_step():
     walls = np.array([1.2, 1e9])
 
     def losses(start, wall):
-        return minimise(lambda x: walled(x, wall), start, 20)[0]
+        return minimize(lambda x: walled(x, wall), start, 20)[0]
 
     together = jax.vmap(losses)(starts, walls)
     for k in range(2):
@@ -147,8 +147,8 @@ def test_every_item_of_a_batch_has_its_own_step():
 def test_preconditioning_is_a_change_of_coordinates():
     factors = jnp.array([0.5, 2.0, 3.0, 0.1])
     start = jnp.array([-1.2, 1, -0.5, 0.8])
-    inside, _ = minimise(lambda z: rosenbrock(start + factors * z), np.zeros(4), 40)
-    values, state = minimise(
+    inside, _ = minimize(lambda z: rosenbrock(start + factors * z), np.zeros(4), 40)
+    values, state = minimize(
         rosenbrock, start, 40, fit_precondition=lambda *_: Partial(jnp.multiply, factors)
     )
     np.testing.assert_allclose(state.precondition(jnp.ones(4)), factors)
@@ -158,7 +158,7 @@ def test_preconditioning_is_a_change_of_coordinates():
 
 def test_the_root_of_the_inverse_hessian_solves_a_quadratic_at_once():
     """The gradient at 0 is the Hessian's diagonal with a minus."""
-    values, _ = minimise(
+    values, _ = minimize(
         quadratic,
         np.zeros(10),
         4,

@@ -90,7 +90,7 @@ def test_an_image_without_two_frequencies_has_no_slope(shape):
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-20, 0.5])
-def test_an_image_of_one_colour_has_no_slope(value):
+def test_an_image_of_one_color_has_no_slope(value):
     assert np.isfinite(spectral_slope(jnp.full((16, 24, 3), value)))
     assert fit_smoothing(random((16, 24, 3)), jnp.full((16, 24, 3), value)).keywords == {
         "exponent": 1

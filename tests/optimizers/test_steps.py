@@ -272,7 +272,7 @@ def test_the_rate_decays(problem):
 
 
 def twice(values, axis):
-    """Twice as many along an axis, linearly between the centres of pixels."""
+    """Twice as many along an axis, linearly between the centers of pixels."""
     values = np.moveaxis(values, axis, 0)
     before, after = (
         np.concatenate([values[:1], values[:-1]]),

@@ -19,7 +19,7 @@ from jnst.settings.config import Config
 
 @pytest.fixture(scope="module")
 def pictures():
-    """Two contents of one size, and three styles of other sizes: colours that rise, and noise."""
+    """Two contents of one size, and three styles of other sizes: colors that rise, and noise."""
     rng = np.random.default_rng(5)
     rows, columns = np.mgrid[:32, :24].astype(np.float32) / 32
     contents = [np.stack([rows, columns, share * (rows + columns)], -1) for share in (0.5, 0.25)]
@@ -56,7 +56,7 @@ def test_weights_seeds_rates_and_starts_of_each_item(network, pictures, small):
     results = jnst.stylize_batch(contents, styles[:2], network=network, config=configs)
     for result, content, style, config in zip(results, contents, styles, configs, strict=False):
         close(result, jnst.stylize(content, style, network=network, config=config))
-    starts = [np.full((8, 8, 3), grey, np.float32) for grey in (0.2, 0.7)]
+    starts = [np.full((8, 8, 3), gray, np.float32) for gray in (0.2, 0.7)]
     results = jnst.stylize_batch(
         *pictures[0][:1], styles[0], starts=starts, network=network, **small
     )

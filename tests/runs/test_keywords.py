@@ -42,7 +42,7 @@ def test_a_signature_names_every_option_with_its_default(function):
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_misspelt_option_names_the_nearest(function):
+def test_a_misspelled_option_names_the_nearest(function):
     pictures = ["a.png"] * (1 if function in (jnst.texture, jnst.reconstruct) else 2)
     with pytest.raises(ValueError, match="unknown option 'styel_weight'; did you mean 'style_wei"):
         function(*pictures, styel_weight=3)

@@ -92,13 +92,13 @@ def fake_info(steps, finite=True):
 
 
 def test_levels_are_run_in_turn_each_from_the_last_ones_image(network, monkeypatch):
-    """`run_batch` is replaced by one that ends with a grey, brighter at each level."""
+    """`run_batch` is replaced by one that ends with a gray, brighter at each level."""
     calls = []
 
     def run_batch(optimizer, state, network, targets, weights, *, steps, pixels):
         calls.append((state.variable[0], targets, steps))
-        grey = jnp.full_like(state.variable, 0.25 * len(calls))
-        yield state.replace(best_image=grey, best_loss=jnp.zeros(1)), fake_info(steps)
+        gray = jnp.full_like(state.variable, 0.25 * len(calls))
+        yield state.replace(best_image=gray, best_loss=jnp.zeros(1)), fake_info(steps)
 
     monkeypatch.setattr(levels, "run_batch", run_batch)
     content, style = np.zeros((128, 96, 3), np.float32), np.ones((40, 200, 3), np.float32)

@@ -19,7 +19,7 @@ from jnst.runs.results import VERSIONS_OF, History, Result, Results
 from jnst.settings.config import Config
 from jnst.settings.terms import Terms
 
-NETWORK = {"load": "a.h5", "name": "a", "source": "b", "licence": "c", "digest": "0123"}
+NETWORK = {"load": "a.h5", "name": "a", "source": "b", "license": "c", "digest": "0123"}
 CONFIG = Config(content_layers="relu1_1", style_layers="relu2_1", style_layer_weights=[2], seed=7)
 
 
@@ -186,7 +186,7 @@ def test_content_styles_and_result_side_by_side(network, arrays, small):
     np.testing.assert_allclose(sheet[:, :24] / 255, content, atol=1 / 255)
     np.testing.assert_allclose(sheet[:, -24:] / 255, made.image, atol=1 / 255)
     middle = sheet[:, 24:-24].mean((0, 1)) / 255
-    np.testing.assert_allclose(middle, style.mean((0, 1)), atol=0.02)  # in its own colours
+    np.testing.assert_allclose(middle, style.mean((0, 1)), atol=0.02)  # in its own colors
     texture = jnst.texture(style, network=network, shape=(32, 48), **small)
     assert np.asarray(texture.compare()).shape == (32, 42 + 48, 3)
 

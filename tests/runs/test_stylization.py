@@ -54,7 +54,7 @@ def test_paths_make_the_same_picture_as_their_arrays(pictures, small, network_fi
     recipe = jnst.load_recipe(tmp_path / "out.png")
     assert (recipe["content"], recipe["styles"]) == ("content.png", ["style.png"])
     assert recipe["network"] == {
-        "load": str(network_file), "name": "random", "source": "tests", "licence": "none",
+        "load": str(network_file), "name": "random", "source": "tests", "license": "none",
         "digest": jnst.load_network(network_file).digest,
     }  # fmt: skip
     assert jnst.Config(**recipe["config"]) == result.config
@@ -211,26 +211,26 @@ def test_divergence_at_the_start_keeps_the_start(arrays, small, network):
     assert (recipe["diverged"], recipe["losses"]["total"]) == (0, None)
 
 
-GREY = np.full((32, 32, 3), 0.5)
+GRAY = np.full((32, 32, 3), 0.5)
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"style": GREY[..., :2]}, r"style is float64 of shape \(32, 32, 2\)"),
-        ({"style": GREY[None, None]}, "style is float64 of shape"),
+        ({"style": GRAY[..., :2]}, r"style is float64 of shape \(32, 32, 2\)"),
+        ({"style": GRAY[None, None]}, "style is float64 of shape"),
         ({"content": None}, "content is None; a path, a PIL image, or an array is accepted"),
         ({"style": None}, "style is None; a path, a PIL image, or an array is accepted"),
-        ({"style": [GREY, GREY - 0.6]}, "style 2 has values from -0.1 to -0.1; floats in"),
-        ({"content": GREY[:5, :9]}, "content: 5 x 9 pixels; the layers need at least 16 x 16"),
-        ({"style": GREY[:, :5]}, "style: 32 x 5 pixels; the layers need at least 16 x 16"),
-        ({"style": GREY[:0]}, r"style is empty: its shape is \(0, 32, 3\)"),
-        ({"start": GREY * 255}, "start has values from 127.5 to 127.5; floats in"),
-        ({"previous": GREY}, "previous is a pair"),
-        ({"previous": (GREY * 2.5, GREY)}, "previous has values from 1.25 to 1.25"),
-        ({"previous": (GREY, GREY * 2.5)}, "the mask of previous has values from 1.25"),
-        ({"previous": (GREY[:20], GREY)}, "previous is 20 x 32 pixels, its picture 512 x 512"),
-        ({"previous": (GREY, GREY[:20])}, "the mask of previous is 20 x 32 pixels"),
+        ({"style": [GRAY, GRAY - 0.6]}, "style 2 has values from -0.1 to -0.1; floats in"),
+        ({"content": GRAY[:5, :9]}, "content: 5 x 9 pixels; the layers need at least 16 x 16"),
+        ({"style": GRAY[:, :5]}, "style: 32 x 5 pixels; the layers need at least 16 x 16"),
+        ({"style": GRAY[:0]}, r"style is empty: its shape is \(0, 32, 3\)"),
+        ({"start": GRAY * 255}, "start has values from 127.5 to 127.5; floats in"),
+        ({"previous": GRAY}, "previous is a pair"),
+        ({"previous": (GRAY * 2.5, GRAY)}, "previous has values from 1.25 to 1.25"),
+        ({"previous": (GRAY, GRAY * 2.5)}, "the mask of previous has values from 1.25"),
+        ({"previous": (GRAY[:20], GRAY)}, "previous is 20 x 32 pixels, its picture 512 x 512"),
+        ({"previous": (GRAY, GRAY[:20])}, "the mask of previous is 20 x 32 pixels"),
         ({"size": 12}, "size 12 makes .* small: 12 x 12 pixels; the layers need at least 16 x 16"),
         ({"size": -1}, "size is -1"),
         ({"config": {"size": 64}}, "config is of type dict; a jnst.Config is accepted"),
@@ -239,20 +239,20 @@ GREY = np.full((32, 32, 3), 0.5)
     ],
 )
 def test_refusals_come_before_the_first_step(network, changed, message):
-    options = {"content": GREY, "style": GREY, "network": network} | changed
+    options = {"content": GRAY, "style": GRAY, "network": network} | changed
     with pytest.raises(ValueError, match=message):
         stylize_steps(**options)
 
 
 def test_refused_files(network, tmp_path):
     with pytest.raises(ImageError, match="no\\.png: there is no such file"):
-        stylize_steps(tmp_path / "no.png", GREY, network=network)
+        stylize_steps(tmp_path / "no.png", GRAY, network=network)
     with pytest.raises(ImageError, match="no\\.png: there is no such file"):
-        stylize_steps(GREY, GREY, network=network, init=tmp_path / "no.png")
+        stylize_steps(GRAY, GRAY, network=network, init=tmp_path / "no.png")
     with pytest.raises(
         NetworkError, match=r"no such network; did you mean 'imagenet'\? networks are embedded, "
     ):
-        stylize_steps(GREY, GREY, network="imagnet")
+        stylize_steps(GRAY, GRAY, network="imagnet")
 
 
 def run(network, arrays, small, **options):
@@ -281,7 +281,7 @@ def test_regions(network, arrays, small):
     np.testing.assert_allclose(ones.image, run(network, arrays, small).image, atol=2 / 255)
 
 
-def test_colours_of_the_content(network, arrays, small):
+def test_colors_of_the_content(network, arrays, small):
     content = arrays[0]
     iq = np.array([[0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
     for color in ("luminance", "recombine"):
@@ -310,17 +310,17 @@ def test_texture_and_reconstruction(network, arrays, small):
 def test_a_start_belongs_to_the_function(network, arrays, small):
     """With the settings of a config as with those of its own."""
     content, style = arrays
-    colours = {"init": "colours", "content_layers": ()}
+    colors = {"init": "colors", "content_layers": ()}
     noise = {"init": "noise", "style_layers": ()}
     for steps, needed in (
         (lambda **options: stylize_steps(content, style, **options), {"init": "content"}),
-        (lambda **options: texture_steps(style, **options), colours),
+        (lambda **options: texture_steps(style, **options), colors),
         (lambda **options: reconstruct_steps(content, **options), noise),
     ):
         config = jnst.Config(**small)
         own = next(steps(network=network, config=config))
         assert own.config == config.replace(**needed)
-        given = next(steps(network=network, config=config, init="grey"))
+        given = next(steps(network=network, config=config, init="gray"))
         assert (given.image == 0.5).all()
         preset = next(steps(network=network, config=jnst.preset("johnson2015", size=32)))
         assert (preset.image == preset.image[0, 0]).all() and preset.config.init == "mean"
@@ -342,8 +342,8 @@ def test_what_a_half_does_not_have(network, arrays, small):
     for lacking in ({"init": "content"}, {"init_content": 0.5}, {"laplacian_weight": 1}):
         with pytest.raises(ValueError, match="texture has no content; init 'content'"):
             texture(style, network=network, **small | lacking)
-    with pytest.raises(ValueError, match=r"init is .colours., and there is no style"):
-        reconstruct(content, network=network, init="colours")
+    with pytest.raises(ValueError, match=r"init is .colors., and there is no style"):
+        reconstruct(content, network=network, init="colors")
     with pytest.raises(ValueError, match="there is no style; a texture is like one"):
         texture([], network=network)
 
@@ -405,10 +405,10 @@ def test_refused_combinations(network, arrays, small, options, message):
         stylize_steps(arrays[0], options.pop("style"), network=network, **options)
 
 
-def test_textures_have_no_other_colours(network, arrays, small):
-    with pytest.raises(ValueError, match="texture has no two pictures whose colours"):
+def test_textures_have_no_other_colors(network, arrays, small):
+    with pytest.raises(ValueError, match="texture has no two pictures whose colors"):
         texture(arrays[1], network=network, color="luminance")
-    config = jnst.Config(**small | {"init": "grey", "steps": 0})
+    config = jnst.Config(**small | {"init": "gray", "steps": 0})
     assert (
         texture(jax.numpy.asarray(arrays[1]), network=network, config=config).image == 0.5
     ).all()

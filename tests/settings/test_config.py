@@ -60,7 +60,7 @@ def test_frozen_and_hashable():
         ({"pooling": ["max"]}, r"pooling is \['max'\]; accepted: average, max"),
         (
             {"init": 3},
-            "init is 3; content, style, grey, mean, noise, gaussian, colours, or",
+            "init is 3; content, style, gray, mean, noise, gaussian, colors, or",
         ),
         ({"init": ""}, "init is ''; content, style"),
         ({"content_layers": (), "style_layers": []}, "are both empty; one is needed"),

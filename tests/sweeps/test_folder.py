@@ -7,18 +7,9 @@ import pytest
 
 from jnst.images.files import ImageError
 from jnst.settings.config import Config
-from jnst.sweeps.folder import (
-    SweepError,
-    labelled_pictures,
-    quoted,
-    read_index,
-    read_sweep,
-    record_path,
-    row_of,
-    table_columns,
-    varying_settings,
-    write_table,
-)
+from jnst.sweeps.axes import varying_settings
+from jnst.sweeps.folder import SweepError, labelled_pictures, read_index, read_sweep, record_path
+from jnst.sweeps.table import quoted, row_of, table_columns, write_table
 from support.sweep_files import make_record, picture_of, write_sweep
 
 SETTINGS = {"content": "photo.jpg", "style": "a.jpg", "style_weight": 10.0}

@@ -470,7 +470,7 @@ def test_the_command_can_be_copied(page):
     assert area.get_property("value") == page.text("#command")
 
 
-def test_arrow_keys_go_to_the_neighbours(page):
+def test_arrow_keys_go_to_the_neighbors(page):
     page.to_grid()
     page.press(Keys.ENTER, Keys.ARROW_RIGHT)
     assert "style_weight 10 ·" in page.text("#point-heading")
@@ -484,7 +484,7 @@ def test_arrow_keys_go_to_the_neighbours(page):
     page.until(lambda: page.cell() == (2, 0))
 
 
-def test_buttons_go_to_the_neighbours(page):
+def test_buttons_go_to_the_neighbors(page):
     page.to_grid()
     page.press(Keys.ENTER)
     button = page.tab_to('[data-step="right"]')
@@ -542,13 +542,13 @@ def test_a_curve_with_holes_and_without_range(browser, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def colours(tmp_path_factory):
+def colors(tmp_path_factory):
     """Three points whose pictures are red, green and blue."""
-    folder = tmp_path_factory.mktemp("colours")
+    folder = tmp_path_factory.mktemp("colors")
     ids = write_sweep(folder, {"content": ["x"], "style": ["y"], "seed": [1, 2, 3]})
-    for id, colour in zip(ids, np.eye(3, dtype=np.float32), strict=True):
+    for id, color in zip(ids, np.eye(3, dtype=np.float32), strict=True):
         path = picture_of(folder, id)
-        save_image(path, np.broadcast_to(colour, (60, 80, 3)))
+        save_image(path, np.broadcast_to(color, (60, 80, 3)))
         record = json.loads(record_path(folder, id).read_text()) | {"sha256": file_digest(path)}
         record_path(folder, id).write_text(json.dumps(record))
     write_report(folder)
@@ -570,8 +570,8 @@ def reds(page):
     return red.mean()
 
 
-def test_two_points_are_compared_by_keyboard(browser, colours):
-    page = Page(browser, colours)
+def test_two_points_are_compared_by_keyboard(browser, colors):
+    page = Page(browser, colors)
     assert not page.one("#marks").is_displayed()
     page.to_grid()
     page.press("a", Keys.ARROW_RIGHT, "b")
@@ -599,8 +599,8 @@ def test_two_points_are_compared_by_keyboard(browser, colours):
     assert not page.one("#marks").is_displayed() and page.cell() == (0, 1)
 
 
-def test_the_border_follows_the_mouse_and_a_finger(browser, colours):
-    page = Page(browser, colours)
+def test_the_border_follows_the_mouse_and_a_finger(browser, colors):
+    page = Page(browser, colors)
     page.to_grid()
     page.press("a", Keys.ARROW_RIGHT, "b")
     page.tab_to("#compare")
@@ -619,8 +619,8 @@ def test_the_border_follows_the_mouse_and_a_finger(browser, colours):
     page.until(lambda: reds(page) == pytest.approx(0.25, abs=0.02))
 
 
-def test_marks_are_set_in_the_open_point_too(browser, colours):
-    page = Page(browser, colours)
+def test_marks_are_set_in_the_open_point_too(browser, colors):
+    page = Page(browser, colors)
     page.to_grid()
     page.press(Keys.ENTER, "a")
     button = page.one('#point [data-mark="a"]')
@@ -638,8 +638,8 @@ def test_marks_are_set_in_the_open_point_too(browser, colours):
     page.until(lambda: page.cell() == (0, 1))
 
 
-def test_a_second_press_takes_a_mark_back(browser, colours):
-    page = Page(browser, colours)
+def test_a_second_press_takes_a_mark_back(browser, colors):
+    page = Page(browser, colors)
     page.to_grid()
     page.press("a", "b")
     assert page.texts("#grid .badge") == ["A", "B"]
@@ -670,8 +670,8 @@ def test_a_mark_opens_its_point_wherever_that_is(page):
     assert page.texts("#grid .badge") == ["A"]
 
 
-def test_the_mouse_marks_cells_by_buttons_of_theirs(browser, colours):
-    page = Page(browser, colours)
+def test_the_mouse_marks_cells_by_buttons_of_theirs(browser, colors):
+    page = Page(browser, colors)
     ActionChains(browser).move_to_element(page.all("#grid td")[2]).perform()
     page.until(lambda: page.all("#markers"))
     page.one('#markers [data-mark="b"]').click()
@@ -838,8 +838,8 @@ CONTRASTS = """
     const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
     const behind = (node) => {
       for (; node; node = node.parentElement) {
-        const colour = parse(getComputedStyle(node).backgroundColor);
-        if (colour.length < 4 || colour[3] === 1) return colour;
+        const color = parse(getComputedStyle(node).backgroundColor);
+        if (color.length < 4 || color[3] === 1) return color;
       }
       return [255, 255, 255];
     };

@@ -87,16 +87,61 @@ def test_every_point_is_a_picture_a_record_and_a_line(tmp_path, plan, network):
 
 def test_points_that_share_a_program_are_compiled_once(tmp_path, plan, programs):
     plan["grid"]["content_weight"] = {"linspace": [0.5, 1, 3]}
-    with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
-        assert opened.outline[:4] == (12, 0, 0, 2)
-        assert opened.outline.seconds > 0
-        assert opened.outline.bytes == 12 * 3 * 32 * 24
-        progress = list(opened.run())
-        assert opened.outline == Outline(12, 12, 0, 0, 0.0, 0)
+    opened = jnst.open_sweep(plan, tmp_path / "sweep")
+    assert opened.outline()[:4] == (12, 0, 0, 2)
+    assert opened.outline().seconds > 0
+    assert opened.outline().bytes == 12 * 3 * 32 * 24
+    progress = list(opened.run())
+    assert opened.outline() == Outline(12, 12, 0, 0, 0.0, 0)
     assert programs() == 2
     assert [at.done for at in progress if not at.steps] == [6, 12]
     assert (progress[0].batch, progress[0].step, progress[0].steps) == (6, 5, 6)
     assert progress[-1].seconds_left == 0
+
+
+def listing(folder):
+    """Everything in a folder with the time of its last change, and the folder's own."""
+    return {path: path.stat().st_mtime_ns for path in (folder, *folder.rglob("*"))}
+
+
+def test_nothing_is_written_before_a_sweep_runs(tmp_path, plan):
+    folder = tmp_path / "there" / "sweep"
+    assert jnst.open_sweep(plan, folder).outline().points == 4
+    assert not folder.parent.exists()
+    points = jnst.sweep(plan, folder)
+    record_path(folder, points[0].id).write_text("damaged")
+    (folder / "results.csv").unlink()
+    (folder / ".results.csv.01234567").write_text("half a table")
+    before = listing(folder)
+    opened = jnst.open_sweep(plan, folder)
+    assert opened.outline()[:2] == (4, 3)
+    assert listing(folder) == before
+
+
+def test_what_another_sweep_did_since_it_was_opened_is_done(tmp_path, plan, monkeypatch):
+    opened = jnst.open_sweep(plan, tmp_path / "sweep")
+    jnst.sweep(plan, tmp_path / "sweep")
+    monkeypatch.setattr(sweep_module, "run_tasks", None)
+    assert list(opened.run()) == []
+    assert opened.outline()[:2] == (4, 4)
+
+
+def test_a_place_for_no_folder_is_refused_at_once(tmp_path, plan):
+    (tmp_path / "file").touch()
+    with pytest.raises(jnst.SweepError, match="cannot be written to"):
+        jnst.open_sweep(plan, tmp_path / "file" / "sweep")
+
+
+def test_a_plan_beside_its_first_image_may_be_named_from_elsewhere(
+    tmp_path, plan, pictures, monkeypatch
+):
+    (tmp_path / "plans").mkdir()
+    shutil.copy(pictures[0], tmp_path / "plans" / "start.png")
+    plan["settings"]["init"] = "start.png"
+    (tmp_path / "plans" / "plan.toml").write_text(_toml(plan))
+    monkeypatch.chdir(tmp_path)
+    points = jnst.sweep("plans/plan.toml", "sweep")
+    assert [point.row["error"] for point in points] == [None] * 4
 
 
 def test_a_sweep_that_is_done_does_nothing(tmp_path, plan, monkeypatch):
@@ -113,8 +158,8 @@ def test_a_plan_that_changed_keeps_what_belongs(tmp_path, plan):
     times = {point.id: point.path.stat().st_mtime_ns for point in first}
     plan["grid"]["style_weight"] = [30.0, 100.0, 1.0]
     plan["grid"]["style_layers"] = [["relu1_1"]]
-    with jnst.open_sweep(plan, folder) as opened:
-        assert opened.outline[:4] == (3, 2, 2, 1)
+    opened = jnst.open_sweep(plan, folder)
+    assert opened.outline()[:4] == (3, 2, 2, 1)
     second = jnst.sweep(plan, folder)
     assert [point.settings["style_weight"] for point in second] == [30, 100, 1]
     assert {point.id for point in second} & times.keys() == {first[2].id, first[0].id}
@@ -133,10 +178,11 @@ def test_pictures_are_named_by_what_varies_and_found_when_the_plan_gains_an_axis
     plan["grid"]["seed"] = [0, 5]
     killed = folder / "pictures" / f".{names[0]}.01234567"
     killed.write_bytes(b"half a picture")
-    with jnst.open_sweep(plan, folder) as opened:
-        assert opened.outline[:3] == (4, 2, 0)
-        assert not killed.exists()
+    opened = jnst.open_sweep(plan, folder)
+    assert opened.outline()[:3] == (4, 2, 0)
+    assert killed.exists()  # nothing has been run
     second = jnst.sweep(plan, folder)
+    assert not killed.exists()
     assert [point.path.name for point in second] == [
         names[0], f"style_weight-1-seed-5-{second[1].id[:8]}.png",
         names[1], f"style_weight-30-seed-5-{second[3].id[:8]}.png",
@@ -151,8 +197,8 @@ def test_another_picture_of_the_same_name_is_another_point(tmp_path, plan, pictu
     folder = tmp_path / "sweep"
     jnst.sweep(plan, folder)
     shutil.copy(pictures[0], pictures[1])
-    with jnst.open_sweep(plan, folder) as opened:
-        assert opened.outline[:3] == (4, 0, 4)
+    opened = jnst.open_sweep(plan, folder)
+    assert opened.outline()[:3] == (4, 0, 4)
 
 
 def test_a_lost_picture_is_made_again_after_the_plan_has_grown(tmp_path, plan):
@@ -194,10 +240,10 @@ def test_one_point_twice_is_refused(tmp_path, plan):
 
 
 def test_another_batch_size_is_taken_at_once(tmp_path, plan):
-    with jnst.open_sweep(plan, tmp_path / "sweep", batch_size=2) as opened:
-        assert next(opened.run()).batch == 2
-    with jnst.open_sweep(plan, tmp_path / "sweep", batch_size=1) as opened:
-        assert next(opened.run()).batch == 1
+    opened = jnst.open_sweep(plan, tmp_path / "sweep", batch_size=2)
+    assert next(opened.run()).batch == 2
+    opened = jnst.open_sweep(plan, tmp_path / "sweep", batch_size=1)
+    assert next(opened.run()).batch == 1
 
 
 @pytest.mark.parametrize("damage", ["record", "table", "picture", "index"])
@@ -232,14 +278,14 @@ def test_a_batch_goes_on_from_its_checkpoint_to_the_same_result(
     monkeypatch.setattr(pace, "SHARE_OF_CHECKPOINTS", 1e9)
     seen, interruptions = [], 0
     for _ in range(100):
-        with jnst.open_sweep(plan, tmp_path / "again") as opened:
-            for progress in opened.run():
-                seen.append((progress.done, progress.step))
-                if progress.steps:
-                    interruptions += 1
-                    break
-            else:
+        opened = jnst.open_sweep(plan, tmp_path / "again")
+        for progress in opened.run():
+            seen.append((progress.done, progress.step))
+            if progress.steps:
+                interruptions += 1
                 break
+        else:
+            break
     assert interruptions == len(set(seen) - {(2, 0), (4, 0)}) >= 2 * 5
     assert not (tmp_path / "again" / "checkpoint.npz").exists()
     assert untimed(tmp_path / "again") == untimed(tmp_path / "whole")
@@ -249,8 +295,8 @@ def test_a_batch_goes_on_from_its_checkpoint_to_the_same_result(
 def test_a_checkpoint_that_is_cut_off_is_none(tmp_path, plan, monkeypatch, cut):
     monkeypatch.setattr(pace, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     jnst.sweep(plan, tmp_path / "whole")
-    with jnst.open_sweep(plan, tmp_path / "again") as opened:
-        next(opened.run())
+    opened = jnst.open_sweep(plan, tmp_path / "again")
+    next(opened.run())
     path = tmp_path / "again" / "checkpoint.npz"
     data = path.read_bytes()
     if cut:
@@ -264,8 +310,8 @@ def test_a_checkpoint_that_is_cut_off_is_none(tmp_path, plan, monkeypatch, cut):
 
 def test_a_checkpoint_of_another_release_is_none(tmp_path, plan, monkeypatch):
     monkeypatch.setattr(pace, "SECONDS_BETWEEN_CHECKPOINTS", 0)
-    with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
-        next(opened.run())
+    opened = jnst.open_sweep(plan, tmp_path / "sweep")
+    next(opened.run())
     checkpoint = sys.modules["jnst.sweeps.checkpoints"]
     task = next(iter(jnst.read_plan(plan).points()))
     tasks = [sweep_module.task_of(jnst.read_plan(plan), task, {})]
@@ -282,7 +328,8 @@ def test_a_checkpoint_of_another_release_is_none(tmp_path, plan, monkeypatch):
 
 KILLED = """
 import os, signal, sys
-from jnst import cli, pace
+from jnst.cli.main import script
+from jnst.sweeps import timing as pace
 
 left = [int(sys.argv.pop(1))]
 pace.SECONDS_BETWEEN_CHECKPOINTS, pace.SHARE_OF_CHECKPOINTS = 0, 1e9
@@ -297,7 +344,7 @@ def counted(function):
 
 os.replace, os.fsync = counted(os.replace), counted(os.fsync)
 pace.Saves.due = counted(pace.Saves.due)
-cli.script()
+script()
 """
 
 
@@ -333,10 +380,15 @@ def _toml(plan):
 def test_a_second_sweep_into_the_folder_is_refused(tmp_path, plan, call):
     file = tmp_path / "plan.toml"
     file.write_text(_toml(plan))
-    with jnst.open_sweep(plan, tmp_path / "sweep"):
-        assert call("sweep", file, "-o", "sweep") == (
-            2, [], ["jnst: sweep: another sweep is running in it"],
-        )  # fmt: skip
+    opened, second = [jnst.open_sweep(plan, tmp_path / "sweep") for _ in range(2)]
+    running = opened.run()
+    next(running)
+    refusal = "sweep: another sweep is running in it"
+    assert call("sweep", file, "-o", "sweep") == (2, [], [f"jnst: {refusal}"])
+    with pytest.raises(jnst.SweepError, match=refusal):
+        next(second.run())
+    running.close()
+    shutil.rmtree(tmp_path / "sweep")
     status, out, err = call("sweep", file, "-o", "sweep", quiet=False)
     assert (status, out) == (0, [])
     assert re.fullmatch(r"sweep: 4 points, 2 programs to compile, about \d+ s and 9.2 kB", err[0])
@@ -376,8 +428,8 @@ def test_a_point_that_diverges_says_so(tmp_path, plan):
     text = record_path(tmp_path / "sweep", lost.id).read_text()
     record = json.loads(text, parse_constant=pytest.fail)
     assert record["recipe"]["diverged"] == 0 and len(record["history"]["loss"]) == 5
-    with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
-        assert (opened.outline.finished, opened.failed) == (2, 1)
+    opened = jnst.open_sweep(plan, tmp_path / "sweep")
+    assert (opened.outline().finished, opened.failed) == (2, 1)
 
 
 def test_a_place_that_cannot_be_written_fails_its_point_alone(tmp_path, plan):
@@ -392,9 +444,9 @@ def test_a_place_that_cannot_be_written_fails_its_point_alone(tmp_path, plan):
 
 
 def test_a_picture_that_is_replaced_fails_its_points(tmp_path, plan):
-    with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
-        shutil.copy(plan["styles"], plan["contents"])
-        list(opened.run())
+    opened = jnst.open_sweep(plan, tmp_path / "sweep")
+    shutil.copy(plan["styles"], plan["contents"])
+    list(opened.run())
     for point in jnst.read_sweep(tmp_path / "sweep"):
         assert "has been replaced since the sweep began" in point.row["error"]
 
@@ -412,11 +464,11 @@ def test_results_find_room_where_checkpoints_do_not(tmp_path, plan, monkeypatch)
 
 def test_an_interrupted_batch_leaves_a_checkpoint(tmp_path, plan):
     plan["settings"] |= {"steps": 12}
-    with jnst.open_sweep(plan, tmp_path / "sweep") as opened:
-        running = opened.run()
-        next(running)
-        running.close()  # as when what it yields to is interrupted
-        assert (tmp_path / "sweep" / "checkpoint.npz").is_file()
+    opened = jnst.open_sweep(plan, tmp_path / "sweep")
+    running = opened.run()
+    next(running)
+    running.close()  # as when what it yields to is interrupted
+    assert (tmp_path / "sweep" / "checkpoint.npz").is_file()
 
 
 def test_ids_are_of_what_differs_from_the_defaults(tmp_path, plan):

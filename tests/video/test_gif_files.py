@@ -35,4 +35,4 @@ def test_gif(tmp_path):
             file.seek(number)
             assert file.info["duration"] == shown
             read = np.asarray(file.convert("RGB")) / 255
-            assert np.abs(read - frame).max() < 0.01  # few enough colours to keep them all
+            assert np.abs(read - frame).max() < 0.01  # few enough colors to keep them all

@@ -14,15 +14,15 @@ from jnst.images.files import ImageError
 from jnst.video.ffmpeg import find_ffmpeg
 from jnst.video.movie_files import movie_durations, write_mp4
 
-COLOURS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (0.5, 0.5, 0.5), (1, 1, 1), (0.2, 0.6, 0.9))
+COLORS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (0.5, 0.5, 0.5), (1, 1, 1), (0.2, 0.6, 0.9))
 
 
-def plain(colour, shape=(32, 48)):
-    return np.broadcast_to(np.float32(colour), (*shape, 3))
+def plain(color, shape=(32, 48)):
+    return np.broadcast_to(np.float32(color), (*shape, 3))
 
 
-def colours(shape=(32, 48)):
-    return [plain(colour, shape) for colour in COLOURS]
+def colors(shape=(32, 48)):
+    return [plain(color, shape) for color in COLORS]
 
 
 def ffmpeg(*arguments):
@@ -32,40 +32,40 @@ def ffmpeg(*arguments):
 
 @pytest.fixture
 def short(tmp_path):
-    """A short one of six colours."""
-    jnst.save_mp4(tmp_path / "short.mp4", colours(), fps=25)
+    """A short one of six colors."""
+    jnst.save_mp4(tmp_path / "short.mp4", colors(), fps=25)
     return tmp_path / "short.mp4"
 
 
-def test_colours_and_times_go_in_and_out(tmp_path):
+def test_colors_and_times_go_in_and_out(tmp_path):
     shown = [40, 60, 100, 33.4, 10, 80]
-    jnst.save_mp4(tmp_path / "a.mp4", iter(colours()), milliseconds=shown)
+    jnst.save_mp4(tmp_path / "a.mp4", iter(colors()), milliseconds=shown)
     frames = jnst.open_frames(tmp_path / "a.mp4")
     np.testing.assert_allclose(jnst.frame_durations(frames), shown, atol=0.02)
-    for frame, colour in zip(frames, colours(), strict=True):
+    for frame, color in zip(frames, colors(), strict=True):
         assert frame.dtype == np.uint8
-        np.testing.assert_allclose(frame / 255, colour, atol=1.5 / 255)
+        np.testing.assert_allclose(frame / 255, color, atol=1.5 / 255)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
 @pytest.mark.parametrize("fps", [12, 24000 / 1001, 30000 / 1001, 30, 60])
 def test_rates(tmp_path, fps):
-    jnst.save_mp4(tmp_path / "a.mp4", colours(), fps=fps)
+    jnst.save_mp4(tmp_path / "a.mp4", colors(), fps=fps)
     durations = jnst.frame_durations(jnst.open_frames(tmp_path / "a.mp4"))
     np.testing.assert_allclose(durations, 1000 / fps, atol=0.02)
 
 
 @pytest.mark.parametrize(("matrix", "tag"), [("bt709", "bt709"), ("bt601", "smpte170m")])
 @pytest.mark.parametrize("levels", ["tv", "pc"])
-def test_colours_of_other_conventions(tmp_path, matrix, tag, levels):
-    for number, frame in enumerate(colours()):
+def test_colors_of_other_conventions(tmp_path, matrix, tag, levels):
+    for number, frame in enumerate(colors()):
         jnst.save_image(tmp_path / f"{number}.png", frame)
     filters = f"scale=out_color_matrix={matrix}:out_range={levels},format=yuv444p,"
     said = f"setparams=colorspace={tag}:range={levels}"
     given = ("-i", tmp_path / "%d.png", "-vf", filters + said, "-qp", "0")
     ffmpeg(*given, tmp_path / "a.mp4")
-    for frame, colour in zip(jnst.open_frames(tmp_path / "a.mp4"), colours(), strict=True):
-        np.testing.assert_allclose(frame / 255, colour, atol=3 / 255)
+    for frame, color in zip(jnst.open_frames(tmp_path / "a.mp4"), colors(), strict=True):
+        np.testing.assert_allclose(frame / 255, color, atol=3 / 255)
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".webm", ".mkv"])
@@ -74,8 +74,8 @@ def test_other_containers(short, suffix):
     ffmpeg("-i", short, "-crf", "10", "-b:v", "0", other)
     frames = jnst.open_frames(other)
     np.testing.assert_allclose(jnst.frame_durations(frames), 40, atol=1.01)
-    for frame, colour in zip(frames, colours(), strict=True):
-        np.testing.assert_allclose(frame / 255, colour, atol=6 / 255)
+    for frame, color in zip(frames, colors(), strict=True):
+        np.testing.assert_allclose(frame / 255, color, atol=6 / 255)
 
 
 def test_a_time_that_is_not_said_is_the_usual_one(short, monkeypatch):
@@ -135,7 +135,7 @@ def test_transparent_frames_are_as_in_a_gif(tmp_path):
 def test_names_that_ffmpeg_would_take_for_something_else(short, monkeypatch):
     monkeypatch.chdir(short.parent)
     for name in ("-i.mp4", "concat:%03d.mp4", "it's \N{SNOWMAN}.MP4"):
-        jnst.save_mp4(name, colours()[:2])
+        jnst.save_mp4(name, colors()[:2])
         assert len(jnst.open_frames(name)) == 2
 
 
@@ -199,7 +199,7 @@ def test_files_that_are_no_videos(short, make, message):
 
 def test_a_video_that_changes_while_it_is_read(short):
     frames = jnst.open_frames(short)
-    jnst.save_mp4(short, colours()[:2])
+    jnst.save_mp4(short, colors()[:2])
     with pytest.raises(ImageError, match="holds fewer frames than when it was opened"):
         frames[4]
 
@@ -213,13 +213,13 @@ def test_videos_that_cannot_be(tmp_path):
     path = tmp_path / "a.mp4"
     for frames, given, message in (
         ([], {}, "there are no frames"),
-        (colours(), {"fps": 0}, "fps is 0"),
-        ([plain(COLOURS[0]), plain(COLOURS[0], (30, 48))], {}, "frame 2 has 30 x 48 pixels"),
+        (colors(), {"fps": 0}, "fps is 0"),
+        ([plain(COLORS[0]), plain(COLORS[0], (30, 48))], {}, "frame 2 has 30 x 48 pixels"),
     ):
         with pytest.raises(ValueError, match=message):
             jnst.save_mp4(path, frames, **given)
     with pytest.raises(ImageError, match=r"no/a.mp4: there is no folder"):
-        jnst.save_mp4(tmp_path / "no" / "a.mp4", colours())
+        jnst.save_mp4(tmp_path / "no" / "a.mp4", colors())
     assert not list(tmp_path.iterdir())
 
 
@@ -227,7 +227,7 @@ def test_an_encoder_that_fails_leaves_what_was_there(short, monkeypatch):
     before = short.read_bytes()
     monkeypatch.setattr("jnst.video.movie_files._to_yuv", lambda _: "nonsense")
     with pytest.raises(ImageError, match=r"short.mp4: cannot be written \(.*nonsense"):
-        jnst.save_mp4(short, colours())
+        jnst.save_mp4(short, colors())
     assert [path.name for path in short.parent.iterdir()] == ["short.mp4"]
     assert short.read_bytes() == before
 
@@ -235,7 +235,7 @@ def test_an_encoder_that_fails_leaves_what_was_there(short, monkeypatch):
 def test_without_the_package(short, monkeypatch):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     needs = r"short.mp4: a video file needs imageio-ffmpeg: pip install 'jnst\[video\]'"
-    for function in (jnst.open_frames, lambda path: jnst.save_mp4(path, colours())):
+    for function in (jnst.open_frames, lambda path: jnst.save_mp4(path, colors())):
         with pytest.raises(ImageError, match=needs):
             function(short)
 
@@ -252,7 +252,7 @@ def test_without_the_program(short, monkeypatch):
 
 
 def test_a_gif_becomes_a_video_with_its_times(tmp_path):
-    jnst.save_gif(tmp_path / "a.gif", colours()[:3], milliseconds=[30, 200, 70])
+    jnst.save_gif(tmp_path / "a.gif", colors()[:3], milliseconds=[30, 200, 70])
     frames = jnst.open_frames(tmp_path / "a.gif")
     pictures = (np.asarray(frame.convert("RGB")) for frame in frames)
     jnst.save_mp4(tmp_path / "a.mp4", pictures, milliseconds=jnst.frame_durations(frames))
@@ -265,7 +265,7 @@ def test_one_frame_is_in_memory_at_a_time(tmp_path):
     seen = []
 
     def frames():
-        for number, frame in zip(itertools.count(), colours(), strict=False):
+        for number, frame in zip(itertools.count(), colors(), strict=False):
             [folder] = tmp_path.glob(".jnst.*")
             seen.append(len(list(folder.iterdir())) == number)
             yield frame

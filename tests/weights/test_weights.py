@@ -44,9 +44,9 @@ def test_clusters_find_separate_directions():
     directions = np.linalg.qr(rng.standard_normal((8, 8)))[0]
     points = np.repeat(directions, 50, 0) + 0.05 * rng.standard_normal((400, 8))
     # Random starts may leave two directions in one cluster; enough clusters find all of them.
-    centres = learn.cluster_directions(rng, jnp.asarray(points, jnp.float32), 40)
-    np.testing.assert_allclose(np.linalg.norm(centres, axis=1), 1, rtol=1e-5)
-    assert (np.asarray(centres) @ directions.T).max(0).min() > 0.98
+    centers = learn.cluster_directions(rng, jnp.asarray(points, jnp.float32), 40)
+    np.testing.assert_allclose(np.linalg.norm(centers, axis=1), 1, rtol=1e-5)
+    assert (np.asarray(centers) @ directions.T).max(0).min() > 0.98
 
 
 def test_patches_are_those_of_the_maps():
@@ -58,7 +58,7 @@ def test_patches_are_those_of_the_maps():
     assert {tuple(row) for row in np.asarray(patches)} <= {tuple(row) for row in windows}
 
 
-def test_convolution_is_normalised_and_survives_int8():
+def test_convolution_is_normalized_and_survives_int8():
     rng = np.random.default_rng(0)
     patches = rng.standard_normal((4000, 27)) @ rng.standard_normal((27, 27))
     patches = jnp.asarray(patches, jnp.float32)
@@ -93,14 +93,14 @@ def test_shipped_file_is_whole_small_and_honest():
     assert network.params.keys() == CONVOLUTIONS.keys()
     assert network.name == "jnst-dead-leaves"
     assert "without labels or photographs" in network.source
-    assert network.licence == "MIT"
+    assert network.license == "MIT"
     with importlib.resources.as_file(
         importlib.resources.files("jnst.weights") / "embedded.h5"
     ) as path:
         assert path.stat().st_size <= 25e6
 
 
-def test_shipped_network_is_normalised_on_pictures_it_has_not_seen():
+def test_shipped_network_is_normalized_on_pictures_it_has_not_seen():
     rng = np.random.default_rng(1234)
     layers = ("relu1_1", "relu1_2", "relu2_1", "relu2_2")
     network = load_network("embedded")

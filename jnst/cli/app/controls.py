@@ -60,7 +60,7 @@ def add_controls() -> Controls:
             number("tv_weight", "Smoothness", "0 is none, 1 much")
             number("seed", "Seed", "of the noise", whole=True)
         for name, label, choices in (
-            ("color", "Colours", COLORS),
+            ("color", "Colors", COLORS),
             ("init", "First image", STARTS),
         ):
             settings[name] = gr.Dropdown(

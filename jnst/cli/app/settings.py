@@ -26,11 +26,11 @@ COLORS = {
 STARTS = {
     "content": "the photo",
     "style": "the painting",
-    "grey": "grey",
-    "mean": "one mean colour",
+    "gray": "gray",
+    "mean": "one mean color",
     "noise": "noise",
     "gaussian": "gaussian noise",
-    "colours": "noise in the painting's colours",
+    "colors": "noise in the painting's colors",
 }
 DEFAULT = preset("fast")
 

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from jnst.cli.app.runs import View
+from jnst.images.pixels import to_uint8
 from jnst.images.resizing import fit_size, resize_image
-from jnst.runs.notebook import eight_bits
 
 LARGEST_SIDE = 1024
 """Pixels of what is shown; the file has all."""
@@ -53,7 +53,7 @@ def shown(image: np.ndarray) -> np.ndarray:
     """The image in bytes, made smaller if a screen has no use for so many pixels."""
     if max(image.shape) > LARGEST_SIDE:
         image = resize_image(image, fit_size(image.shape[:2], LARGEST_SIDE))
-    return eight_bits(image)
+    return to_uint8(image)
 
 
 def slider() -> "gr.ImageSlider":

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from jnst.common.atomic import atomic_path
 from jnst.common.validation import check_choice
-from jnst.networks.files.containers import dequantise
+from jnst.networks.files.containers import IDENTITY, dequantize
 from jnst.networks.files.formats import TENSORS
 from jnst.networks.vgg import Network, check_complete
 
@@ -33,7 +33,7 @@ def write_network(
         OSError: the file cannot be written; one that was there before stays.
     """
     check_choice("storage", storage, Storage)
-    identity = {key: getattr(network, key) for key in ("name", "source", "licence")}
+    identity = {key: getattr(network, key) for key in ("name", "source", "license")}
     mean = np.asarray(network.mean, np.float32)
     write_tensors(path, mean, _tensors(network), identity, storage=storage)
 
@@ -49,7 +49,8 @@ def write_tensors(
     """As `write_network`, of float32 tensors that come one at a time, in the order of `TENSORS`."""
     digest = hashlib.sha256(mean.data)
     with atomic_path(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
-        file.attrs.update({"mean": mean, **identity})
+        said = {IDENTITY[key]: value for key, value in identity.items()}
+        file.attrs.update({"mean": mean, **said})
         for key, tensor in tensors:
             if key.endswith("bias"):
                 file[key] = tensor
@@ -58,7 +59,7 @@ def write_tensors(
                 stored = np.rint(tensor / scale).astype(np.int8)
                 file[key] = stored
                 file[key].attrs["scale"] = scale
-                tensor = dequantise(stored, scale)
+                tensor = dequantize(stored, scale)
             else:
                 file[key] = tensor.astype(storage, copy=False)
                 tensor = np.asarray(file[key], np.float32) if storage == "float16" else tensor

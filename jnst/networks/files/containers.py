@@ -23,8 +23,8 @@ LARGEST = max(math.prod(shape) for shape in CONVOLUTIONS.values())
 
 LONGEST_HEADER = 1 << 16
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile reads others without a limit
-IDENTITY = ("name", "source", "licence", "digest")
-"""What a canonical file says of itself, beside the mean."""
+IDENTITY = {"name": "name", "source": "source", "license": "licence", "digest": "digest"}
+"""What a canonical file says of itself, beside the mean: each with its attribute in the file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +136,9 @@ def _npz(archive: zipfile.ZipFile) -> Container:
         return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
 
     attributes = {
-        name: read(name) for name in ("mean", *IDENTITY) if math.prod(shapes.get(name, (9,))) <= 3
+        name: read(name)
+        for name in ("mean", *IDENTITY.values())
+        if math.prod(shapes.get(name, (9,))) <= 3
     }
     return Container("npz", shapes, read, attributes)
 
@@ -178,10 +180,10 @@ def _hdf5(file: h5py.File) -> Container:
             return np.asarray(dataset)
         if scale.shape not in ((), dataset.shape[-1:]) or not _is_number(scale.dtype):
             raise NetworkError(f"{name} has a scale of shape {scale.shape} and type {scale.dtype}")
-        return dequantise(np.asarray(dataset), scale)
+        return dequantize(np.asarray(dataset), scale)
 
     file.visititems(note)
-    return Container("HDF5", shapes, read, _attributes(file, ["mean", *IDENTITY]))
+    return Container("HDF5", shapes, read, _attributes(file, ["mean", *IDENTITY.values()]))
 
 
 def _attributes(item: h5py.Group | h5py.Dataset, names: Iterable[str]) -> dict[str, Any]:
@@ -195,7 +197,7 @@ def _attributes(item: h5py.Group | h5py.Dataset, names: Iterable[str]) -> dict[s
     return attributes
 
 
-def dequantise(array: np.ndarray, scale: Any) -> np.ndarray:
+def dequantize(array: np.ndarray, scale: Any) -> np.ndarray:
     """The float32 values of an array that is stored in a smaller type, as multiples of `scale`."""
     return array.astype(np.float32) * np.asarray(scale, np.float32)
 

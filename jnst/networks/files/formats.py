@@ -171,7 +171,9 @@ def _interpret(container: Container, asked: str | None) -> WeightFile:
             f"has {scheme.name}'s names, whose convention is {convention.name}, not {asked}"
         )
     identity = {
-        key: str(container.attributes[key]) for key in IDENTITY if key in container.attributes
+        key: str(container.attributes[attribute])
+        for key, attribute in IDENTITY.items()
+        if attribute in container.attributes
     }
     mean = convention.canonical_mean()
 
@@ -213,7 +215,7 @@ def _find_scheme(container: Container) -> tuple[Scheme, dict[str, str]]:
 
 def _what_it_is(container: Container, layers: set[str], missing: Sequence[str]) -> str:
     if any(name.endswith("running_mean") for name in container.shapes):
-        return "is a network with batch normalisation; VGG-19 without it is accepted"
+        return "is a network with batch normalization; VGG-19 without it is accepted"
     if layers in (_VGG16, _VGG16_BY_NUMBER):
         return "is a VGG-16; VGG-19 is accepted"
     if not layers:

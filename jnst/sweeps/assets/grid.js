@@ -177,7 +177,7 @@ function focusCell() {
 }
 
 /** Where an arrow leads from a place of the grid; null at its border. */
-function neighbour([row, column], direction) {
+function neighbor([row, column], direction) {
   if (direction === "left") column -= 1;
   if (direction === "right") column += 1;
   if (direction === "up") row -= 1;
@@ -190,7 +190,7 @@ function gridTarget(event) {
   const [row, column] = cursor();
   const lastRow = valuesAlong(state.rows).length - 1;
   const lastColumn = valuesAlong(state.columns).length - 1;
-  if (event.key in ARROWS) return neighbour([row, column], ARROWS[event.key]) ?? [row, column];
+  if (event.key in ARROWS) return neighbor([row, column], ARROWS[event.key]) ?? [row, column];
   if (event.key === "Home") return [event.ctrlKey ? 0 : row, 0];
   if (event.key === "End") return [event.ctrlKey ? lastRow : row, lastColumn];
   return null;

@@ -31,7 +31,7 @@ function showPoint(point) {
   for (const button of find("point").querySelectorAll("[data-step]")) {
     const direction = button.dataset.step;
     const axis = direction === "left" || direction === "right" ? state.columns : state.rows;
-    const next = neighbourPoint(direction);
+    const next = neighborPoint(direction);
     setAvailable(button, next !== null);
     const target = next && namedText(axes[axis].values[next.at[axis]]);
     button.setAttribute("aria-label", next ? `To ${target}` : `No further ${direction}`);
@@ -114,9 +114,9 @@ function recipeOf(point) {
 }
 
 /** The next planned point in a direction of the grid; null if there is none. */
-function neighbourPoint(direction) {
+function neighborPoint(direction) {
   let place = cursor();
-  while ((place = neighbour(place, direction))) {
+  while ((place = neighbor(place, direction))) {
     const point = pointAt.get(placeOf(...place).join());
     if (point) return point;
   }
@@ -124,7 +124,7 @@ function neighbourPoint(direction) {
 }
 
 function stepPoint(direction) {
-  const point = neighbourPoint(direction);
+  const point = neighborPoint(direction);
   if (!point) return;
   moveCursor(point.at);
   showPoint(point);

@@ -61,7 +61,7 @@ def test_a_file_by_another_hand(tmp_path):
     for key, tensor in leaves(network).items():
         assert tensor.dtype == np.float32
         assert (tensor == (2 if key.endswith("kernel") else 0.75)).all()
-    assert [network.name, network.source, network.licence] == [
+    assert [network.name, network.source, network.license] == [
         "the name", "the source", "the licence",
     ]  # fmt: skip
     assert network.digest == digest_by_hand(network)
@@ -83,7 +83,7 @@ def test_round_trip(network, tmp_path, storage):
         bound = error_bound(kernel, storage) if key.endswith("kernel") else 0
         assert (np.abs(leaves(again)[key] - kernel) <= bound).all()
     np.testing.assert_array_equal(again.mean, network.mean)
-    for kind in ("name", "source", "licence"):
+    for kind in ("name", "source", "license"):
         assert getattr(again, kind) == getattr(network, kind)
     assert again.digest == digest_by_hand(again)
     assert list(tmp_path.iterdir()) == [path]
@@ -144,7 +144,7 @@ DAMAGE = {
     "no mean": (lambda file: file.attrs.__delitem__("mean"), "mean is None; three finite numbers"),
     "mean of 2": (attribute("mean", [0.5, 0.5]), "mean is .*; three finite numbers"),
     "nan in mean": (attribute("mean", [0.5, np.nan, 0.5]), "mean is .*; three finite numbers"),
-    "text as mean": (attribute("mean", "grey"), "mean is grey; three finite numbers"),
+    "text as mean": (attribute("mean", "gray"), "mean is gray; three finite numbers"),
 }
 
 

@@ -167,7 +167,7 @@ def vgg16(shapes):
 
 
 def batch_norm(shapes):
-    """Each convolution is followed by a normalisation and a ReLU, each block by pooling."""
+    """Each convolution is followed by a normalization and a ReLU, each block by pooling."""
     number = block = 0
     for name, shape in shapes.items():
         number += name[4] != str(block)
@@ -198,7 +198,7 @@ def spoiled(value, name="features.7.weight"):
 
 WRONG = {
     "VGG-16": (lambda state: dict(vgg16(SHAPES)), "is a VGG-16; VGG-19 is accepted"),
-    "batch norm": (lambda state: dict(batch_norm(SHAPES)), "with batch normalisation"),
+    "batch norm": (lambda state: dict(batch_norm(SHAPES)), "with batch normalization"),
     "missing": (without("features.16.weight"), "conv3_4/kernel is missing"),
     "no bias": (without("features.34.bias"), "conv5_4/bias is missing"),
     "another": (lambda state: {"layer.w": np.ones(3)}, "no VGG-19 under names .* but layer.w"),

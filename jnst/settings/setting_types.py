@@ -1,0 +1,22 @@
+"""The types of the settings, as the command and plans read them."""
+
+import types
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+from jnst.settings.config import Config
+
+
+class SettingType(NamedTuple):
+    """The type of a setting's value, or of each of its values if it is a list of them."""
+
+    each: Any
+    is_list: bool
+
+
+def setting_type(name: str) -> SettingType:
+    """What a setting is by the first of its types, which is the one that text can say."""
+    hint = get_type_hints(Config)[name]
+    if get_origin(hint) in (Union, types.UnionType):
+        hint = get_args(hint)[0]
+    is_list = get_origin(hint) is tuple
+    return SettingType(get_args(hint)[0] if is_list else hint, is_list)
