@@ -14,11 +14,15 @@ from jnst.networks.library import fetch_network, load_network, port_network
 from jnst.networks.normalization import normalize_network
 from jnst.networks.vgg import VGG19, Network, extract_features, prepare_network
 from jnst.objective.margin import add_margin, remove_margin
+from jnst.objective.problem import Problem
 from jnst.objective.style_losses import StyleLoss, register_style_loss
-from jnst.objective.targets import Style, StyleTarget, Targets, make_targets
+from jnst.objective.style_targets import Style, StyleTarget
+from jnst.objective.targets import Targets, make_targets
 from jnst.objective.total import total_loss
 from jnst.optimizers.loop import run, run_batch, stack
-from jnst.optimizers.steps import Info, State, init, make_step, named_optimizer
+from jnst.optimizers.named import named_optimizer
+from jnst.optimizers.state import Info, State, init
+from jnst.optimizers.steps import make_step
 from jnst.runs.batches import (
     BatchProgress,
     interpolate,
@@ -26,7 +30,9 @@ from jnst.runs.batches import (
     stylize_batch,
     stylize_batch_steps,
 )
-from jnst.runs.levels import Item, Level, Position, Scene, plan_levels, run_levels
+from jnst.runs.engine import Position, run_levels
+from jnst.runs.jobs import Job
+from jnst.runs.levels import Level, plan_levels
 from jnst.runs.recipes import load_recipe
 from jnst.runs.results import History, Result, Results
 from jnst.runs.stylization import (
@@ -60,16 +66,16 @@ __all__ = [
     "History",
     "ImageError",
     "Info",
-    "Item",
+    "Job",
     "Level",
     "Network",
     "NetworkError",
     "Outline",
     "Plan",
     "Position",
+    "Problem",
     "Result",
     "Results",
-    "Scene",
     "State",
     "Style",
     "StyleLoss",

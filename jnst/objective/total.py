@@ -17,8 +17,10 @@ from jnst.networks.vgg import extract_features
 from jnst.objective.extra_terms import extra_term
 from jnst.objective.margin import remove_margin, visible_maps
 from jnst.objective.style_losses import named_style_loss
-from jnst.objective.targets import VARIATIONS, StyleTarget, Targets
-from jnst.settings.config import Config
+from jnst.objective.style_targets import StyleTarget
+from jnst.objective.targets import Targets
+from jnst.objective.variations import VARIATIONS
+from jnst.settings.layout import Layout
 from jnst.settings.style_terms import StyleTerm
 from jnst.settings.terms import Terms
 
@@ -76,7 +78,7 @@ def total_loss(
         for name, parts in targets.style.items()
     }
     laplacian = None
-    if layout.laplacian_weight:
+    if layout.laplacian:
         laplacian = losses.laplacian_loss(image, targets.original, pool=layout.laplacian_pool)
     temporal = None
     if targets.previous is not None:
@@ -137,7 +139,7 @@ unit_gradient.defvjp(
 
 
 def _style_term(
-    term: StyleTerm, maps: Array, parts: Sequence[StyleTarget], layout: Config, dtype: Any
+    term: StyleTerm, maps: Array, parts: Sequence[StyleTarget], layout: Layout, dtype: Any
 ) -> Float[Array, ""]:
     loss = named_style_loss(term.loss)
     distances = [

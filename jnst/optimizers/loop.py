@@ -13,12 +13,11 @@ from jaxtyping import Array, Int
 
 from jnst.common.errors import DivergedError
 from jnst.common.heap import return_freed_memory
-from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.vgg import prepare_network
-from jnst.objective.targets import Targets
-from jnst.optimizers.steps import Info, State, Step, make_step
+from jnst.objective.problem import Problem
+from jnst.optimizers.state import Info, State
+from jnst.optimizers.steps import Step, make_step
 from jnst.settings.choices import Pixels
-from jnst.settings.terms import Terms
 
 SECONDS = 2.0
 """Between two yields, where steps are shorter: only then can a run be interrupted."""
@@ -32,9 +31,7 @@ Tree = TypeVar("Tree")
 def run(
     optimizer: optax.GradientTransformation,
     state: State,
-    network: FeatureNetwork,
-    targets: Targets,
-    weights: Terms,
+    problem: Problem,
     *,
     steps: int,
     pixels: Pixels = "free",
@@ -53,7 +50,7 @@ def run(
         DivergedError: the optimization cannot go on, because the next image is not finite or
             because no loss has been finite yet.
     """
-    chunks = _chunks(False, optimizer, state, network, targets, weights, steps, pixels, chunk)
+    chunks = _chunks(False, optimizer, state, prepared(problem), steps, pixels, chunk)
     for done, reached, info in chunks:
         last = done + len(info.loss) == steps
         if not np.isfinite(reached.best_loss) if last else reached.diverged:
@@ -65,9 +62,7 @@ def run(
 def run_batch(
     optimizer: optax.GradientTransformation,
     state: State,
-    network: FeatureNetwork,
-    targets: Targets,
-    weights: Terms,
+    problem: Problem,
     *,
     steps: int,
     pixels: Pixels = "free",
@@ -75,12 +70,26 @@ def run_batch(
 ) -> Iterator[tuple[State, Info]]:
     """As `run`, for many images in one program: `jax.vmap` of the step.
 
-    `state`, `targets` and `weights` have a leading axis, one entry an item (`stack`); the fields of
-    Info come as (steps, items). Every item keeps its own safeguard and best image. One that has
-    `State.diverged` keeps its best image from then on, and the others go on.
+    `state`, and the targets and weights of `problem`, have a leading axis, one entry an item
+    (`stack`); the fields of Info come as (steps, items). Every item keeps its own safeguard and
+    best image. One that has `State.diverged` keeps its best image from then on, and the others go
+    on.
     """
-    chunks = _chunks(True, optimizer, state, network, targets, weights, steps, pixels, chunk)
-    for _, reached, info in chunks:
+    ready = prepared(problem)
+    yield from run_prepared_batch(optimizer, state, ready, steps=steps, pixels=pixels, chunk=chunk)
+
+
+def run_prepared_batch(
+    optimizer: optax.GradientTransformation,
+    state: State,
+    problem: Problem,
+    *,
+    steps: int,
+    pixels: Pixels = "free",
+    chunk: int = 5,
+) -> Iterator[tuple[State, Info]]:
+    """As `run_batch`, of a problem whose network `prepare_network` has made ready."""
+    for _, reached, info in _chunks(True, optimizer, state, problem, steps, pixels, chunk):
         yield reached, info
 
 
@@ -88,9 +97,7 @@ def _chunks(
     batched: bool,
     optimizer: optax.GradientTransformation,
     state: State,
-    network: FeatureNetwork,
-    targets: Targets,
-    weights: Terms,
+    problem: Problem,
     steps: int,
     pixels: Pixels,
     chunk: int,
@@ -98,25 +105,26 @@ def _chunks(
     """The steps before each chunk, the state after it, and its Info."""
     if steps <= 0:
         return
-    network = _ready(network, targets)
     program = optimizer, pixels, chunk, batched
     # The first call would compile by itself, and run among what that leaves.
-    _run_chunk.lower(*program, state, network, targets, weights, chunk).compile()
+    _run_chunk.lower(*program, state, problem, chunk).compile()
     return_freed_memory()
     done, count = 0, chunk if state.variable.size < LARGE else 1
     while done < steps:
         count = min(count, steps - done)
         begun = time.monotonic()
-        state, info = _run_chunk(*program, state, network, targets, weights, count)
+        state, info = _run_chunk(*program, state, problem, count)
         info = jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
         seconds = (time.monotonic() - begun) / count
         yield done, state, info
         done, count = done + count, max(1, min(chunk, int(SECONDS / seconds)))
 
 
-def _ready(network: FeatureNetwork, targets: Targets) -> FeatureNetwork:
-    layout = targets.layout
-    return prepare_network(network, layout.layers(), precision=layout.precision)
+def prepared(problem: Problem) -> Problem:
+    """The problem with its network made ready for many passes."""
+    layout = problem.targets.layout
+    network = prepare_network(problem.network, layout.layers(), precision=layout.precision)
+    return problem.replace(network=network)
 
 
 def stack(items: Sequence[Tree]) -> Tree:
@@ -125,25 +133,25 @@ def stack(items: Sequence[Tree]) -> Tree:
 
 
 def _batched(step: Step) -> Step:
-    def one_item(
-        state: State, network: FeatureNetwork, targets: Targets, weights: Terms
-    ) -> tuple[State, Info]:
-        state, targets, weights = jax.tree.map(
-            lambda leaf: jnp.squeeze(leaf, 0), (state, targets, weights)
+    def one_item(state: State, problem: Problem) -> tuple[State, Info]:
+        alone = problem.replace(
+            targets=_squeezed(problem.targets), weights=_squeezed(problem.weights)
         )
-        return jax.tree.map(
-            lambda leaf: jnp.expand_dims(leaf, 0), step(state, network, targets, weights)
-        )
+        return jax.tree.map(lambda leaf: jnp.expand_dims(leaf, 0), step(_squeezed(state), alone))
 
-    def items(
-        state: State, network: FeatureNetwork, targets: Targets, weights: Terms
-    ) -> tuple[State, Info]:
+    def items(state: State, problem: Problem) -> tuple[State, Info]:
         # Batched, `cond` takes both ways and selects, which one item need not pay for.
-        several = len(state.best_loss) > 1
-        call = jax.vmap(step, in_axes=(0, None, 0, 0)) if several else one_item
-        return call(state, network, targets, weights)
+        if len(state.best_loss) == 1:
+            return one_item(state, problem)
+        return jax.vmap(lambda state, *rest: step(state, Problem(problem.network, *rest)))(
+            state, problem.targets, problem.weights
+        )
 
     return items
+
+
+def _squeezed(tree: Tree) -> Tree:
+    return jax.tree.map(lambda leaf: jnp.squeeze(leaf, 0), tree)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3), donate_argnums=4)
@@ -153,22 +161,20 @@ def _run_chunk(
     chunk: int,
     batched: bool,
     state: State,
-    network: FeatureNetwork,
-    targets: Targets,
-    weights: Terms,
+    problem: Problem,
     count: Int[Array, ""],
 ) -> tuple[State, Info]:
     step = make_step(optimizer, pixels=pixels)
     if batched:
         step = _batched(step)
     step = jax.jit(step, inline=True)  # traced once for both uses
-    _, info = jax.eval_shape(step, state, network, targets, weights)
+    _, info = jax.eval_shape(step, state, problem)
 
     def body(state: State, index: Int[Array, ""]) -> tuple[State, Info]:
         # The last chunk of a run is shorter: skipping steps at run time spares a compilation.
         return jax.lax.cond(
             index < count,
-            lambda state: step(state, network, targets, weights),
+            lambda state: step(state, problem),
             lambda state: (state, optax.tree.zeros_like(info)),
             state,
         )
@@ -179,20 +185,16 @@ def _run_chunk(
 def memory_of_batch(
     optimizer: optax.GradientTransformation,
     state: State,
-    network: FeatureNetwork,
-    targets: Targets,
-    weights: Terms,
+    problem: Problem,
     *,
     pixels: Pixels = "free",
     chunk: int = 5,
 ) -> int:
-    """Bytes that the program of `run_batch` needs, as its compiler counts them.
+    """Bytes that the program of `run_prepared_batch` needs, as its compiler counts them.
 
-    Takes what `run_batch` takes, or only its shapes (`jax.eval_shape`).
+    Takes what that takes, or only its shapes (`jax.eval_shape`).
     """
-    ready = jax.eval_shape(lambda network: _ready(network, targets), network)
-    arguments = state, ready, targets, weights, chunk
-    program = _run_chunk.lower(optimizer, pixels, chunk, True, *arguments).compile()
+    program = _run_chunk.lower(optimizer, pixels, chunk, True, state, problem, chunk).compile()
     counted = program.memory_analysis()
     assert counted is not None  # no backend of ours
     return (

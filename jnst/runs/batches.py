@@ -1,7 +1,10 @@
 """Many pictures at once: `stylize_batch` and `interpolate`."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Unpack
+
+import jax
 
 from jnst.common.brief import brief
 from jnst.common.progress import BatchWay, followed
@@ -10,10 +13,12 @@ from jnst.images.files import ImageError
 from jnst.images.sources import Source, listed
 from jnst.networks.library import given_network
 from jnst.objective.extra_terms import ExtraTerms
-from jnst.runs.engine import BatchSize, fit_batch, group, program, results_of, run_tasks, split
-from jnst.runs.jobs import prepare
+from jnst.runs.batching import BatchSize, fit_batch, group, program, split
+from jnst.runs.engine import prepared_for, results_of, run_jobs
+from jnst.runs.jobs import Job
 from jnst.runs.keywords import AnyNetwork, RunOptions, Settings, with_options
-from jnst.runs.levels import check_levels
+from jnst.runs.opening import open_job
+from jnst.runs.problems import check_job
 from jnst.runs.results import Result, Results
 from jnst.settings.config import Config, config_or_default
 
@@ -122,29 +127,34 @@ def _batches(
             raise ValueError(f"{name} is empty; one for all, or one for each is accepted")
         if len(values) not in (1, count):
             raise ValueError(f"{name} has {len(values)} entries; 1 or {count} go with the others")
-    tasks = []
+    jobs: list[Job] = []
     for place in zip(*(values * (count // len(values)) for values in given.values()), strict=True):
         content, style, each, start = place
         try:
-            tasks.append(
-                prepare(content, style, each, start=start, extra_terms=extra_terms, network=network)
+            jobs.append(
+                open_job(
+                    content, style, each, start=start, extra_terms=extra_terms, network=network
+                )
             )
         except ImageError:  # which names its file
             raise
         except ValueError as error:
-            raise ValueError(f"picture {len(tasks) + 1}: {error}") from None
+            raise ValueError(f"picture {len(jobs) + 1}: {error}") from None
     loaded, identity = given_network(network)
-    groups = group(map(program, tasks))
+    groups = group(map(program, jobs))
     for numbers in groups:
-        check_levels(loaded, tasks[numbers[0]].item, tasks[numbers[0]].levels)
+        job = jobs[numbers[0]]
+        check_job(jax.eval_shape(partial(prepared_for, config=job.config), loaded), job)
 
     def results() -> Iterator[BatchProgress]:
         for numbers in groups:
-            size = fit_batch(loaded, tasks[numbers[0]], len(numbers), batch_size)
+            first = jobs[numbers[0]]
+            prepared = prepared_for(loaded, first.config)
+            size = fit_batch(prepared, first, len(numbers), batch_size)
             for batch in split(numbers, size):
-                mine = [tasks[number] for number in batch]
+                mine = [jobs[number] for number in batch]
                 made = results_of(mine, None, identity)
-                for snapshot in run_tasks(loaded, mine, size=size):
+                for snapshot in run_jobs(prepared, mine, size=size):
                     made = results_of(mine, snapshot, identity)
                     yield BatchProgress(dict(zip(batch, made, strict=True)), finished=False)
                 yield BatchProgress(dict(zip(batch, made, strict=True)), finished=True)

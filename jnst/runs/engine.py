@@ -1,38 +1,46 @@
-"""Tasks that share a compiled program, run together."""
+"""The one way in which pictures are made: jobs of one program together, level after level."""
 
-import math
-from collections.abc import Hashable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import jax
+import numpy as np
+from jaxtyping import Float
 
 from jnst.common.brief import brief
 from jnst.networks.feature_network import FeatureNetwork
-from jnst.objective.extra_terms import functions_of
-from jnst.objective.style_losses import named_style_loss
-from jnst.optimizers.loop import memory_of_batch
-from jnst.runs.footprint import free_memory
-from jnst.runs.jobs import Task
-from jnst.runs.levels import (
-    Position,
-    begin_level,
-    level_optimizer,
-    level_targets,
-    run_levels,
-)
+from jnst.networks.vgg import prepare_network
+from jnst.objective.margin import remove_margin
+from jnst.objective.targets import Targets
+from jnst.objective.total import hold_fixed
+from jnst.optimizers.carrying import carry_schedules, resize_moments
+from jnst.optimizers.loop import run_prepared_batch
+from jnst.optimizers.state import Info, State
+from jnst.runs.jobs import Job, share_pictures
+from jnst.runs.levels import level_optimizer
+from jnst.runs.problems import begin_states, level_problem
 from jnst.runs.results import History, Result
+from jnst.settings.config import Config
 
-MOST_ITEMS = 16
-"""Of a batch that is chosen: more are no faster on a CPU, and leave nothing until they all end."""
-
-
-SHARE_OF_MEMORY = 0.5
+Image = Float[np.ndarray, "h w 3"]
 
 
-Value = TypeVar("Value")
+class Position(NamedTuple):
+    """Where the runs of some items are: their images so far, and what it takes to go on.
 
+    `level` is the index of the level and `steps` those taken there. `diverged` has for each item
+    the step at which it could not go on.
+    """
 
-BatchSize = int | Literal["auto"]
+    level: int
+    steps: int
+    images: tuple[Image, ...]
+    state: State
+    diverged: tuple[int | None, ...]
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 class Snapshot(NamedTuple):
@@ -45,123 +53,125 @@ class Snapshot(NamedTuple):
         return brief(self)
 
 
-def program(task: Task) -> Hashable:
-    """What tasks must share to be run in one compiled program."""
-    config, styles = task.item.config, task.item.scene.styles
-    mixed = all(named_style_loss(loss).mix for loss in config.style_loss)
-    return (
-        task.levels,
-        config.layout(),
-        config.optimizer,
-        config.pixels,
-        config.averaging > 0,
-        config.learning_rate if callable(config.learning_rate) else None,
-        functions_of(task.item.extra_terms),
-        # A statistic that styles cannot be mixed in is as large as the style.
-        None if mixed else tuple(style.shape for style in styles),
-        None if mixed else tuple(mask is None for mask in task.item.scene.style_masks),
+def run_levels(
+    network: FeatureNetwork, jobs: Sequence[Job], *, resume: Position | None = None
+) -> Iterator[tuple[Position, Info]]:
+    """Optimize the initial images of some jobs, at one level after the other.
+
+    All are run in one program: their settings may differ in what is traced. What one level ends
+    with is resized to the next. Adam's memory is resized too, other optimizers start anew;
+    schedules go on counting. A job that diverges keeps its best image and leaves the others alone.
+    The fields of Info are (steps, jobs). The state is donated, as in `run`. `resume` is a Position
+    of before, from which it goes on to the same images.
+    """
+    yield from _run_levels(prepared_for(network, jobs[0].config), jobs, resume)
+
+
+def prepared_for(network: FeatureNetwork, config: Config) -> FeatureNetwork:
+    """The network made ready for the many passes of a run."""
+    return prepare_network(network, config.layers(), precision=config.precision)
+
+
+def _run_levels(
+    network: FeatureNetwork, jobs: Sequence[Job], resume: Position | None
+) -> Iterator[tuple[Position, Info]]:
+    config, levels, jobs = jobs[0].config, jobs[0].levels, share_pictures(jobs)
+    first = resume.level if resume else 0
+    images = resume.images if resume else tuple(job.initial_image for job in jobs)
+    diverged = resume.diverged if resume else (None,) * len(jobs)
+    state: State | None = None
+    for index, level in enumerate(levels[first:], first):
+        optimizer = level_optimizer(config, index)
+        problem = level_problem(network, jobs, level.shape)
+        taken = 0
+        if resume and index == first:
+            begin, taken = resume.state, resume.steps
+        else:
+            begin = begin_states(jobs, images, level.shape, optimizer)
+            if state is not None:
+                begin = _carried(config, state, begin)
+        state = begin
+        for state, info in run_prepared_batch(
+            optimizer, begin, problem, steps=level.steps - taken, pixels=config.pixels
+        ):
+            taken += len(info.loss)
+            images = tuple(
+                image if gone is None else kept
+                for image, kept, gone in zip(
+                    np.array(_cut_out(state.result, problem.targets)), images, diverged, strict=True
+                )
+            )
+            end = sum(level.steps for level in levels[:index]) + taken
+            diverged = _diverged(diverged, state, info, end, last=taken == level.steps)
+            yield Position(index, taken, images, state, diverged), info
+            if None not in diverged:
+                return
+
+
+def _carried(config: Config, state: State, begin: State) -> State:
+    """The state that a level begins with, and what the optimizer remembers of the last level."""
+    if config.optimizer == "adam":
+        return jax.vmap(partial(resize_moments, margin=config.margin))(state, begin)
+    return begin if config.optimizer == "lbfgs" else carry_schedules(state, begin)
+
+
+@jax.jit
+def _cut_out(canvases: jax.Array, targets: Targets) -> jax.Array:
+    def cut_out(canvas: jax.Array, targets: Targets) -> jax.Array:
+        return remove_margin(hold_fixed(canvas, targets), targets.layout.margin)
+
+    return jax.vmap(cut_out)(canvases, targets)
+
+
+def _diverged(
+    earlier: Sequence[int | None], state: State, info: Info, end: int, *, last: bool
+) -> tuple[int | None, ...]:
+    """The step at which each item could not go on; after a level's last step its best is left."""
+    lost = ~np.isfinite(state.best_loss) if last else np.asarray(state.diverged)
+    begin = end - len(info.loss)
+    steps = [begin + int(np.argmin(np.append(finite, False))) for finite in info.finite.T]
+    return tuple(
+        step if gone and before is None else before
+        for before, gone, step in zip(earlier, lost, steps, strict=True)
     )
 
 
-def group(keys: Iterator[Hashable]) -> list[list[int]]:
-    """The numbers of equal keys together, in the order in which they first come."""
-    groups: dict[Hashable, list[int]] = {}
-    for number, key in enumerate(keys):
-        groups.setdefault(key, []).append(number)
-    return list(groups.values())
-
-
-def split(values: Sequence[Value], size: int) -> list[Sequence[Value]]:
-    """Runs of `size`, the last of what is left."""
-    return [values[first : first + size] for first in range(0, len(values), size)]
-
-
-def fit_batch(
-    network: FeatureNetwork, task: Task, count: int, batch_size: BatchSize = "auto"
-) -> int:
-    """How many tasks of one program are run together, so that batches are of about one size."""
-    most = batch_size if batch_size != "auto" else _most_that_fit(network, task, count)
-    return _evenly(count, most)
-
-
-def run_tasks(
-    network: FeatureNetwork,
-    tasks: Sequence[Task],
-    *,
-    size: int,
-    resume: Snapshot | None = None,
+def run_jobs(
+    network: FeatureNetwork, jobs: Sequence[Job], *, size: int = 1, resume: Snapshot | None = None
 ) -> Iterator[Snapshot]:
-    """Run tasks of one program together; the last is repeated until there are `size`.
+    """Run jobs of one program together; the last is repeated until there are `size`.
 
-    Yields a Snapshot every few steps, whose state is donated to the next ones. `resume` is one of
-    before.
+    `network` is from `prepared_for`. Yields a Snapshot every few steps, whose state is donated to
+    the next ones. `resume` is one of before.
     """
-    items = [task.item for task in tasks]
-    items += items[-1:] * (size - len(items))  # a batch of another size would compile again
-    levels = tasks[0].levels
-    histories = tuple(History.empty(task.item.weights()) for task in tasks)
-    ended = [False] * size
+    levels = jobs[0].levels
+    # A batch of another size would compile again.
+    repeated = [*jobs, *[jobs[-1]] * (size - len(jobs))]
+    histories = tuple(History.empty(job.weights()) for job in jobs)
+    ended = [False] * len(repeated)
     if resume is not None:
         histories = resume.histories
         ended = [step is not None for step in resume.position.diverged]
-    for position, info in run_levels(
-        network, items, levels=levels, resume=resume and resume.position
-    ):
+    for position, info in _run_levels(network, repeated, resume and resume.position):
         longest = max(levels[position.level].shape)
         histories = tuple(
-            history if gone else history.extend(longest, info, item)
-            for item, (history, gone) in enumerate(zip(histories, ended, strict=False))
+            history if gone else history.extend(longest, info, number)
+            for number, (history, gone) in enumerate(zip(histories, ended, strict=False))
         )
         ended = [step is not None for step in position.diverged]
         yield Snapshot(position, histories)
 
 
 def results_of(
-    tasks: Sequence[Task], snapshot: Snapshot | None, network: dict[str, str]
+    jobs: Sequence[Job], snapshot: Snapshot | None, network: dict[str, str]
 ) -> list[Result]:
-    """The result of each task so far; without a snapshot, before the first step."""
+    """The result of each job so far; without a snapshot, before the first step."""
     if snapshot is None:
         return [
-            task.result(task.item.start, History.empty(task.item.weights()), network)
-            for task in tasks
+            job.result(job.initial_image, History.empty(job.weights()), network) for job in jobs
         ]
     position, histories = snapshot
     return [
-        task.result(position.images[item], histories[item], network, position.diverged[item])
-        for item, task in enumerate(tasks)
+        job.result(position.images[number], histories[number], network, position.diverged[number])
+        for number, job in enumerate(jobs)
     ]
-
-
-def _most_that_fit(network: FeatureNetwork, task: Task, count: int) -> int:
-    count = _evenly(count, MOST_ITEMS)
-    if count == 1:
-        return 1
-    needed = _bytes_of_batch(network, task, count)
-    return max(1, min(count, int(count * SHARE_OF_MEMORY * free_memory() / needed)))
-
-
-def _evenly(count: int, most: int) -> int:
-    return math.ceil(count / math.ceil(count / most))
-
-
-def _bytes_of_batch(network: FeatureNetwork, task: Task, count: int) -> int:
-    """Of the program of the last level, the largest."""
-    item, shape = task.item, task.levels[-1].shape
-    optimizer = level_optimizer(item.config, len(task.levels) - 1)
-
-    def arguments() -> Any:
-        targets = level_targets(network, item, shape)
-        return begin_level(item, item.start, shape, optimizer), targets, item.weights()
-
-    state, targets, weights = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype),
-        jax.eval_shape(arguments),
-    )
-    return memory_of_batch(
-        optimizer,
-        state,
-        network,
-        targets,
-        weights,
-        pixels=item.config.pixels,
-    )

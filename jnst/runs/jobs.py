@@ -1,63 +1,73 @@
-"""What a run is given: pictures opened, checked and sized, with all that its result needs."""
+"""What a run is given: pictures, a first image and settings."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from jnst.common.brief import brief
 from jnst.images import color
-from jnst.images.masks import Mask, content_masks_of, load_mask, style_masks_of
-from jnst.images.resizing import fit_size, resize_image
-from jnst.images.sources import (
-    Source,
-    called,
-    check_aspect,
-    listed,
-    name_of,
-    numbered,
-    open_image,
-    open_picture,
-)
-from jnst.images.transparency import Seen, drawn_colors, fill_unseen, seen_part
-from jnst.networks.feature_network import strides_of
-from jnst.networks.layers import STRIDES, smallest_side
-from jnst.objective.extra_terms import ExtraTerms, check_extra_terms
-from jnst.objective.style_losses import named_style_loss
-from jnst.runs.footprint import check_memory
-from jnst.runs.initial_image import first_image
-from jnst.runs.levels import Item, Level, Scene, plan_levels, style_shape
+from jnst.images.resizing import resize_image
+from jnst.objective.extra_terms import ExtraTerms
+from jnst.runs.levels import Level, plan_levels
 from jnst.runs.results import History, Result
 from jnst.settings.config import Config
+from jnst.settings.terms import Terms
 
 Image = Float[np.ndarray, "h w 3"]
+Mask = Float[np.ndarray, "h w"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Task:
-    """One picture to be made: the item to run, and what becomes of its image after.
+class Job:
+    """One picture to be made. Pictures are sRGB in [0, 1]; the result has the size of `content`.
 
-    `original` is the content as it came, at the size of the result, and `alpha` its transparency;
-    `content` and `styles` are the names of the pictures, `pictures` are what they show.
+    `initial_image` and `styles` are each of a size of their own. `content_masks` holds one mask
+    (H, W) in [0, 1] for each region, style k being for region k; without any there is one region.
+    `style_masks` says for each style which part of it counts. `previous` is the last frame of a
+    video, moved to this one, and where that is reliable. `extra_terms` are a program's own: see
+    `make_targets`.
+
+    The rest is for the result. `original` is the content in its own colors, `alpha` its
+    transparency; `content_name` and `style_names` are the names of the pictures, and `pictures` are
+    what they show.
     """
 
-    item: Item
-    levels: tuple[Level, ...]
-    original: Image
-    alpha: Float[np.ndarray, "h w"] | None
-    content: str
-    styles: list[str]
+    content: Image
+    styles: tuple[Image, ...]
+    initial_image: Image
+    config: Config
+    content_masks: tuple[Mask, ...] = ()
+    style_masks: tuple[Mask | None, ...] = ()
+    previous: tuple[Image, Mask] | None = None
+    extra_terms: ExtraTerms = dataclasses.field(default_factory=dict)
+    original: Image | None = None
+    alpha: Mask | None = None
+    content_name: str = ""
+    style_names: tuple[str, ...] = ()
     pictures: tuple[Image, ...] = ()
 
     def __repr__(self) -> str:
         return brief(self)
 
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The sizes that it goes through, and the steps at each."""
+        return plan_levels(self.content.shape[:2], self.config)
+
+    def weights(self) -> Terms:
+        """The weight of each term."""
+        return self.config.weights(self.extra_terms)
+
     def image(self, image: Image) -> Image:
         """An image of any level as the result that it is so far."""
-        config = self.item.config
-        return _colored_after(config, resize_image(image, self.original.shape[:2]), self.original)
+        original = self.content if self.original is None else self.original
+        image = resize_image(image, original.shape[:2])
+        if self.config.color in ("luminance", "recombine"):
+            return color.with_luminance(original, color.luminance(image))
+        return image
 
     def result(
         self, image: Image, history: History, network: dict[str, str], diverged: int | None = None
@@ -67,202 +77,30 @@ class Task:
             self.image(image),
             self.alpha,
             history,
-            self.item.config,
+            self.config,
             network,
-            self.content,
-            self.styles,
+            self.content_name,
+            [*self.style_names],
             diverged,
-            {name: weight for name, (weight, _) in self.item.extra_terms.items()},
+            {name: weight for name, (weight, _) in self.extra_terms.items()},
             self.pictures,
         )
 
 
-def prepare(
-    content: Source,
-    style: Source | Sequence[Source],
-    config: Config,
-    *,
-    content_masks: Any = (),
-    style_masks: Any = (),
-    start: Source | None = None,
-    previous: tuple[Source, Source] | None = None,
-    extra_terms: ExtraTerms | None = None,
-    network: Any = "embedded",
-) -> Task:
-    """Open, check and resize the pictures of a run: see `jnst.stylize_steps`.
+def share_pictures(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs, those with equal pictures holding the same one: targets are then made once."""
+    seen: dict[tuple[tuple[int, ...], bytes], np.ndarray] = {}
 
-    Of the network only its layers are looked at.
+    def shared(array: np.ndarray) -> np.ndarray:
+        return seen.setdefault((array.shape, array.tobytes()), array)
 
-    Raises:
-        ValueError: a picture or a mask that is not accepted, alone or with the others.
-    """
-    config = config.replace(init=config.init or "content")
-    own, strides = check_extra_terms(extra_terms), strides_of(network)
-    config.check_network(strides, own_terms=bool(own))
-    sources = listed("style", style)
-    layers = config.content_layers + config.style_layers
-    original = open_picture("content", content, size=config.size)
-    smallest = smallest_side(layers, strides)
-    check_size(called("content", content), original.image.shape[:2], smallest)
-    styles, opacities, seen = _open_styles(sources, config, strides)
-    _check_styles(config, len(styles))
-    shape = fit_size(original.image.shape[:2], config.size)
-    check_size(f"size {config.size} makes a picture that is too small", shape, smallest)
-    if strides is STRIDES:
-        check_memory(original.image.shape[:2], [image.shape[:2] for image in styles], config)
-    masks = content_masks_of(content_masks, original.image.shape[:2], len(styles))
-    parts = style_masks_of(style_masks, [image.shape[:2] for image in styles])
-    parts = _visible_parts(config, parts, opacities)
-    if masks and config.style_blend is not None:
-        raise ValueError("style_blend and content_masks: with masks a style is alone in its region")
-    photograph = resize_image(original.image, shape)
-    came = styles
-    matched, styles = _colored_before(config, photograph, styles, seen, masks)
-    begun = (
-        first_image(config, matched, styles, seen)
-        if start is None
-        else open_picture("start", start, size=config.size).image
-    )
-    # A batch may hold hundreds of styles: none is kept larger than it is looked at.
-    shapes = [style_shape(image.shape[:2], shape, config, strides) for image in styles]
-    styles = [resize_image(image, sides) for image, sides in zip(styles, shapes, strict=True)]
-    shown = styles
-    if config.color not in ("style", "recombine"):
-        shown = [resize_image(image, sides) for image, sides in zip(came, shapes, strict=True)]
-    scene = Scene(matched, tuple(styles), masks, parts, _previous(previous, photograph.shape[:2]))
-    return Task(
-        Item(scene, resize_image(begun, shape), config, own),
-        plan_levels(shape, config),
-        photograph,
-        None if original.alpha is None else resize_image(original.alpha, shape),
-        name_of(content),
-        [name_of(source) for source in sources],
-        (*([photograph] if config.content_layers else []), *shown),
-    )
-
-
-def opened_size(config: Config) -> int:
-    """The longer side, in pixels, at which a style is opened if it has more."""
-    return round(config.size * max(config.style_scale, 1))
-
-
-def _open_styles(
-    sources: Sequence[Source], config: Config, strides: Mapping[str, int]
-) -> tuple[list[Image], list[Mask | None], list[Seen | None]]:
-    """The styles' colors, their alphas, and where they are seen."""
-    needed = opened_size(config)
-    images, opacities, seen = [], [], []
-    for name, source in numbered("style", sources):
-        picture = open_picture(name, source, size=needed)
-        smallest = smallest_side(config.style_layers, strides)
-        check_size(called(name, source), picture.image.shape[:2], smallest)
-        images.append(drawn_colors(picture))
-        opacities.append(picture.alpha)
-        try:
-            seen.append(seen_part(picture))
-        except ValueError as error:
-            raise ValueError(f"{called(name, source)}: {error}") from None
-    return images, opacities, seen
-
-
-def _visible_parts(
-    config: Config, parts: Sequence[Mask | None], opacities: Sequence[Mask | None]
-) -> tuple[Mask | None, ...]:
-    """The masks of the styles, where they are seen.
-
-    A loss that takes no masks has the colors that surround it in the place of what is not.
-    """
-    if not all(named_style_loss(loss).takes_masks for loss in config.style_loss):
-        return tuple(parts)
-    both = []
-    for part, opacity in zip(parts or [None] * len(opacities), opacities, strict=True):
-        if part is not None and opacity is not None:
-            both.append(resize_image(part, opacity.shape) * opacity)
-        else:
-            both.append(opacity if part is None else part)
-    return tuple(both) if any(each is not None for each in both) else ()
-
-
-def check_size(name: str, shape: tuple[int, ...], smallest: int) -> None:
-    """ValueError unless a picture is large enough for the layers."""
-    if min(shape) < smallest:
-        raise ValueError(
-            f"{name}: {shape[0]} x {shape[1]} pixels; "
-            f"the layers need at least {smallest} x {smallest}"
+    return [
+        dataclasses.replace(
+            job,
+            **{
+                name: jax.tree.map(shared, getattr(job, name))
+                for name in ("content", "styles", "content_masks", "style_masks", "previous")
+            },
         )
-
-
-def _check_styles(config: Config, styles: int) -> None:
-    if config.style_layers and not styles:
-        raise ValueError("there is no style; without one, style_layers must be empty")
-    blend = config.style_blend
-    if blend and len(blend) != styles:
-        raise ValueError(f"style_blend has {len(blend)} entries; {styles} styles need as many")
-
-
-def _previous(
-    given: tuple[Source, Source] | None, shape: tuple[int, int]
-) -> tuple[Image, Mask] | None:
-    if given is None:
-        return None
-    if not isinstance(given, tuple | list) or len(given) != 2:
-        raise ValueError("previous is a pair: the last frame, and the mask of where it is reliable")
-    frame, mask = given
-    image = open_image("previous", frame)
-    check_aspect("previous", image.shape[:2], shape)
-    return image, load_mask(mask, name="the mask of previous", picture=shape)
-
-
-def _colored_before(
-    config: Config,
-    content: Image,
-    styles: Sequence[Image],
-    seen: Sequence[Seen | None],
-    masks: Sequence[Mask],
-) -> tuple[Image, list[Image]]:
-    """The pictures that the run sees, for results in the content's colors.
-
-    What is seen of a style is matched to the part of the content that it is for.
-    """
-    whole = styles
-    styles = [
-        image if part is None else image[part][:, None]
-        for image, part in zip(styles, seen, strict=True)
+        for job in jobs
     ]
-    parts = [_inside(content, mask) for mask in masks] or [content] * len(styles)
-    pairs = list(zip(styles, parts, strict=False))
-    match config.color:
-        case "luminance":
-            matched = [
-                color.match_luminance(color.luminance(style), color.luminance(part))
-                for style, part in pairs
-            ]
-            gray = [
-                np.repeat(values[..., None], 3, -1)
-                for values in (color.luminance(content), *matched)
-            ]
-            content, *styles = [values.clip(0, 1).astype(np.float32) for values in gray]
-        case "cholesky" | "pca" | "symmetric" | "histogram" as method:
-            matched = [color.match_colors(style, part, method=method) for style, part in pairs]
-            styles = [style.clip(0, 1) for style in matched]
-    return content, [
-        pixels if part is None else _put_back(image, part, pixels)
-        for image, part, pixels in zip(whole, seen, styles, strict=True)
-    ]
-
-
-def _put_back(image: Image, part: Seen, pixels: Float[np.ndarray, "n 1 3"]) -> Image:
-    image = image.copy()
-    image[part] = pixels[:, 0]
-    return fill_unseen(image, part)
-
-
-def _inside(content: Image, mask: Mask) -> Float[np.ndarray, "n 1 3"]:
-    share = resize_image(mask, content.shape[:2])
-    return content[share >= share.max() / 2][:, None]
-
-
-def _colored_after(config: Config, image: Image, content: Image) -> Image:
-    if config.color in ("luminance", "recombine"):
-        return color.with_luminance(content, color.luminance(image))
-    return image

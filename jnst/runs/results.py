@@ -20,7 +20,7 @@ from jnst.common.version import __version__
 from jnst.images.encoding import save_image
 from jnst.images.files import check_writable
 from jnst.images.pixels import to_uint8
-from jnst.optimizers.steps import Info
+from jnst.optimizers.state import Info
 from jnst.runs.notebook import STRIP_HEIGHT, picture_bundle, strip
 from jnst.settings.config import Config
 from jnst.settings.terms import Terms

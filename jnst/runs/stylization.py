@@ -13,11 +13,13 @@ from jnst.common.validation import several, whole_number
 from jnst.images.sources import Source, listed, open_picture
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.library import given_network
-from jnst.networks.vgg import prepare_network
-from jnst.runs.jobs import Task, prepare
+from jnst.runs.engine import prepared_for, results_of, run_jobs
+from jnst.runs.jobs import Job
 from jnst.runs.keywords import OneRunOptions, PictureOptions, with_options
-from jnst.runs.levels import check_levels, plan_levels, run_levels
-from jnst.runs.results import History, Result
+from jnst.runs.levels import plan_levels
+from jnst.runs.opening import open_job
+from jnst.runs.problems import check_job
+from jnst.runs.results import Result
 from jnst.settings.config import Config, config_or_default, setting_names
 from jnst.settings.fields import LARGEST_SIDE
 
@@ -162,29 +164,28 @@ def stylize_steps(
     """
     config, given = _split(options)
     network = given.pop("network", "embedded")
-    task = prepare(content, style, config, network=network, **given)
+    job = open_job(content, style, config, network=network, **given)
     loaded, identity = given_network(network)
-    check_levels(loaded, task.item, task.levels)
-    # One that was loaded here is held by nothing else, and need not be in memory twice.
-    prepared = prepare_network(loaded, config.layers(), precision=config.precision)
-    return run_task(prepared, task, identity)
+    # What was loaded here is held by nothing else, and need not be in memory twice.
+    prepared = prepared_for(loaded, config)
+    check_job(prepared, job)
+    return run_job(prepared, job, identity)
 
 
-def run_task(network: FeatureNetwork, task: Task, identity: dict[str, str]) -> Iterator[Result]:
-    """The Result so far of one picture, from before the first step on.
+def run_job(network: FeatureNetwork, job: Job, identity: dict[str, str]) -> Iterator[Result]:
+    """The Result so far of one picture, from before the first step on: a batch of one.
+
+    `network` is from `prepared_for`.
 
     Raises:
         DivergedError: its `result` has the best image before.
     """
-    history = History.empty(task.item.weights())
-    yield task.result(task.item.start, history, identity)
-    for position, info in run_levels(network, [task.item], levels=task.levels):
-        [image], [diverged] = position.images, position.diverged
-        history = history.extend(max(task.levels[position.level].shape), info, 0)
-        if diverged is not None:
-            result = task.result(image, history, identity, diverged)
-            raise DivergedError(diverged, result.image, result)
-        yield task.result(image, history, identity)
+    yield from results_of([job], None, identity)
+    for snapshot in run_jobs(network, [job]):
+        [result] = results_of([job], snapshot, identity)
+        if result.diverged is not None:
+            raise DivergedError(result.diverged, result.image, result)
+        yield result
 
 
 def _split(

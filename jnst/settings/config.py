@@ -37,7 +37,8 @@ from jnst.settings.fields import (
     weight,
     whole,
 )
-from jnst.settings.style_terms import StyleTerm, named_style_terms
+from jnst.settings.layout import Layout
+from jnst.settings.style_terms import StyleTerm
 
 if TYPE_CHECKING:
     from jnst.settings.terms import Terms
@@ -254,11 +255,11 @@ class Config:
 
     def layers(self) -> tuple[str, ...]:
         """The layers whose features the objective needs, each once."""
-        return tuple(dict.fromkeys([*self.content_layers, *self.style_layers]))
+        return self.layout().layers()
 
     def style_terms(self) -> tuple[StyleTerm, ...]:
         """The style losses and their layers, in the order of `style_layers`."""
-        return named_style_terms(self.style_layers, self.style_loss)
+        return self.layout().style_terms()
 
     def _coerce(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -272,17 +273,22 @@ class Config:
 
         return weights_of(self, extra_terms or {})
 
-    def layout(self) -> "Config":
-        """The settings that targets depend on, all others at their defaults: static under jit."""
-        names = (
-            "content_layers", "style_layers", "style_loss", "convention", "pooling", "margin",
-            "precision", "variation", "laplacian_pool", "mask_propagation", "normalize_gradients",
-        )  # fmt: skip
-        return Config(
-            **{name: getattr(self, name) for name in names},
-            laplacian_weight=float(self.laplacian_weight > 0),
-            temporal_weight=float(self.temporal_weight > 0),
-            optimizer="adam",
+    def layout(self) -> Layout:
+        """The settings that targets depend on: static under jit."""
+        return Layout(
+            content_layers=self.content_layers,
+            style_layers=self.style_layers,
+            style_loss=self.style_loss,
+            convention=self.convention,
+            pooling=self.pooling,
+            precision=self.precision,
+            margin=self.margin,
+            variation=self.variation,
+            laplacian=self.laplacian_weight > 0,
+            laplacian_pool=self.laplacian_pool,
+            temporal=self.temporal_weight > 0,
+            mask_propagation=self.mask_propagation,
+            normalize_gradients=self.normalize_gradients,
         )
 
     def replace(self, **settings: Any) -> "Config":

@@ -9,6 +9,7 @@ from jnst.settings.fields import BLENDS, LARGEST_NUMBER, MOST_LEVELS, MOST_STEPS
 
 if TYPE_CHECKING:
     from jnst.settings.config import Config
+    from jnst.settings.layout import Layout
 
 
 def check_together(config: "Config") -> None:
@@ -23,12 +24,14 @@ def check_together(config: "Config") -> None:
         raise ValueError(f"style_blend is {config.style_blend}; a positive number is needed")
 
 
-def check_for_network(config: "Config", strides: Mapping[str, int], *, own_terms: bool) -> None:
+def check_for_network(
+    config: "Config | Layout", strides: Mapping[str, int], *, own_terms: bool
+) -> None:
     """As `Config.check_network`."""
     for setting in ("content_layers", "style_layers"):
         layers = getattr(config, setting)
         missing = [layer for layer in layers if layer not in strides]
-        if missing and layers == getattr(type(config), setting):
+        if missing and layers == getattr(type(config), setting, None):
             raise ValueError(
                 f"unknown layer {missing[0]!r}, which is a default of {setting}; "
                 f"this network has {', '.join(strides)}"

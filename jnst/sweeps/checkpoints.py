@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jnst.common.array_files import DAMAGED, load_arrays, save_arrays, state_versions
-from jnst.optimizers.loop import stack
-from jnst.optimizers.steps import State
-from jnst.runs.engine import Snapshot
-from jnst.runs.jobs import Task
-from jnst.runs.levels import Position, begin_level, level_optimizer
+from jnst.optimizers.state import State
+from jnst.runs.engine import Position, Snapshot
+from jnst.runs.jobs import Job
+from jnst.runs.levels import level_optimizer
+from jnst.runs.problems import begin_states
 from jnst.runs.results import History
 
 CHECKPOINT = "checkpoint.npz"
@@ -29,7 +29,7 @@ class Checkpoint(NamedTuple):
 def save_checkpoint(
     path: str | os.PathLike[str], checkpoint: Checkpoint, names: Sequence[str]
 ) -> None:
-    """Write a checkpoint of the tasks of these names, atomically."""
+    """Write a checkpoint of the jobs of these names, atomically."""
     position, histories = checkpoint.snapshot
     label = {
         "names": list(names),
@@ -53,11 +53,11 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: str | os.PathLike[str], tasks: Sequence[Task], names: Sequence[str], *, size: int
+    path: str | os.PathLike[str], jobs: Sequence[Job], names: Sequence[str], *, size: int
 ) -> Checkpoint | None:
-    """The checkpoint of these tasks, run as a batch of `size`; None if the file holds none."""
+    """The checkpoint of these jobs, run as a batch of `size`; None if the file holds none."""
     try:
-        return _read(*load_arrays(path), tasks, names, size)
+        return _read(*load_arrays(path), jobs, names, size)
     except DAMAGED:
         return None
 
@@ -65,7 +65,7 @@ def load_checkpoint(
 def _read(
     label: Any,
     arrays: Mapping[str, np.ndarray],
-    tasks: Sequence[Task],
+    jobs: Sequence[Job],
     names: Sequence[str],
     size: int,
 ) -> Checkpoint | None:
@@ -73,8 +73,9 @@ def _read(
         return None
     if label["versions"] != state_versions():
         return None
-    item, levels = tasks[0].item, tasks[0].levels
-    shape, optimizer = levels[label["level"]].shape, level_optimizer(item.config, label["level"])
+    job = jobs[0]
+    shape = job.levels[label["level"]].shape
+    optimizer = level_optimizer(job.config, label["level"])
 
     def restore(kind: str, like: Any) -> Any:
         leaves, structure = jax.tree.flatten(like)
@@ -82,7 +83,8 @@ def _read(
             structure, [arrays[f"{kind}-{number}"] for number in range(len(leaves))]
         )
 
-    state = jax.eval_shape(lambda: stack([begin_level(item, item.start, shape, optimizer)] * size))
+    images = [job.initial_image] * size
+    state = jax.eval_shape(lambda: begin_states([job] * size, images, shape, optimizer))
     if label["state"] != _places(state):
         return None
     restored = jax.tree.map(jnp.asarray, restore("state", state))
@@ -93,7 +95,7 @@ def _read(
         restored,
         tuple(label["diverged"]),
     )
-    histories = restore("history", tuple(History.empty(task.item.weights()) for task in tasks))
+    histories = restore("history", tuple(History.empty(each.weights()) for each in jobs))
     return Checkpoint(Snapshot(position, histories), label["seconds"])
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jnst.images.files import file_digest
-from jnst.runs.engine import BatchSize
+from jnst.runs.batching import BatchSize
 from jnst.runs.results import Result, number_or_none
 from jnst.sweeps.axes import separate, varying_settings
 from jnst.sweeps.folder import INDEX, has_picture, read_json, read_record, record_path, write_json

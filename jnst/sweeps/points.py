@@ -6,15 +6,20 @@ import math
 import os
 from collections.abc import Hashable, Mapping, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
+
+import jax
 
 from jnst.images.files import file_digest
 from jnst.networks.library import load_network
 from jnst.networks.vgg import Network
 from jnst.objective.style_losses import fingerprint
-from jnst.runs.engine import program
-from jnst.runs.jobs import Task, prepare
-from jnst.runs.levels import check_levels
+from jnst.runs.batching import program
+from jnst.runs.engine import prepared_for
+from jnst.runs.jobs import Job
+from jnst.runs.opening import open_job
+from jnst.runs.problems import check_job
 from jnst.settings.config import Config
 from jnst.settings.fields import INITS
 from jnst.settings.style_loss_names import registered
@@ -81,7 +86,7 @@ def prepare_plan(plan: Plan) -> PreparedPlan:
         shared = (planned.content, planned.styles, planned.network, _untraced(planned.config))
         if shared not in costs:
             known = {cost.program for cost in costs.values()}
-            costs[shared] = _cost(network, task_of(plan, planned, digests), known)
+            costs[shared] = _cost(network, job_of(plan, planned, digests), known)
         id = _id(planned, network, digests)
         if id in points:
             raise SweepError(
@@ -104,12 +109,13 @@ def _paths(plan: Plan, planned: PlannedPoint) -> dict[str, str]:
     return paths | ({start: start} if start and start not in INITS else {})
 
 
-def _cost(network: Network, task: Task, known: Set[Hashable]) -> _Cost:
-    """What a task costs; its program is checked unless it is known."""
-    key = network.digest, program(task)
+def _cost(network: Network, job: Job, known: Set[Hashable]) -> _Cost:
+    """What a job costs; its program is checked unless it is known."""
+    key = network.digest, program(job)
     if key not in known:
-        check_levels(network, task.item, task.levels)
-    return _Cost(key, len(task.levels), _work(task), math.prod(task.original.shape[:2]))
+        shapes = jax.eval_shape(partial(prepared_for, config=job.config), network)
+        check_job(shapes, job)
+    return _Cost(key, len(job.levels), _work(job), math.prod(job.content.shape[:2]))
 
 
 def _id(planned: PlannedPoint, network: Network, digests: Mapping[str, str]) -> str:
@@ -129,18 +135,18 @@ def _id(planned: PlannedPoint, network: Network, digests: Mapping[str, str]) -> 
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
 
-def task_of(plan: Plan, planned: PlannedPoint, digests: Mapping[str, str]) -> Task:
+def job_of(plan: Plan, planned: PlannedPoint, digests: Mapping[str, str]) -> Job:
     """What a point runs.
 
     Raises:
         ValueError: as `prepare`; a picture has another digest than when the plan was looked at.
     """
     styles = [plan.picture(style) for style in planned.styles]
-    task = prepare(plan.picture(planned.content), styles, planned.config)
+    job = open_job(plan.picture(planned.content), styles, planned.config)
     for name, path in _paths(plan, planned).items():
         if name in digests and file_digest(path) != digests[name]:
             raise SweepError(f"{name}: has been replaced since the sweep began")
-    return task
+    return job
 
 
 def _untraced(config: Config) -> Config:
@@ -160,12 +166,12 @@ def _untraced(config: Config) -> Config:
     )
 
 
-def _work(task: Task) -> float:
+def _work(job: Job) -> float:
     """Operations of a run: every step goes forward through the convolutions, and back."""
-    config = task.item.config
+    config = job.config
     layers = config.content_layers + config.style_layers
     margin = 2 * config.margin
     return sum(
         2 * level.steps * operations(layers, (level.shape[0] + margin, level.shape[1] + margin))
-        for level in task.levels
+        for level in job.levels
     )

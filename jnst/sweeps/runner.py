@@ -13,8 +13,9 @@ import jax
 from jnst.common.progress import followed, sweep_way
 from jnst.common.validation import whole_number
 from jnst.networks.library import network_identity
-from jnst.runs.engine import BatchSize, Snapshot, fit_batch, group, results_of, run_tasks, split
-from jnst.runs.jobs import Task
+from jnst.runs.batching import BatchSize, fit_batch, group, split
+from jnst.runs.engine import Snapshot, prepared_for, results_of, run_jobs
+from jnst.runs.jobs import Job
 from jnst.runs.results import Result
 from jnst.sweeps.checkpoints import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
 from jnst.sweeps.flops import operations_a_second
@@ -22,7 +23,7 @@ from jnst.sweeps.folder import FinishedPoint, read_sweep
 from jnst.sweeps.holding import check_folder, held
 from jnst.sweeps.ledger import Ledger
 from jnst.sweeps.plans import Plan, read_plan
-from jnst.sweeps.points import Point, PreparedPlan, prepare_plan, task_of
+from jnst.sweeps.points import Point, PreparedPlan, job_of, prepare_plan
 from jnst.sweeps.report import write_report
 from jnst.sweeps.timing import Clock, Saves
 
@@ -166,12 +167,14 @@ class Sweep:
         size = self._ledger.size_of(group)
         if size is None:
             network = self._networks[todo[0].planned.network]
-            size = fit_batch(network, self._task(todo[0]), len(todo), self._batch_size)
+            job = self._job(todo[0])
+            ready = prepared_for(network, job.config)
+            size = fit_batch(ready, job, len(todo), self._batch_size)
             self._ledger.keep_size(group, size)
         return size
 
-    def _task(self, point: Point) -> Task:
-        return task_of(self._plan, point.planned, self._digests)
+    def _job(self, point: Point) -> Job:
+        return job_of(self._plan, point.planned, self._digests)
 
     def _run_batch(
         self, batch: Sequence[Point], size: int, clock: Clock
@@ -203,13 +206,14 @@ class Sweep:
     ) -> Generator[SweepProgress, None, tuple[list[Result], float]]:
         """Run a batch, from its checkpoint if it has one; its results, and the seconds before."""
         started, names = time.monotonic(), [point.id for point in batch]
-        tasks = [self._task(point) for point in batch]
+        jobs = [self._job(point) for point in batch]
         network = self._networks[batch[0].planned.network]
+        ready = prepared_for(network, jobs[0].config)
         identity = network_identity(network, self._plan.weights(batch[0].planned.network))
-        before = load_checkpoint(self._folder / CHECKPOINT, tasks, names, size=size)
+        before = load_checkpoint(self._folder / CHECKPOINT, jobs, names, size=size)
         earlier, saves = before.seconds if before else 0.0, Saves()
         resume = snapshot = before.snapshot if before else None
-        for snapshot in run_tasks(network, tasks, size=size, resume=resume):
+        for snapshot in run_jobs(ready, jobs, size=size, resume=resume):
             save = partial(self._save, snapshot, earlier + time.monotonic() - started, names)
             if saves.due():
                 saves.save(save)
@@ -219,7 +223,7 @@ class Sweep:
             except (KeyboardInterrupt, GeneratorExit):
                 save()
                 raise
-        return results_of(tasks, snapshot, identity), earlier
+        return results_of(jobs, snapshot, identity), earlier
 
     def _progress(self, clock: Clock, batch: Sequence[Point] = (), step: int = 0) -> SweepProgress:
         steps = batch[0].planned.config.steps if batch else 0

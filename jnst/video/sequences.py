@@ -20,12 +20,12 @@ from jnst.images import color
 from jnst.images.resizing import fit_size, resize_image
 from jnst.images.sources import Source, listed, name_of, numbered, open_picture
 from jnst.networks.library import given_network
-from jnst.networks.vgg import prepare_network
 from jnst.objective.extra_terms import ExtraTerms
-from jnst.runs.jobs import opened_size, prepare
+from jnst.runs.engine import prepared_for
 from jnst.runs.keywords import AnyNetwork, OneRunOptions, Settings, with_options
+from jnst.runs.opening import open_job, opened_size
 from jnst.runs.results import Result
-from jnst.runs.stylization import last_of, run_task
+from jnst.runs.stylization import last_of, run_job
 from jnst.settings.config import Config, config_or_default
 from jnst.video.flow import FlowError, consistency, load_flow, resize_flow, warp
 from jnst.video.frames import check_frames, frame_numbers
@@ -263,14 +263,14 @@ def _maker(
 ) -> Callable[..., Result]:
     """What makes a frame: the styles are opened once, and the network is prepared once."""
     sources = listed("style", style)
-    names, size = [name_of(source) for source in sources], opened_size(config)
+    names, size = tuple(map(name_of, sources)), opened_size(config)
     styles = [open_picture(*each, size=size) for each in numbered("style", sources)]
     loaded, identity = given_network(network)
-    prepared = prepare_network(loaded, config.layers(), precision=config.precision)
+    prepared = prepared_for(loaded, config)
 
     def make(frame: Source, config: Config, **start: Any) -> Result:
-        task = prepare(frame, styles, config, network=loaded, **options, **start)
-        return last_of(run_task(prepared, dataclasses.replace(task, styles=names), identity))
+        job = open_job(frame, styles, config, network=loaded, **options, **start)
+        return last_of(run_job(prepared, dataclasses.replace(job, style_names=names), identity))
 
     return make
 

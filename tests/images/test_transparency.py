@@ -6,8 +6,8 @@ from PIL import Image
 
 from jnst.images.loading import Picture
 from jnst.images.transparency import drawn_colors, fill_unseen, seen_part
-from jnst.runs.engine import program
-from jnst.runs.jobs import prepare
+from jnst.runs.batching import program
+from jnst.runs.opening import open_job
 from jnst.settings.config import Config
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=30)
@@ -20,7 +20,7 @@ def with_alpha(style, hidden, alpha):
 
 
 def prepared(content, style, **options):
-    return prepare(content, style, Config(**(SETTINGS | options)))
+    return open_job(content, style, Config(**(SETTINGS | options)))
 
 
 @pytest.fixture
@@ -70,50 +70,50 @@ def test_colors_under_the_transparency(arrays, alpha):
 def test_hidden_colors_of_a_style_do_not_count(arrays, alpha, color, init):
     content, style = arrays
     red, green = (
-        prepared(content, with_alpha(style, hidden, alpha), color=color, init=init).item
+        prepared(content, with_alpha(style, hidden, alpha), color=color, init=init)
         for hidden in ((1, 0, 0), (0, 1, 0))
     )
     np.testing.assert_array_equal(red.start, green.start)
-    np.testing.assert_array_equal(red.scene.styles[0], green.scene.styles[0])
-    np.testing.assert_array_equal(red.scene.style_masks[0], alpha)
+    np.testing.assert_array_equal(red.job.styles[0], green.job.styles[0])
+    np.testing.assert_array_equal(red.job.style_masks[0], alpha)
     if color == "style":
         assert abs(red.start.mean() - style[:, :19].mean()) < 0.05  # no white paper
 
 
 def test_colors_are_matched_where_the_style_is_seen(arrays, alpha):
     content, style = arrays
-    task = prepared(content, with_alpha(style, (1, 1, 1), alpha), color="histogram", size=36)
-    seen = task.item.scene.styles[0][:, :18]
-    np.testing.assert_allclose(seen.mean((0, 1)), task.original.mean((0, 1)), atol=0.03)
+    job = prepared(content, with_alpha(style, (1, 1, 1), alpha), color="histogram", size=36)
+    seen = job.styles[0][:, :18]
+    np.testing.assert_allclose(seen.mean((0, 1)), job.original.mean((0, 1)), atol=0.03)
 
 
 def test_start_in_the_colors_that_are_seen(arrays, alpha):
     style = np.full((40, 40, 3), 0.25, np.float32)
     alpha = np.zeros((40, 40), np.float32)
     alpha[3, 4] = 1
-    start = prepared(arrays[0], with_alpha(style, (1, 1, 1), alpha), init="colors").item.start
+    start = prepared(arrays[0], with_alpha(style, (1, 1, 1), alpha), init="colors").initial_image
     np.testing.assert_allclose(start, 0.25, atol=0.01)
 
 
 def test_a_mask_and_the_transparency_both_count(arrays, alpha):
     mask = np.zeros(alpha.shape, np.float32)
     mask[:10] = 1
-    task = prepare(
+    job = open_job(
         arrays[0],
         [with_alpha(arrays[1], (1, 1, 1), alpha), arrays[1]],
         Config(**SETTINGS),
         style_masks=[mask, None],
     )
-    both, none = task.item.scene.style_masks
+    both, none = job.style_masks
     np.testing.assert_allclose(both, mask * alpha, atol=1e-6)
     assert none is None
 
 
 def test_a_loss_without_masks_takes_the_colors_around(arrays, alpha):
     style = with_alpha(arrays[1], (1, 1, 1), alpha)
-    scene = prepared(arrays[0], style, style_loss=("contextual",)).item.scene
-    assert scene.style_masks == ()
-    assert scene.styles[0][:, 22:].max() < 0.95
+    job = prepared(arrays[0], style, style_loss=("contextual",))
+    assert job.style_masks == ()
+    assert job.styles[0][:, 22:].max() < 0.95
 
 
 def test_programs_of_transparent_and_of_opaque_styles(arrays, alpha):

@@ -7,12 +7,14 @@ import pytest
 
 from jnst import losses
 from jnst.networks.vgg import extract_features
+from jnst.objective.problem import Problem
 from jnst.objective.style_losses import STYLE_LOSSES
 from jnst.objective.targets import Style, make_targets
 from jnst.objective.total import hold_fixed, total_loss, unit_gradient
 from jnst.optimizers.loop import _run_chunk, run
-from jnst.optimizers.steps import init, named_optimizer
-from jnst.runs.jobs import prepare
+from jnst.optimizers.named import named_optimizer
+from jnst.optimizers.state import init
+from jnst.runs.opening import open_job
 from jnst.settings.config import Config
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -253,7 +255,7 @@ def test_no_weight_recompiles(network, images):
             optimizer, jnp.pad(image, ((4, 4), (4, 4), (0, 0))), learning_rate=config.learning_rate,
             averaging=config.averaging,
         )  # fmt: skip
-        list(run(optimizer, begin, network, targets, config.weights(), steps=5))
+        list(run(optimizer, begin, Problem(network, targets, config.weights()), steps=5))
         caches.append((jitted._cache_size(), _run_chunk._cache_size()))
     assert caches[0] == caches[1] == caches[2]
 
@@ -305,8 +307,8 @@ def test_a_style_is_matched_to_the_colors_of_its_region():
     content[:, 24:] += np.float32([0.3, 0.2, 0.1])
     styles = list(0.4 + 0.2 * rng.random((2, 40, 48, 3), np.float32))
     config = settings(color="symmetric", size=48)
-    scene = prepare(content, styles, config, content_masks=[left, 1 - left]).item.scene
-    for style, part in zip(scene.styles, (content[:, :24], content[:, 24:]), strict=True):
+    job = open_job(content, styles, config, content_masks=[left, 1 - left])
+    for style, part in zip(job.styles, (content[:, :24], content[:, 24:]), strict=True):
         np.testing.assert_allclose(style.mean((0, 1)), part.mean((0, 1)), atol=2e-3)
         deviations = [np.sqrt(image.var((0, 1))) for image in (style, part)]
         np.testing.assert_allclose(*deviations, rtol=0.02)

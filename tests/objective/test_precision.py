@@ -140,13 +140,13 @@ def one_run(network, arrays, name):
         optimizer,
         jnst.add_margin(content, config.margin),
         learning_rate=None if name == "lbfgs" else 0.01,
-        learning_rate_decay=1 if name == "lbfgs" else 0.9,
+        learning_rate_decay=None if name == "lbfgs" else 0.9,
         pixels=pixels,
         averaging=0.5,
     )
     state, targets, weights = (jnst.stack([each]) for each in (state, targets, config.weights()))
     [(state, info)] = jnst.run_batch(
-        optimizer, state, network, targets, weights, steps=2, pixels=pixels, chunk=2
+        optimizer, state, jnst.Problem(network, targets, weights), steps=2, pixels=pixels, chunk=2
     )
     assert {leaf.dtype for leaf in (state.result, state.variable, info.loss)} == {np.dtype("f4")}
     return info.loss

@@ -8,10 +8,14 @@ import optax
 import pytest
 
 from jnst.common.errors import DivergedError
+from jnst.objective.problem import Problem
 from jnst.objective.targets import make_targets
 from jnst.objective.total import total_loss
+from jnst.optimizers.carrying import resize_moments
 from jnst.optimizers.loop import _run_chunk, run, run_batch, stack
-from jnst.optimizers.steps import init, make_step, named_optimizer, resize_moments
+from jnst.optimizers.named import named_optimizer
+from jnst.optimizers.state import init
+from jnst.optimizers.steps import make_step
 from jnst.settings.config import Config
 
 CONFIG = Config(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1"), margin=0)
@@ -26,7 +30,7 @@ def problem(network):
 def run_all(optimizer, image, *problem, steps, chunk=5, learning_rate=None):
     """The last state and the losses of all steps."""
     state, losses = init(optimizer, image, learning_rate=learning_rate), []
-    for state, info in run(optimizer, state, *problem, steps=steps, chunk=chunk):  # noqa: B007, B020
+    for state, info in run(optimizer, state, Problem(*problem), steps=steps, chunk=chunk):  # noqa: B007, B020
         losses += list(info.loss)
     return state, np.array(losses)
 
@@ -56,10 +60,10 @@ def test_run_equals_a_plain_loop_of_optax(problem):
 
 @pytest.mark.parametrize("name", ["adam", "lbfgs"])
 def test_the_whole_state_is_donated(problem, name):
-    image, network, *rest = problem
+    image, *rest = problem
     optimizer = named_optimizer(name)
     state = init(optimizer, image)
-    program = _run_chunk.lower(optimizer, "free", 5, False, state, network, *rest, 5).compile()
+    program = _run_chunk.lower(optimizer, "free", 5, False, state, Problem(*rest), 5).compile()
     bytes_of_state = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
     assert program.memory_analysis().alias_size_in_bytes >= bytes_of_state
 
@@ -69,7 +73,7 @@ def test_any_transformation_of_optax_and_its_line_search(problem):
     assert losses[-1] < losses[0]
     optimizer = optax.lbfgs()
     state = init(optimizer, problem[0])
-    (_, info), *_ = run(optimizer, state, *problem[1:], steps=3, chunk=3)
+    (_, info), *_ = run(optimizer, state, Problem(*problem[1:]), steps=3, chunk=3)
     assert info.loss[-1] < info.loss[0]
     assert info.evaluations.min() >= 2
 
@@ -77,7 +81,7 @@ def test_any_transformation_of_optax_and_its_line_search(problem):
 def test_lbfgs_spends_one_gradient_an_iteration(problem):
     step = make_step(named_optimizer("lbfgs"))
     image, *rest = problem
-    jaxpr = str(jax.make_jaxpr(step)(init(named_optimizer("lbfgs"), image), *rest))
+    jaxpr = str(jax.make_jaxpr(step)(init(named_optimizer("lbfgs"), image), Problem(*rest)))
     # Three convolutions forward, three back: the loss and its gradient, once.
     assert jaxpr.count("conv_general_dilated[") == 6
 
@@ -85,7 +89,7 @@ def test_lbfgs_spends_one_gradient_an_iteration(problem):
 def test_info_describes_the_step_before_the_image_moved(problem):
     image, network, targets, weights = problem
     state = init(named_optimizer("adam"), image)
-    _, info = jax.jit(make_step(named_optimizer("adam")))(state, network, targets, weights)
+    _, info = jax.jit(make_step(named_optimizer("adam")))(state, Problem(network, targets, weights))
     (loss, terms), gradient = jax.value_and_grad(total_loss, 1, has_aux=True)(
         network, jnp.asarray(image), targets, weights
     )
@@ -110,13 +114,13 @@ def test_vmapped_steps_equal_single_ones(problem):
     step = make_step(optimizer)
     images = [jnp.asarray(image), jnp.asarray(image)[::-1]]
     states = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[init(optimizer, i) for i in images])
-    both = jax.jit(jax.vmap(step, in_axes=(0, None, None, None)))
+    both = jax.jit(jax.vmap(step, in_axes=(0, None)))
     single = jax.jit(step)
     apart = [init(optimizer, image) for image in images]
     for _ in range(4):
-        states, infos = both(states, network, targets, weights)
+        states, infos = both(states, Problem(network, targets, weights))
         for k in range(2):
-            apart[k], info = single(apart[k], network, targets, weights)
+            apart[k], info = single(apart[k], Problem(network, targets, weights))
             np.testing.assert_allclose(infos.loss[k], info.loss, rtol=1e-3)
 
 
@@ -137,7 +141,7 @@ def test_the_callers_image_survives_and_the_state_is_donated(problem):
     optimizer = named_optimizer("lbfgs")
     image = jnp.asarray(problem[0])
     state = init(optimizer, image)
-    next(run(optimizer, state, *problem[1:], steps=1))
+    next(run(optimizer, state, Problem(*problem[1:]), steps=1))
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
     assert not image.is_deleted()
 
@@ -161,14 +165,14 @@ def test_a_step_is_traced_once(problem, monkeypatch, items):
     state, targets, weights = (
         stack([each] * items) for each in (init(optimizer, image), targets, weights)
     )
-    next(run_batch(optimizer, state, network, targets, weights, steps=1))
+    next(run_batch(optimizer, state, Problem(network, targets, weights), steps=1))
     assert len(traced) == 1
 
 
 def test_no_steps_yield_nothing_and_compile_nothing(problem, monkeypatch):
     monkeypatch.setattr(sys.modules["jnst.optimizers.loop"], "_run_chunk", None)
     state = init(named_optimizer("adam"), problem[0])
-    assert list(run(named_optimizer("adam"), state, *problem[1:], steps=0)) == []
+    assert list(run(named_optimizer("adam"), state, Problem(*problem[1:]), steps=0)) == []
 
 
 def test_divergence_is_raised_with_the_step_and_the_last_finite_image(problem):
@@ -220,7 +224,9 @@ def test_sigmoid_keeps_pixels_inside(problem):
     optimizer = named_optimizer("lbfgs")
     begin = init(optimizer, image, pixels="sigmoid")
     losses = []
-    for state, info in run(optimizer, begin, network, targets, weights, steps=9, pixels="sigmoid"):
+    for state, info in run(
+        optimizer, begin, Problem(network, targets, weights), steps=9, pixels="sigmoid"
+    ):
         assert state.best_image.min() > 0 and state.best_image.max() < 1
         losses += list(info.loss)
     assert losses[-1] < losses[0]
@@ -236,7 +242,9 @@ def test_projection_keeps_pixels_inside(problem):
     optimizer = named_optimizer("adam")
     for pixels, inside in (("free", False), ("projected", True)):
         state = init(optimizer, image, learning_rate=0.5)
-        (state, _), *_ = run(optimizer, state, network, targets, weights, steps=5, pixels=pixels)
+        (state, _), *_ = run(
+            optimizer, state, Problem(network, targets, weights), steps=5, pixels=pixels
+        )
         assert (state.variable.min() >= 0 and state.variable.max() <= 1) == inside
 
 
@@ -249,7 +257,7 @@ def test_average_of_the_iterates(problem):
     value, images = np.zeros_like(image), []
     for count in range(1, 5):
         images.append(np.asarray(state.variable))
-        state, _ = step(state, network, targets, weights)
+        state, _ = step(state, Problem(network, targets, weights))
         value = 0.7 * value + 0.3 * images[-1]
         np.testing.assert_allclose(state.result, value / (1 - 0.7**count), atol=1e-5)
     assert (np.asarray(init(optimizer, image).result) == image).all()
@@ -262,10 +270,10 @@ def test_the_rate_decays(problem):
     moved = {}
     for decay in (1.0, 0.5):
         state = init(optimizer, image, learning_rate=1e-3, learning_rate_decay=decay)
-        state, _ = step(state, network, targets, weights)
+        state, _ = step(state, Problem(network, targets, weights))
         before = state.variable
         gradient = jax.grad(lambda x: total_loss(network, x, targets, weights)[0])(before)
-        state, _ = step(state, network, targets, weights)
+        state, _ = step(state, Problem(network, targets, weights))
         moved[decay] = np.linalg.norm(state.variable - before) / np.linalg.norm(gradient)
     np.testing.assert_allclose(moved[1.0], 1e-3, rtol=1e-2)
     np.testing.assert_allclose(moved[0.5] / moved[1.0], 0.5**0.01, rtol=1e-3)
@@ -285,7 +293,9 @@ def twice(values, axis):
 def test_adams_memory_is_carried_over(problem):
     image, network, targets, weights = problem
     optimizer = named_optimizer("adam")
-    (state, _), *_ = run(optimizer, init(optimizer, image), network, targets, weights, steps=5)
+    (state, _), *_ = run(
+        optimizer, init(optimizer, image), Problem(network, targets, weights), steps=5
+    )
     larger = init(optimizer, np.zeros((2 * image.shape[0], 2 * image.shape[1], 3), np.float32))
     carried = resize_moments(state, larger, 0)
     assert carried.variable is larger.variable

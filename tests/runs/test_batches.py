@@ -10,10 +10,10 @@ import jnst
 from jnst.objective.targets import Style, make_targets
 from jnst.objective.total import total_loss
 from jnst.optimizers.loop import stack
-from jnst.runs import engine
+from jnst.runs import batching
 from jnst.runs.batches import stylize_batch_steps
-from jnst.runs.engine import fit_batch, group, program, split
-from jnst.runs.jobs import prepare
+from jnst.runs.batching import fit_batch, group, program, split
+from jnst.runs.opening import open_job
 from jnst.settings.config import Config
 
 
@@ -161,10 +161,10 @@ def test_what_is_static_comes_in_batches_of_its_own(network, pictures, small):
     seen = list(stylize_batch_steps(content, styles[0], network=network, config=configs))
     ended = [list(progress.results) for progress in seen if progress.finished]
     assert ended == [[0, 2], [1], [3]]
-    tasks = [prepare(content, style, base) for style in styles]
-    assert len({program(task) for task in tasks}) == 1
+    jobs = [open_job(content, style, base) for style in styles]
+    assert len({program(job) for job in jobs}) == 1
     patches = base.replace(style_loss="patches")
-    assert len({program(prepare(content, style, patches)) for style in styles}) == 3
+    assert len({program(open_job(content, style, patches)) for style in styles}) == 3
 
 
 def test_group_and_split():
@@ -174,8 +174,8 @@ def test_group_and_split():
 
 def test_the_batch_is_what_half_of_the_memory_holds(network, pictures, small, monkeypatch):
     [content, _], [style, *_] = pictures
-    task = prepare(content, style, Config(**small))
-    needed = {count: engine._bytes_of_batch(network, task, count) for count in (1, 2, 8)}
+    job = open_job(content, style, Config(**small))
+    needed = {count: batching._bytes_of_batch(network, job, count) for count in (1, 2, 8)}
     assert 3 < needed[8] / needed[2] < 5
     assert needed[1] < needed[2]
 
@@ -184,15 +184,15 @@ def test_the_batch_is_what_half_of_the_memory_holds(network, pictures, small, mo
         monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
 
     available(2 * needed[8] + 100)
-    assert fit_batch(network, task, 8) == 8
-    assert fit_batch(network, task, 1) == 1
+    assert fit_batch(network, job, 8) == 8
+    assert fit_batch(network, job, 1) == 1
     available(needed[8])
-    assert fit_batch(network, task, 8) == 4
+    assert fit_batch(network, job, 8) == 4
     available(0)
-    assert fit_batch(network, task, 8) == 1
+    assert fit_batch(network, job, 8) == 1
     available(10**15)
-    assert fit_batch(network, task, 100) == 15  # seven batches of at most 16
-    assert fit_batch(network, task, 100, 40) == 34
+    assert fit_batch(network, job, 100) == 15  # seven batches of at most 16
+    assert fit_batch(network, job, 100, 40) == 34
 
 
 def test_interpolate_goes_from_one_style_to_the_other(network, pictures, small):

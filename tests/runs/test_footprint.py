@@ -4,9 +4,9 @@ import pytest
 
 from jnst.common import memory
 from jnst.runs import footprint
-from jnst.runs.engine import _bytes_of_batch
+from jnst.runs.batching import _bytes_of_batch
 from jnst.runs.footprint import FIXED, bytes_of_run, check_memory
-from jnst.runs.jobs import prepare
+from jnst.runs.opening import open_job
 from jnst.settings.config import Config
 
 GB = 10**9
@@ -57,9 +57,9 @@ def test_the_estimate_is_near_the_compilers_count(network, arrays, settings):
     counts, estimates = [], []
     for size in (96, 224):
         config = Config(size=size, levels=1, content_layers=("relu2_1",), **settings)
-        task = prepare(*arrays, config)
-        counts.append(_bytes_of_batch(network, task, 1))
-        shape = task.original.shape[:2]
+        job = open_job(*arrays, config)
+        counts.append(_bytes_of_batch(network, job, 1))
+        shape = job.original.shape[:2]
         pictures = 6 * 12 * shape[0] * shape[1]
         estimates.append(bytes_of_run(shape, [(28, 36)], config) - FIXED - pictures)
     assert 0.75 < (counts[1] - counts[0]) / (estimates[1] - estimates[0]) < 1.25

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jnst.objective import style_targets
 from jnst.objective.margin import add_margin, remove_margin
-from jnst.runs import levels
+from jnst.runs import engine, problems
+from jnst.runs.jobs import Job
 from jnst.runs.levels import plan_levels, style_shape
 from jnst.settings.config import Config
-from jnst.settings.terms import Terms
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=200)
 sides = st.integers(1, 5000)
@@ -72,11 +73,9 @@ def test_margin_is_a_reflection_and_comes_off(height, width, margin, seed):
     np.testing.assert_array_equal(padded, image[rows][:, columns])
 
 
-def run_levels(network, content, style, start, *configs, resume=None):
-    levels = plan_levels(content.shape[:2], configs[0])
-    scene = levels.Scene(content, (style,))
-    items = [levels.Item(scene, start, config) for config in configs]
-    return levels.run_levels(network, items, levels=levels, resume=resume)
+def run_levels(network, content, style, initial_image, *configs, resume=None):
+    jobs = [Job(content, (style,), initial_image, config) for config in configs]
+    return engine.run_levels(network, jobs, resume=resume)
 
 
 CONFIG = Config(steps=5, levels=2, margin=16, content_layers="relu1_1", style_layers="relu1_1")
@@ -92,15 +91,15 @@ def fake_info(steps, finite=True):
 
 
 def test_levels_are_run_in_turn_each_from_the_last_ones_image(network, monkeypatch):
-    """`run_batch` is replaced by one that ends with a gray, brighter at each level."""
+    """`run_prepared_batch` is replaced by one that ends with a gray, brighter at each level."""
     calls = []
 
-    def run_batch(optimizer, state, network, targets, weights, *, steps, pixels):
-        calls.append((state.variable[0], targets, steps))
+    def run_batch(optimizer, state, problem, *, steps, pixels):
+        calls.append((state.variable[0], problem.targets, steps))
         gray = jnp.full_like(state.variable, 0.25 * len(calls))
         yield state.replace(best_image=gray, best_loss=jnp.zeros(1)), fake_info(steps)
 
-    monkeypatch.setattr(levels, "run_batch", run_batch)
+    monkeypatch.setattr(engine, "run_prepared_batch", run_batch)
     content, style = np.zeros((128, 96, 3), np.float32), np.ones((40, 200, 3), np.float32)
     start = np.full((7, 9, 3), 0.125, np.float32)
     first, second = run_levels(network, content, style, start, CONFIG)
@@ -120,12 +119,12 @@ def test_levels_are_run_in_turn_each_from_the_last_ones_image(network, monkeypat
 def test_a_narrow_style_is_never_too_small_for_the_layers(network, monkeypatch):
     shapes = []
 
-    def make_targets(network, content, styles, config, *, regions, previous):
-        shapes.append(styles[0].image.shape[:2])
-        return Terms({}, {}, None, None, jnp.zeros(1))
+    def describe_style(network, image, mask, layout):
+        shapes.append(image.shape[:2])
+        return style_targets.describe_style(network, image, mask, layout)
 
-    monkeypatch.setattr(levels, "_make_targets", make_targets)
-    monkeypatch.setattr(levels, "run_batch", lambda *_, **__: iter(()))
+    monkeypatch.setattr(problems, "_describe_style", describe_style)
+    monkeypatch.setattr(engine, "run_prepared_batch", lambda *_, **__: iter(()))
     content, style = np.zeros((64, 64, 3), np.float32), np.zeros((20, 200, 3), np.float32)
     config = CONFIG.replace(style_layers="relu5_1", levels=1)
     assert list(run_levels(network, content, style, content, config)) == []
@@ -134,12 +133,12 @@ def test_a_narrow_style_is_never_too_small_for_the_layers(network, monkeypatch):
 
 
 def test_divergence_counts_the_steps_of_earlier_levels(network, monkeypatch):
-    def run_batch(optimizer, state, network, targets, weights, *, steps, pixels):
+    def run_batch(optimizer, state, problem, *, steps, pixels):
         fine = state.variable.shape[1] >= 128
         lost = jnp.inf if fine else 0.0
         yield state.replace(best_loss=jnp.full(1, lost)), fake_info(steps, not fine)
 
-    monkeypatch.setattr(levels, "run_batch", run_batch)
+    monkeypatch.setattr(engine, "run_prepared_batch", run_batch)
     image = np.random.default_rng(0).random((128, 96, 3), np.float32)
     first, second = run_levels(network, image, image, image, CONFIG)
     assert (first[0].diverged, second[0].diverged) == ((None,), (3,))

@@ -11,7 +11,8 @@ import jnst
 from jnst.common.brief import brief
 from jnst.images.loading import Picture
 from jnst.objective.targets import make_targets
-from jnst.optimizers.steps import init, named_optimizer
+from jnst.optimizers.named import named_optimizer
+from jnst.optimizers.state import init
 
 
 @pytest.fixture
@@ -70,7 +71,8 @@ def test_every_repr_fits_on_a_screen(result, arrays, small, network):
         config.weights(),
         Picture(content, None),
         jnst.Style(style),
-        jnst.Scene(*arrays[:1], (arrays[1],)),
+        jnst.Job(content, (arrays[1],), content, config),
+        jnst.Problem(network, targets, config.weights()),
     ]
     for value in values:
         assert len(repr(value)) < 3000, type(value)

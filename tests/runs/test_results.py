@@ -13,7 +13,7 @@ from PIL import Image
 import jnst
 from jnst.images.encoding import save_image
 from jnst.images.files import ImageError
-from jnst.optimizers.steps import Info
+from jnst.optimizers.state import Info
 from jnst.runs.recipes import load_recipe
 from jnst.runs.results import VERSIONS_OF, History, Result, Results
 from jnst.settings.config import Config

@@ -121,7 +121,7 @@ def test_nothing_is_written_before_a_sweep_runs(tmp_path, plan):
 def test_what_another_sweep_did_since_it_was_opened_is_done(tmp_path, plan, monkeypatch):
     opened = jnst.open_sweep(plan, tmp_path / "sweep")
     jnst.sweep(plan, tmp_path / "sweep")
-    monkeypatch.setattr(sweep_module, "run_tasks", None)
+    monkeypatch.setattr(sweep_module, "run_jobs", None)
     assert list(opened.run()) == []
     assert opened.outline()[:2] == (4, 4)
 
@@ -147,7 +147,7 @@ def test_a_plan_beside_its_first_image_may_be_named_from_elsewhere(
 def test_a_sweep_that_is_done_does_nothing(tmp_path, plan, monkeypatch):
     jnst.sweep(plan, tmp_path / "sweep")
     before = untimed(tmp_path / "sweep")
-    monkeypatch.setattr(sweep_module, "run_tasks", None)
+    monkeypatch.setattr(sweep_module, "run_jobs", None)
     jnst.sweep(plan, tmp_path / "sweep")
     assert untimed(tmp_path / "sweep") == before
 
@@ -314,7 +314,7 @@ def test_a_checkpoint_of_another_release_is_none(tmp_path, plan, monkeypatch):
     next(opened.run())
     checkpoint = sys.modules["jnst.sweeps.checkpoints"]
     task = next(iter(jnst.read_plan(plan).points()))
-    tasks = [sweep_module.task_of(jnst.read_plan(plan), task, {})]
+    tasks = [sweep_module.job_of(jnst.read_plan(plan), task, {})]
     path = tmp_path / "sweep" / "checkpoint.npz"
     with np.load(path) as arrays:
         label = json.loads(bytes(arrays["label"]))
@@ -397,15 +397,15 @@ def test_a_second_sweep_into_the_folder_is_refused(tmp_path, plan, call):
 
 
 def test_a_point_that_fails_does_not_stop_the_others(tmp_path, plan, call, monkeypatch):
-    prepare = sweep_module.task_of
+    prepare = sweep_module.job_of
     broken = []
 
-    def task_of(plan, planned, digests):
+    def job_of(plan, planned, digests):
         if broken and planned.config.style_weight == 30 and len(planned.config.style_layers) == 1:
             raise ValueError("the disk has a hole")
         return prepare(plan, planned, digests)
 
-    monkeypatch.setattr(sweep_module, "task_of", task_of)
+    monkeypatch.setattr(sweep_module, "job_of", job_of)
     file = tmp_path / "plan.toml"
     file.write_text(_toml(plan))
     broken.append(True)

@@ -5,6 +5,7 @@ import pytest
 
 import jnst
 from jnst.images.files import ImageError
+from jnst.runs.engine import prepared_for
 from jnst.video import sequences as video_module
 from jnst.video.flow import FlowError
 from jnst.video.sequences import flow_paths, stylize_frames, stylize_frames_steps, unchanged
@@ -127,14 +128,14 @@ def test_network_and_styles_are_prepared_once(network, frames, small, arrays, mo
 
     def prepare(*arguments, **options):
         prepared.append(arguments)
-        return jnst.prepare_network(*arguments, **options)
+        return prepared_for(*arguments, **options)
 
     def open_style(name, *arguments, **options):
         opened.append(name)
         return opening(name, *arguments, **options)
 
     opening = video_module.open_picture
-    monkeypatch.setattr(video_module, "prepare_network", prepare)
+    monkeypatch.setattr(video_module, "prepared_for", prepare)
     monkeypatch.setattr(video_module, "open_picture", open_style)
     list(stylize_frames(frames, arrays[1], **options(small, network)))
     assert (len(prepared), opened.count("style")) == (1, 1)

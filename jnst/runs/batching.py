@@ -1,0 +1,88 @@
+"""Which jobs are run together: those of one program, as many as fit."""
+
+import math
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Literal, TypeVar
+
+import jax
+
+from jnst.networks.feature_network import FeatureNetwork
+from jnst.objective.extra_terms import functions_of
+from jnst.objective.style_losses import named_style_loss
+from jnst.optimizers.loop import memory_of_batch
+from jnst.runs.footprint import free_memory
+from jnst.runs.jobs import Job
+from jnst.runs.levels import level_optimizer
+from jnst.runs.problems import begin_states, level_problem
+
+MOST_ITEMS = 16
+"""Of a batch that is chosen: more are no faster on a CPU, and leave nothing until they all end."""
+
+
+SHARE_OF_MEMORY = 0.5
+
+
+Value = TypeVar("Value")
+
+
+BatchSize = int | Literal["auto"]
+
+
+def program(job: Job) -> Hashable:
+    """What jobs must share to be run in one compiled program."""
+    config = job.config
+    mixed = all(named_style_loss(loss).mix for loss in config.style_loss)
+    return (
+        job.levels,
+        config.layout(),
+        config.optimizer,
+        config.pixels,
+        config.averaging > 0,
+        config.learning_rate if callable(config.learning_rate) else None,
+        config.learning_rate is None and not isinstance(config.optimizer, str),
+        functions_of(job.extra_terms),
+        # A statistic that styles cannot be mixed in is as large as the style.
+        None if mixed else tuple(style.shape for style in job.styles),
+        None if mixed else tuple(mask is None for mask in job.style_masks),
+    )
+
+
+def group(keys: Iterator[Hashable]) -> list[list[int]]:
+    """The numbers of equal keys together, in the order in which they first come."""
+    groups: dict[Hashable, list[int]] = {}
+    for number, key in enumerate(keys):
+        groups.setdefault(key, []).append(number)
+    return list(groups.values())
+
+
+def split(values: Sequence[Value], size: int) -> list[Sequence[Value]]:
+    """Runs of `size`, the last of what is left."""
+    return [values[first : first + size] for first in range(0, len(values), size)]
+
+
+def fit_batch(network: FeatureNetwork, job: Job, count: int, batch_size: BatchSize = "auto") -> int:
+    """How many jobs of one program are run together, so that batches are of about one size."""
+    most = batch_size if batch_size != "auto" else _most_that_fit(network, job, count)
+    return _evenly(count, most)
+
+
+def _most_that_fit(network: FeatureNetwork, job: Job, count: int) -> int:
+    count = _evenly(count, MOST_ITEMS)
+    if count == 1:
+        return 1
+    needed = _bytes_of_batch(network, job, count)
+    return max(1, min(count, int(count * SHARE_OF_MEMORY * free_memory() / needed)))
+
+
+def _evenly(count: int, most: int) -> int:
+    return math.ceil(count / math.ceil(count / most))
+
+
+def _bytes_of_batch(network: FeatureNetwork, job: Job, count: int) -> int:
+    """Of the program of the last level, the largest."""
+    shape, jobs = job.levels[-1].shape, [job] * count
+    optimizer = level_optimizer(job.config, len(job.levels) - 1)
+    begin = begin_states
+    state = jax.eval_shape(lambda: begin(jobs, [job.initial_image] * count, shape, optimizer))
+    problem = jax.eval_shape(lambda network: level_problem(network, jobs, shape), network)
+    return memory_of_batch(optimizer, state, problem, pixels=job.config.pixels)

@@ -1,0 +1,173 @@
+"""What the jobs of a batch are at one level: a problem, and the states that they begin from."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jnst.images.resizing import resize_image
+from jnst.networks.feature_network import FeatureNetwork, strides_of
+from jnst.objective.extra_terms import functions_of
+from jnst.objective.margin import add_margin
+from jnst.objective.problem import Problem
+from jnst.objective.style_targets import Description, Style, describe_style
+from jnst.objective.targets import Maps, Targets, describe_content, join_targets
+from jnst.objective.total import total_loss
+from jnst.optimizers.loop import stack
+from jnst.optimizers.named import RATES, Transformation
+from jnst.optimizers.state import State, init
+from jnst.runs.jobs import Job
+from jnst.runs.levels import level_optimizer, style_shape
+from jnst.settings.choices import Pixels
+from jnst.settings.config import Config
+
+Image = Float[np.ndarray, "h w 3"]
+
+# Compiled apart, so that what several jobs share is computed once.
+_describe_content = jax.jit(describe_content, static_argnums=2)
+_describe_style = jax.jit(describe_style, static_argnums=3)
+_join_targets = jax.jit(join_targets, static_argnums=5)
+
+
+def level_problem(network: FeatureNetwork, jobs: Sequence[Job], shape: tuple[int, int]) -> Problem:
+    """The problem of a batch at one size of the results, (height, width).
+
+    The content is taken at that size; a style at `style_scale` times its longer side, or larger if
+    it would be too narrow for the layers. Of a picture that jobs share (`share_pictures`) the
+    features are computed once.
+    """
+    maps: dict[int, Maps] = {}
+    descriptions: dict[tuple[int, int], Description] = {}
+    targets = [_targets_of(network, job, shape, maps, descriptions) for job in jobs]
+    return Problem(network, stack(targets), stack([job.weights() for job in jobs]))
+
+
+def _targets_of(
+    network: FeatureNetwork,
+    job: Job,
+    shape: tuple[int, int],
+    maps: dict[int, Maps],
+    descriptions: dict[tuple[int, int], Description],
+) -> Targets:
+    """The targets of a job; `maps` and `descriptions` keep what its pictures were found to be."""
+    layout = job.config.layout()
+    content = resize_image(job.content, shape)
+    if id(job.content) not in maps:
+        maps[id(job.content)] = _describe_content(network, content, layout)
+    styles = _styles_of(network, job, shape)
+    masks = job.style_masks or (None,) * len(job.styles)
+    keys = [(id(image), id(mask)) for image, mask in zip(job.styles, masks, strict=True)]
+    for key, style in zip(keys, styles, strict=True):
+        if key not in descriptions:
+            descriptions[key] = _describe_style(network, style.image, style.mask, layout)
+    regions = None
+    if job.content_masks:
+        regions = jnp.stack([resize_image(mask, shape) for mask in job.content_masks])
+    previous = None
+    if job.previous is not None:
+        previous = tuple(resize_image(each, shape) for each in job.previous)
+    targets = _join_targets(
+        network,
+        content,
+        maps[id(job.content)],
+        styles,
+        [descriptions[key] for key in keys],
+        layout,
+        regions=regions,
+        previous=previous,
+    )
+    return targets.replace(extra=functions_of(job.extra_terms))
+
+
+def _styles_of(network: FeatureNetwork, job: Job, shape: tuple[int, int]) -> list[Style]:
+    """The styles of a job at the sizes at which they are looked at."""
+    config, strides = job.config, strides_of(network)
+    blend = config.style_blend or (1.0,) * len(job.styles)
+    masks = job.style_masks or (None,) * len(job.styles)
+    styles = []
+    for index, (image, amount, mask) in enumerate(zip(job.styles, blend, masks, strict=True)):
+        size = style_shape(image.shape[:2], shape, config, strides)
+        styles.append(
+            Style(
+                jnp.asarray(resize_image(image, size)),
+                jnp.float32(amount),
+                None if mask is None else jnp.asarray(resize_image(mask, size)),
+                index if job.content_masks else 0,
+            )
+        )
+    return styles
+
+
+def begin_states(
+    jobs: Sequence[Job],
+    images: Sequence[Image],
+    shape: tuple[int, int],
+    optimizer: Transformation,
+) -> State:
+    """The states before the first step of a level, from images of any size."""
+    given = [_numbers(job.config) for job in jobs]
+    return _begin(
+        optimizer,
+        np.stack([resize_image(image, shape) for image in images]),
+        {name: np.array([each[name] for each in given], np.float32) for name in given[0]},
+        margin=jobs[0].config.margin,
+        pixels=jobs[0].config.pixels,
+    )
+
+
+def _numbers(config: Config) -> dict[str, Any]:
+    """What `init` is given, the same names for all jobs of a program."""
+    numbers: dict[str, Any] = {"averaging": config.averaging} if config.averaging else {}
+    rate, own = config.learning_rate, None
+    if isinstance(config.optimizer, str) and config.optimizer in RATES:
+        own = RATES[config.optimizer]
+        numbers["learning_rate_decay"] = config.learning_rate_decay
+    if rate is None:
+        rate = own
+    return numbers if rate is None or callable(rate) else numbers | {"learning_rate": rate}
+
+
+@partial(jax.jit, static_argnums=0, static_argnames=("margin", "pixels"))
+def _begin(
+    optimizer: Transformation,
+    images: Float[Array, "n h w 3"],
+    numbers: dict[str, Float[Array, " n"]],
+    *,
+    margin: int,
+    pixels: Pixels,
+) -> State:
+    """In one program, so that the memory of L-BFGS is not held a second time."""
+
+    def begin(image: Array, numbers: dict[str, Array]) -> State:
+        return init(optimizer, add_margin(image, margin), pixels=pixels, **numbers)
+
+    return jax.vmap(begin)(images, numbers)
+
+
+def check_job(network: FeatureNetwork, job: Job) -> None:
+    """Go through the objective of the smallest and the largest level without computing it.
+
+    `network` is from `prepare_network`, or has only its shapes: what is traced here is then not
+    traced again by the run.
+
+    Raises:
+        ValueError: a loss cannot be had at that size, or with these masks.
+    """
+
+    def loss(network: FeatureNetwork, shape: tuple[int, int]) -> jax.Array:
+        problem = level_problem(network, [job], shape)
+        one = problem.targets, problem.weights
+        targets, weights = jax.tree.map(lambda leaf: leaf[0], one)
+        sides = (side + 2 * job.config.margin for side in shape)
+        canvas = jnp.zeros((*sides, 3), jnp.float32)
+        return total_loss(network, canvas, targets, weights)[0]
+
+    smallest, largest = job.levels[0].shape, job.levels[-1].shape
+    begin = partial(begin_states, [job], [job.initial_image], smallest)
+    jax.eval_shape(partial(begin, level_optimizer(job.config, 0)))  # that it takes these settings
+    for shape in dict.fromkeys((smallest, largest)):
+        jax.eval_shape(partial(loss, shape=shape), network)

@@ -1,0 +1,37 @@
+"""The settings that targets depend on."""
+
+import dataclasses
+
+from jnst.networks.layers import Pooling, Precision
+from jnst.settings.choices import Convention, Propagation, Variation
+from jnst.settings.style_terms import StyleTerm, named_style_terms
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """The settings that targets depend on: static under jit. `Config` says what each means.
+
+    `laplacian` and `temporal` say whether there are such terms; their weights are traced.
+    """
+
+    content_layers: tuple[str, ...]
+    style_layers: tuple[str, ...]
+    style_loss: tuple[str, ...]
+    convention: Convention
+    pooling: Pooling
+    precision: Precision
+    margin: int
+    variation: Variation
+    laplacian: bool
+    laplacian_pool: int
+    temporal: bool
+    mask_propagation: Propagation
+    normalize_gradients: bool
+
+    def layers(self) -> tuple[str, ...]:
+        """The layers whose features the objective needs, each once."""
+        return tuple(dict.fromkeys([*self.content_layers, *self.style_layers]))
+
+    def style_terms(self) -> tuple[StyleTerm, ...]:
+        """The style losses and their layers, in the order of `style_layers`."""
+        return named_style_terms(self.style_layers, self.style_loss)

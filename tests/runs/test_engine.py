@@ -1,0 +1,72 @@
+"""A picture goes through the rooms once."""
+
+import collections
+
+import numpy as np
+import pytest
+
+import jnst
+from jnst.networks import library
+from jnst.optimizers import loop
+from jnst.runs import engine, problems
+from jnst.runs.jobs import Job, share_pictures
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often what is costly was done."""
+    counts = collections.Counter()
+
+    def count(module, name):
+        function = getattr(module, name)
+
+        def counting(*arguments, **options):
+            counts[name] += 1
+            return function(*arguments, **options)
+
+        monkeypatch.setattr(module, name, counting)
+
+    count(library, "open_weights")
+    count(engine, "prepare_network")
+    count(loop, "prepare_network")
+    count(engine, "level_problem")
+    for name in ("_describe_content", "_describe_style", "_join_targets"):
+        count(problems, name)
+    return counts
+
+
+LAYERS = {"content_layers": ("relu1_1",), "style_layers": ("relu1_1",)}
+
+
+def test_one_picture_at_three_levels(arrays, counted, network_file):
+    content = np.tile(arrays[0], (8, 8, 1))
+    options = {"size": 256, "steps": 6, "levels": 3, **LAYERS}
+    jnst.stylize(content, arrays[1], network=network_file, **options)
+    assert counted["open_weights"] == counted["prepare_network"] == 1
+    assert counted["level_problem"] == 3
+
+
+def test_a_batch_describes_a_shared_picture_once(arrays, counted, network):
+    content, style = arrays
+    options = {"network": network, "size": 32, "steps": 2, "levels": 1, **LAYERS}
+    configs = [jnst.Config(style_weight=weight, **LAYERS) for weight in (1, 10, 100)]
+    counted.clear()
+    jnst.stylize_batch(content, style, config=configs, **options)
+    # Once to check the job, which computes nothing; once for the three.
+    assert counted["_describe_content"] == counted["_describe_style"] == 2
+    assert counted["_join_targets"] == 1 + 3
+
+
+def test_equal_pictures_are_shared():
+    rng = np.random.default_rng(0)
+    content, style, other = rng.random((3, 8, 8, 3), np.float32)
+    config = jnst.Config()
+    jobs = [
+        Job(content.copy(), (style.copy(), other), content, config, style_masks=(None, None)),
+        Job(content.copy(), (other.copy(),), content, config),
+    ]
+    first, second = share_pictures(jobs)
+    assert first.content is second.content
+    assert first.styles[1] is second.styles[0]
+    np.testing.assert_array_equal(first.styles[0], style)
+    np.testing.assert_array_equal(second.styles[0], other)
