@@ -94,12 +94,11 @@ def list_command(_: argparse.Namespace) -> int:
 
 
 def _digest_and_license(path: Path) -> tuple[str, str]:
-    from jnst.networks.files.formats import open_weights
+    from jnst.networks.library import stated_identity
 
     try:
-        with open_weights(path) as weights:
-            identity = weights.identity
-        return identity.get("digest") or jnst.load_network(path).digest, identity.get("license", "")
+        identity = stated_identity(path)
+        return identity["digest"], identity.get("license", "")
     except NetworkError:
         return "damaged", ""
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-import jnst
 from jnst.cli.commands import add_compilation_cache, add_plugin, add_quiet
 from jnst.cli.networks import fetch, is_to_be_fetched
 from jnst.cli.outputs import check_no_input, check_no_numbered_input
@@ -179,16 +178,18 @@ def network_of(
             load_picture(picture)
         fetch(network)
     if recipe and recipe["network"] and not options.network:
-        _same_network(jnst.load_network(network), recipe)
+        from jnst.networks.library import stated_identity
+
+        _same_network(stated_identity(network), recipe)
     return network
 
 
-def _same_network(network: "jnst.Network", recipe: dict[str, Any]) -> None:
-    if network.digest != recipe["network"]["digest"]:
+def _same_network(network: Mapping[str, str], recipe: dict[str, Any]) -> None:
+    if network["digest"] != recipe["network"]["digest"]:
         raise ValueError(
             f"the recipe was made with network {recipe['network']['name']} "
-            f"({recipe['network']['digest'][:12]}), this one is {network.name} "
-            f"({network.digest[:12]}); --network says which to take"
+            f"({recipe['network']['digest'][:12]}), this one is {network['name']} "
+            f"({network['digest'][:12]}); --network says which to take"
         )
 
 

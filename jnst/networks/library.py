@@ -3,7 +3,7 @@
 import contextlib
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,21 @@ def load_network(name: str | os.PathLike[str], *, convention: str | None = None)
             params[layer][kind] = jnp.asarray(tensor)
         network = Network(params, jnp.asarray(weights.mean)).replace(**_identity(path, weights))
     return network if network.digest else network.replace(digest=network_digest(network))
+
+
+def stated_identity(name: str | os.PathLike[str]) -> Mapping[str, str]:
+    """The name, the license and the digest of a network, without its tensors if its file says them.
+
+    Raises:
+        NetworkError: as `load_network`.
+    """
+    path = find_network(name)
+    with open_weights(path) as weights:
+        identity = weights.identity
+    if "digest" in identity:
+        return identity
+    network = load_network(path)
+    return {"name": network.name, "license": network.license, "digest": network.digest}
 
 
 def given_network(network: Any) -> tuple[FeatureNetwork, dict[str, str]]:

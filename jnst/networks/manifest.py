@@ -1,6 +1,7 @@
 """The networks that can be fetched by name: where they are, and how they are known again."""
 
 import dataclasses
+import functools
 import os
 import re
 from collections.abc import Mapping
@@ -64,6 +65,16 @@ def manifest() -> Mapping[str, Download]:
         NetworkError: it cannot be read as one.
     """
     path = Path(os.environ.get("JNST_MANIFEST") or data_file("manifest.toml"))
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError as error:
+        raise NetworkError(f"{path}: no manifest of networks ({error.strerror})") from None
+    return _read(path, changed)
+
+
+@functools.lru_cache(1)
+def _read(path: Path, changed: int) -> Mapping[str, Download]:
+    """The entries of a manifest, which is read again only when it has `changed`."""
     try:
         entries = parse_toml(read_document(path, most_bytes=_LONGEST_MANIFEST))
         downloads = {name: _entry(name, entry) for name, entry in entries.items()}
