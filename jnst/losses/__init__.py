@@ -23,6 +23,7 @@ from jnst.losses._moments import (
     mix_moments,
     moments,
     wasserstein_loss,
+    wasserstein_root,
 )
 from jnst.losses._patches import contextual_loss, extract_patches, patch_loss
 from jnst.losses._transport import (
@@ -60,4 +61,5 @@ __all__ = [
     "temporal_loss",
     "total_variation_loss",
     "wasserstein_loss",
+    "wasserstein_root",
 ]

@@ -85,39 +85,70 @@ def gram_mean_deviation_loss(given: Moments, target: Moments) -> Scalar:
 
 
 def wasserstein_loss(
-    given: Moments, target: Moments, *, epsilon: float = WASSERSTEIN_EPSILON
+    given: Moments,
+    target: Moments,
+    *,
+    epsilon: float = WASSERSTEIN_EPSILON,
+    root: Float[Array, "c c"] | None = None,
 ) -> Scalar:
     """Squared 2-Wasserstein distance of the Gaussians with these moments, divided by C.
 
     |m - n|^2 + tr (A + B - 2 (A^1/2 B A^1/2)^1/2), with A, B the covariances and `epsilon` added to
     every variance (Dowson and Landau 1982; as a style loss Crowson 2021, style-transfer-pytorch).
+    `root` is `wasserstein_root` of a target that many are compared with, A^1/2; the target is then
+    taken for constant.
     """
     ridge = epsilon * jnp.eye(len(target.mean), dtype=target.mean.dtype)
     a, b = target.covariance + ridge, given.covariance + ridge
-    traces = jnp.trace(a) + jnp.trace(b) - 2 * _trace_of_root(a, b)
+    if root is None:
+        trace = _trace_of_root(a, b)
+    else:
+        trace = _trace_of_root_by_second(jax.lax.stop_gradient(root), b)
+    traces = jnp.trace(a) + jnp.trace(b) - 2 * trace
     return jnp.square(given.mean - target.mean).mean() + traces / len(target.mean)
+
+
+def wasserstein_root(
+    target: Moments, *, epsilon: float = WASSERSTEIN_EPSILON
+) -> Float[Array, "c c"]:
+    """The root of the target's covariance, with `epsilon` added to every variance."""
+    ridge = epsilon * jnp.eye(len(target.mean), dtype=target.mean.dtype)
+    return _root(target.covariance + ridge)
 
 
 @jax.custom_jvp
 def _trace_of_root(a: Float[Array, "c c"], b: Float[Array, "c c"]) -> Scalar:
     """tr (a^1/2 b a^1/2)^1/2 of symmetric a, b with positive eigenvalues."""
-    return _root_of_product(a, b)[0]
+    return _root_of_product(_root(a), b)[0]
 
 
 @_trace_of_root.defjvp
 def _trace_of_root_jvp(primals, tangents):
     # Autodiff would go through the eigenvectors, and divide by differences of eigenvalues.
-    value, by_a, by_b = _root_of_product(*primals)
+    a, b = primals
+    value, by_a, by_b = _root_of_product(_root(a), b)
     return value, jnp.vdot(by_a, tangents[0]) + jnp.vdot(by_b, tangents[1])
 
 
-def _root_of_product(a: Array, b: Array) -> tuple[Array, Array, Array]:
+@jax.custom_jvp
+def _trace_of_root_by_second(root_a: Float[Array, "c c"], b: Float[Array, "c c"]) -> Scalar:
+    """As `_trace_of_root`, with a derivative by b alone."""
+    return _root_of_product(root_a, b)[0]
+
+
+@_trace_of_root_by_second.defjvp
+def _trace_of_root_by_second_jvp(primals, tangents):
+    value, _, by_b = _root_of_product(*primals)
+    return value, jnp.vdot(by_b, tangents[1])
+
+
+def _root_of_product(root_a: Array, b: Array) -> tuple[Array, Array, Array]:
     """The trace, which is the nuclear norm of a^1/2 b^1/2 = U S V', and its derivatives.
 
     By b it is a^1/2 U S^-1 U' a^1/2 / 2, by a b^1/2 V S^-1 V' b^1/2 / 2. (The eigenvalues of the
     product are the squares of S, whose small ones float32 loses.)
     """
-    root_a, root_b = _root(a), _root(b)
+    root_b = _root(b)
     u, s, v = jnp.linalg.svd(root_a @ root_b)
     inverse = jnp.where(s > jnp.finfo(s.dtype).eps * s[0], 1 / s, 0) / 2
     left, right = root_a @ u, root_b @ v.T

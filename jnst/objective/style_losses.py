@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
+from flax import struct
 from jaxtyping import Array, Float
 
 from jnst import losses
@@ -69,6 +70,21 @@ def _of_moments(loss: Callable[[losses.Moments, losses.Moments], Array]) -> Styl
         unit=lambda target: loss(jax.tree.map(jnp.zeros_like, target), target),
         takes_masks=True,
     )
+
+
+class _Rooted(struct.PyTreeNode):
+    """Moments of a style, and the root that every step would compute of them."""
+
+    moments: losses.Moments
+    root: Float[Array, "c c"]
+
+    @classmethod
+    def of(cls, moments: losses.Moments) -> "_Rooted":
+        return cls(moments, losses.wasserstein_root(moments))
+
+
+def _wasserstein(given: losses.Moments, target: _Rooted) -> Float[Array, ""]:
+    return losses.wasserstein_loss(given, target.moments, root=target.root)
 
 
 def _mean_square(quantiles: Float[Array, "q p"]) -> Float[Array, ""]:
@@ -138,7 +154,17 @@ STYLE_LOSSES: Mapping[str, StyleLoss] = types.MappingProxyType(
         "mean_variance": _of_moments(losses.mean_variance_loss),
         "covariance": _of_moments(losses.covariance_loss),
         "gram_mean_deviation": _of_moments(losses.gram_mean_deviation_loss),
-        "wasserstein": _of_moments(losses.wasserstein_loss),
+        "wasserstein": StyleLoss(
+            lambda features, weights: _Rooted.of(losses.moments(features, weights)),
+            lambda features, weights, target, _: _wasserstein(
+                losses.moments(features, weights), target
+            ),
+            lambda statistics, shares: _Rooted.of(
+                losses.mix_moments([each.moments for each in statistics], shares)
+            ),
+            unit=lambda target: _wasserstein(jax.tree.map(jnp.zeros_like, target.moments), target),
+            takes_masks=True,
+        ),
         "sliced_wasserstein": StyleLoss(
             lambda features, weights: losses.quantiles(
                 features, _directions(features), weights, count=QUANTILES

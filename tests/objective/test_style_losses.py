@@ -1,5 +1,7 @@
 """Every style loss against plain float64 numpy, written from its paper."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -323,3 +325,23 @@ def test_wasserstein_in_float32_on_correlated_features():
         )(jnp.asarray(a, float))
     error = np.linalg.norm(gradient - exact) / np.linalg.norm(exact)
     assert error < 1e-2
+
+
+def test_a_wasserstein_target_may_bring_its_root():
+    rng = np.random.default_rng(5)
+    image, target = maps((6, 7, 5)), losses.moments(target_of((6, 7, 5)))
+    root = losses.wasserstein_root(target)
+    covariance = np.asarray(target.covariance, np.float64) + 1e-4 * np.eye(5)
+    np.testing.assert_allclose(root, scipy.linalg.sqrtm(covariance).real, atol=1e-5)
+
+    def loss(image, **root):
+        return losses.wasserstein_loss(losses.moments(image), target, **root)
+
+    apart, with_root = (
+        jax.value_and_grad(partial(loss, **given))(jnp.asarray(image))
+        for given in ({}, {"root": root})
+    )
+    np.testing.assert_allclose(with_root[0], apart[0], rtol=1e-6)
+    np.testing.assert_allclose(with_root[1], apart[1], rtol=1e-5, atol=1e-8)
+    slope = jax.grad(lambda root: loss(image, root=root))(root + 1e-3 * rng.random((5, 5)))
+    np.testing.assert_array_equal(slope, 0)
