@@ -1,4 +1,4 @@
-"""Masks and label maps, as files and as arrays: where the styles of a run count."""
+"""Masks and label maps: the regions that the styles of a run apply to."""
 
 import os
 from collections.abc import Sequence
@@ -18,15 +18,16 @@ Mask = Float[np.ndarray, "h w"]
 MOST_LABELS = 64
 
 _GREY = 0.1
-"""How far apart the channels of a grey picture may be: profiles and JPEG are not exact."""
+"""Largest difference between the channels of a gray picture: profiles and JPEG are not exact."""
 
 _ONE_COLOUR = 0.02
 
 
 def content_masks_of(given: Any, picture: tuple[int, ...], styles: int) -> tuple[Mask, ...]:
-    """For each style the part of a content of this (height, width) that it is for.
+    """One mask for each style: the region of the content that the style is for.
 
-    One alone, for several styles, is a label map: see `load_labels`.
+    `picture` is the content's (height, width). One mask for several styles is a label map: see
+    `load_labels`.
 
     Raises:
         ValueError: as `load_mask`; a mask is 0 everywhere, or there are not as many as styles.
@@ -41,15 +42,15 @@ def content_masks_of(given: Any, picture: tuple[int, ...], styles: int) -> tuple
     masks = load_labels(source, name="content_masks")
     if len(masks) != styles:
         raise ValueError(
-            f"{called('content_masks', source)} is a label map of {len(masks)} colours; "
-            f"{styles} styles need as many, or a mask each"
+            f"{called('content_masks', source)} is a label map of {len(masks)} colors; "
+            f"expected {styles}, one for each style, or one mask for each style"
         )
     check_aspect(called("content_masks", source), masks[0].shape, picture)
     return masks
 
 
 def style_masks_of(given: Any, pictures: Sequence[tuple[int, ...]]) -> tuple[Mask | None, ...]:
-    """For each style, of these (height, width), the part of it that counts; None: all of it.
+    """One mask for each style: the part of the style that counts; None: all of it.
 
     Raises:
         ValueError: as `load_mask`; a mask is 0 everywhere, or there are not as many as styles.
@@ -67,15 +68,15 @@ def style_masks_of(given: Any, pictures: Sequence[tuple[int, ...]]) -> tuple[Mas
 def load_mask(
     source: Source, *, name: str = "mask", picture: tuple[int, ...] | None = None
 ) -> Mask:
-    """A mask (H, W) in [0, 1] from what `open_picture` takes; messages call it `name`.
+    """A mask (H, W) in [0, 1] from anything that `open_picture` takes; messages call it `name`.
 
-    An array may also be bool, or hold the whole numbers 0 and 1. Of an opaque picture the mask is
-    its grey: 0 for black, 1 for white. With transparency, where one colour is drawn on nothing, it
-    is the alpha, whichever the colour; with more greys than one, grey times alpha. `picture` is
-    the (height, width) of what the mask is for: it may be of another size, not of another aspect.
+    An array may also be bool, or have the whole numbers 0 and 1. For an opaque picture the mask is
+    its gray value: 0 for black, 1 for white. For one color drawn on transparency it is the alpha;
+    for several grays on transparency it is gray times alpha. `picture` is the (height, width) that
+    the mask is for; the mask may have another size, but not another aspect.
 
     Raises:
-        ValueError: as `open_picture`; or it is not grey, or of another aspect.
+        ValueError: as `open_picture`; or it is not gray, or of another aspect.
     """
     mask = _values(called(name, source), open_picture(name, _as_picture(name, source)))
     if picture is not None:
@@ -84,12 +85,12 @@ def load_mask(
 
 
 def load_labels(source: Source, *, name: str = "label map") -> tuple[Mask, ...]:
-    """A label map as masks, one for each of its colours, from dark to light.
+    """The masks of a label map, one for each of its colors, from dark to light.
 
-    What is transparent has no label.
+    Transparent pixels have no label.
 
     Raises:
-        ValueError: as `open_picture`; or it has more than 64 colours.
+        ValueError: as `open_picture`; or it has more than 64 colors.
     """
     picture = open_picture(name, _as_picture(name, source))
     labelled = np.ones(picture.image.shape[:2], bool)
@@ -99,7 +100,7 @@ def load_labels(source: Source, *, name: str = "label map") -> tuple[Mask, ...]:
     codes, labels = np.unique(colours @ (256**2, 256, 1), return_inverse=True)
     if len(codes) > MOST_LABELS:
         raise ValueError(
-            f"{called(name, source)} has {len(codes)} colours; a label map has at most "
+            f"{called(name, source)} has {len(codes)} colors; a label map has at most "
             f"{MOST_LABELS}, and is no JPEG"
         )
     numbers = np.full(labelled.shape, -1)
@@ -112,12 +113,14 @@ def load_labels(source: Source, *, name: str = "label map") -> tuple[Mask, ...]:
 def _part(name: str, source: Source, picture: tuple[int, ...]) -> Mask:
     mask = load_mask(source, name=name, picture=picture)
     if not mask.any():
-        raise ValueError(f"{called(name, source)} is 0 everywhere, which leaves nothing to count")
+        raise ValueError(
+            f"{called(name, source)} is 0 everywhere, so nothing counts"
+        )
     return mask
 
 
 def _as_picture(name: str, source: Source) -> Source:
-    """Truth values, and whole numbers that are nothing else, as floats."""
+    """Arrays of bool, or of the whole numbers 0 and 1, as floats; others unchanged."""
     if isinstance(source, str | os.PathLike | PillowImage.Image):
         return source
     array = as_array(name, source)
@@ -133,10 +136,10 @@ def _values(name: str, picture: Picture) -> Mask:
     if alpha is not None and np.ptp(solid, axis=0).max() < _ONE_COLOUR:
         return alpha
     if np.ptp(solid, axis=-1).max() > _GREY:
-        raise ValueError(f"{name} has colours; a mask is grey, from black for 0 to white for 1")
+        raise ValueError(f"{name} has colors; a mask is gray, from black for 0 to white for 1")
     return drawn.mean(-1) * opacity
 
 
 def _check_count(name: str, given: Sequence[Any], styles: int) -> None:
     if len(given) != styles:
-        raise ValueError(f"{name} has {len(given)} entries; {styles} styles need as many")
+        raise ValueError(f"{name} has {len(given)} entries; expected {styles}, one for each style")

@@ -1,4 +1,4 @@
-"""The settings of a run: frozen, validated, plain values that a file can hold."""
+"""`Config`: the settings of a run, validated, frozen, and storable in a file."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -42,11 +42,14 @@ if TYPE_CHECKING:
 
 
 OWN = "own"
-"""In the place of what no file can hold."""
+"""Written to a file in place of an optimizer or a schedule, which a file cannot hold."""
 
 
 class StyleTerm(NamedTuple):
-    """A style loss at a layer: the layer's name is the term's, if it has no other loss."""
+    """A style loss at a layer.
+
+    `name` is the layer's name, or "layer/loss" where a layer has several losses.
+    """
 
     name: str
     layer: str
@@ -59,69 +62,70 @@ def _setting(default: Any, meaning: str, check: Check) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Everything that decides a result beside the two pictures and the network.
+    """All settings of a run. With the pictures and the network they determine the result.
 
     Raises:
         ValueError: a value that is not accepted; the message names it.
     """
 
     size: int = _setting(512, "the longer side of the result in pixels", whole(1, LARGEST_SIDE))
-    steps: int = _setting(200, "how many steps are taken, over all levels", whole(0, MOST_STEPS))
+    steps: int = _setting(200, "number of steps, over all levels", whole(0, MOST_STEPS))
     levels: int = _setting(
-        3, "how many sizes, from coarse to fine; 1: full size only", whole(1, MOST_LEVELS)
+        3, "number of sizes, from coarse to fine; 1: full size only", whole(1, MOST_LEVELS)
     )
     level_factor: float = _setting(
-        2.0, "how much larger each level is than the one before", number(1.1, 100)
+        2.0, "size of each level divided by the size of the one before", number(1.1, 100)
     )
     level_sizes: tuple[int, ...] | None = _setting(
         None,
-        "the longer sides of the levels before the last, in the place of levels",
+        "the longer sides of all levels but the last; replaces levels",
         list_of(whole(1, LARGEST_SIDE)),
     )
     level_steps: tuple[int, ...] | None = _setting(
         None,
-        "the steps of each level, in the place of steps; unset: each has 3/4 of those before it",
+        "the steps of each level; replaces steps; unset: each has 3/4 of the steps before it",
         list_of(whole(1, MOST_STEPS)),
     )
     optimizer: Optimizer | Transformation = _setting(
-        "lbfgs", "what moves the image; in Python also an optax optimizer", any_optimizer
+        "lbfgs", "the optimizer; in Python also one of optax", any_optimizer
     )
     learning_rate: float | Schedule | None = _setting(
         None,
-        "how far adam (unset: 0.02) or sgd (unset: 1) moves; in Python also an optax schedule",
+        "learning rate of adam (unset: 0.02) or sgd (unset: 1); in Python also an optax schedule",
         any_rate,
     )
     learning_rate_decay: float = _setting(
         1.0,
-        "what the learning rate is multiplied by every 100 steps, of adam and sgd",
+        "factor on the learning rate every 100 steps; for adam and sgd",
         number(0, 100),
     )
     pixels: Pixels = _setting(
         "free",
-        "how values stay in [0, 1]: free (cut at the end), projected (each step), sigmoid",
+        "how pixels stay in [0, 1]: free (clipped at the end), projected (clipped at each step), "
+        "sigmoid (never outside)",
         choice(Pixels),
     )
     averaging: float = _setting(
         0.0,
-        "the result is an average of the images, with this share of the past; 0: the best image",
+        "share of the earlier images in a running average, which is the result; 0: the result is "
+        "the best image",
         share,
     )
     init: str | None = _setting(
         None,
-        "the first image: content, style, grey, mean (ImageNet's colour), noise (uniform), "
-        "gaussian (0.5, deviation 0.25), "
-        "colours (gaussian, as the style's colours are), or a picture file; unset: content, "
-        "of a texture colours, of a reconstruction noise",
+        "the first image: content, style, grey, mean (ImageNet's mean color), noise (uniform), "
+        "gaussian (mean 0.5, deviation 0.25), colours (gaussian, with the style's mean and "
+        "covariance of colors), or a picture file; unset: content; for a texture colours; for "
+        "a reconstruction noise",
         init_name,
     )
-    init_content: float = _setting(0.0, "the share of the content in the first image", share)
-    seed: int = _setting(
-        0, "a number that the noise of the first image comes from", whole(0, 2**63 - 1)
-    )
+    init_content: float = _setting(0.0, "share of the content in the first image", share)
+    seed: int = _setting(0, "seed of the noise in the first image", whole(0, 2**63 - 1))
     color: Color = _setting(
         "style",
-        "whose colours: the style's; or the content's, by luminance (transferred alone), recombine "
-        "(put together after), or matched before by cholesky, pca, symmetric or histogram",
+        "whose colors the result has: style, or the content's by one of luminance (only light and "
+        "dark are transferred), recombine (the content's colors are put back at the end), "
+        "cholesky, pca, symmetric, histogram (the style is recolored before)",
         choice(Color),
     )
     content_weight: float = _setting(1.0, "how strongly the shapes of the content are kept", weight)
@@ -132,7 +136,7 @@ class Config:
     )
     tv_weight: float = _setting(
         0.05,
-        "how smooth the result is: the weight of its variation in units of the style's",
+        "how smooth the result is: weight of its total variation, in units of the style's",
         weight,
     )
     content_layers: tuple[str, ...] = _setting(
@@ -145,63 +149,68 @@ class Config:
     )
     style_loss: tuple[str, ...] = _setting(
         ("gram",),
-        "what is matched there: one loss for all style layers, or one for each: see jnst.losses",
+        "the style loss: one for all style layers, or one for each; see jnst.losses",
         loss_names,
     )
     content_layer_weights: tuple[float, ...] | None = _setting(
         None,
-        "a weight for each content layer; unset: equal ones with sum 1",
+        "one weight for each content layer; unset: equal, with sum 1",
         list_of(weight),
     )
     style_layer_weights: tuple[float, ...] | None = _setting(
         None,
-        "a weight for each style layer; unset: equal ones with sum 1",
+        "one weight for each style layer; unset: equal, with sum 1",
         list_of(weight),
     )
     style_blend: tuple[float, ...] | None = _setting(
         None,
-        "how much each of several styles counts; unset: all alike",
+        "the share of each style; unset: equal",
         list_of(number(0, BLENDS[1])),
     )
     style_scale: float = _setting(
         1.0,
-        "the size of the styles for the result's: larger makes larger strokes",
+        "size of the styles relative to the result: larger makes larger strokes",
         number(0.01, 16),
     )
     laplacian_weight: float = _setting(
-        0.0, "how strongly the edges of the content are kept; 0: not at all", weight
+        0.0, "how strongly the edges of the content are kept; 0: off", weight
     )
     laplacian_pool: int = _setting(
-        4, "the pixels that are averaged before edges are taken", whole(1, 4096)
+        4, "side of the squares that are averaged before edges are taken, in pixels", whole(1, 4096)
     )
     temporal_weight: float = _setting(
-        0.0, "how strongly a frame is held to the last one, moved by its flow", weight
+        0.0, "how strongly a video frame is held to the last result, moved by the flow", weight
     )
     mask_propagation: Propagation = _setting(
-        "simple", "what deep layers see of a mask", choice(Propagation)
+        "simple",
+        "how a region reaches deep layers: simple (averaged), all (positions that see any of it), "
+        "inside (positions that see nothing else)",
+        choice(Propagation),
     )
     normalize_gradients: bool = _setting(
-        False, "let every layer pull as hard as its weight says, with adam and sgd", switch
+        False,
+        "scale each layer's gradient to its weight; for adam and sgd",
+        switch,
     )
     convention: Convention = _setting(
         "relative", "the scale of the losses: see jnst.losses", choice(Convention)
     )
     variation: Variation = _setting(
         "l2",
-        "what variation is: squares of differences of neighbours, their sizes, or diagonals too",
+        "differences of neighbors: l2 (squares), l1 (sizes), nine_point (squares, diagonals too)",
         choice(Variation),
     )
     pooling: Pooling = _setting(
-        "average", "what is between the blocks of the network", choice(Pooling)
+        "average", "the pooling between the blocks of the network", choice(Pooling)
     )
     precision: Precision = _setting(
         "float32",
-        "the numbers that features are computed in; bfloat16 is for GPU and TPU",
+        "number type of the features; bfloat16 is for GPU and TPU",
         choice(Precision),
     )
     margin: int = _setting(
         16,
-        "pixels beyond each border that are optimised and cut off, so that no frame remains",
+        "pixels added beyond each border, optimized and then cut off, so that no frame remains",
         whole(0, 1024),
     )
 
@@ -215,7 +224,7 @@ class Config:
         self._check_layers()
         self._check_style_loss()
         if self.averaging == 1:
-            raise ValueError("averaging is 1.0; a share of the past under 1 is accepted")
+            raise ValueError("averaging is 1.0; a number of at least 0 and under 1 is accepted")
         if self.style_blend is not None and max(self.style_blend, default=0) < BLENDS[0]:
             raise ValueError(f"style_blend is {self.style_blend}; a positive number is needed")
 
@@ -223,8 +232,8 @@ class Config:
         if not isinstance(self.optimizer, str):
             if callable(self.learning_rate):
                 raise ValueError(
-                    "learning_rate is a schedule; an optimizer of optax has its own, adam and sgd "
-                    "take one"
+                    "learning_rate is a schedule, which adam and sgd take; an optax optimizer has "
+                    "its own"
                 )
             if self.learning_rate_decay != 1:
                 raise ValueError(
@@ -246,7 +255,7 @@ class Config:
 
     def _check_levels(self) -> None:
         if self.level_sizes is not None and list(self.level_sizes) != sorted(set(self.level_sizes)):
-            raise ValueError(f"level_sizes is {self.level_sizes}; they must rise")
+            raise ValueError(f"level_sizes is {self.level_sizes}; rising sizes are accepted")
         sizes = self.level_sizes or ()
         if len(sizes) >= MOST_LEVELS:
             raise ValueError(
@@ -256,7 +265,8 @@ class Config:
             count = self.levels if self.level_sizes is None else len(self.level_sizes) + 1
             if len(self.level_steps) != count:
                 raise ValueError(
-                    f"level_steps has {len(self.level_steps)} numbers; {count} levels need as many"
+                    f"level_steps has {len(self.level_steps)} numbers; "
+                    f"expected {count}, one for each level"
                 )
             steps = sum(self.level_steps)
             whole_number("the sum of level_steps", steps, minimum=0, maximum=MOST_STEPS)
@@ -269,11 +279,13 @@ class Config:
         ):
             count, shares = len(getattr(self, layers)), getattr(self, weights)
             if shares is not None and len(shares) != count:
-                raise ValueError(f"{weights} has {len(shares)} values; {count} layers need as many")
+                raise ValueError(
+                    f"{weights} has {len(shares)} values; expected {count}, one for each layer"
+                )
             weight = f"{weights.partition('_')[0]}_weight"
             if max(shares or (0,)) * getattr(self, weight) > LARGEST_NUMBER:
                 raise ValueError(
-                    f"{weight} times {weights} is more than {LARGEST_NUMBER}, the most of float32"
+                    f"{weight} times {weights} is more than {LARGEST_NUMBER}, the largest float32"
                 )
         different_names(self.content_layers)
         if not self.content_layers and not self.style_layers:
@@ -282,20 +294,23 @@ class Config:
     def _check_style_loss(self) -> None:
         if len(self.style_loss) not in (1, len(self.style_layers)):
             raise ValueError(
-                f"style_loss has {len(self.style_loss)} names; one, or one for each of the "
-                f"{len(self.style_layers)} style layers is accepted"
+                f"style_loss has {len(self.style_loss)} names; expected 1, or "
+                f"{len(self.style_layers)}, one for each style layer"
             )
         terms = [term.name for term in self.style_terms()]
         if len(set(terms)) < len(terms):
-            raise ValueError(f"style_layers name one twice with one loss: {', '.join(terms)}")
+            raise ValueError(f"style_layers has one layer and loss twice: {', '.join(terms)}")
 
     def check_network(
         self, strides: Mapping[str, int] = STRIDES, *, own_terms: bool = False
     ) -> None:
-        """ValueError unless these settings are for a network with such layers, VGG-19's if unset.
+        """Check that a network has the layers of these settings; VGG-19 by default.
 
-        `strides` has the pixels between two positions of each layer's maps, by name. With
+        `strides` maps the name of each layer to the pixels between two positions of its maps. With
         `own_terms` the maps of content layers are cut at the margin too.
+
+        Raises:
+            ValueError: a layer is unknown, or the margin is no multiple of its stride.
         """
         check_layers(self.layers(), strides)
         for layer in self.layers() if own_terms else self.style_layers:
@@ -306,7 +321,7 @@ class Config:
                 )
 
     def plain(self) -> dict[str, Any]:
-        """The settings as values that a file can hold: "own" for an optimizer or a schedule."""
+        """The settings as plain values for a file; an optimizer or a schedule becomes "own"."""
         return {
             field.name: OWN if _is_object(value := getattr(self, field.name)) else value
             for field in dataclasses.fields(self)
@@ -339,9 +354,9 @@ class Config:
         object.__setattr__(self, name, value)
 
     def weights(self, extra_terms: Mapping[str, tuple[float, Any]] | None = None) -> "Terms":
-        """The weight of each term, as arrays: a different value never recompiles.
+        """The weight of each term as an array, so that another value never recompiles.
 
-        `extra_terms` are those that `make_targets` was given.
+        `extra_terms` are the ones given to `make_targets`.
         """
         import jax.numpy as jnp  # which settings need for this alone
 
@@ -361,7 +376,7 @@ class Config:
         )
 
     def layout(self) -> "Config":
-        """The settings that targets depend on, all others at their defaults: static under jit."""
+        """The settings that the compiled program depends on, all others at their defaults."""
         names = (
             "content_layers", "style_layers", "style_loss", "convention", "pooling", "margin",
             "precision", "variation", "laplacian_pool", "mask_propagation", "normalize_gradients",
@@ -374,10 +389,11 @@ class Config:
         )
 
     def replace(self, **settings: Any) -> "Config":
-        """A copy with some fields changed, and those that hung on them as by default.
+        """A copy with some fields changed.
 
-        Another optimizer takes its own rate, other layers equal weights, other steps or levels
-        their usual shares.
+        Fields that only make sense with the old value go back to their defaults: the learning rate
+        with another optimizer, layer weights with other layers, `level_steps` with other steps or
+        levels.
 
         Raises:
             ValueError: a field that does not exist, or a value that is not accepted.
@@ -409,7 +425,7 @@ def _is_object(value: Any) -> bool:
 
 
 def config_or_default(config: Config | None) -> Config:
-    """The settings that were given, or those of `Config()`; ValueError if they are no Config."""
+    """`config`, or `Config()` for None; ValueError for anything else."""
     if config is None:
         return Config()
     if not isinstance(config, Config):

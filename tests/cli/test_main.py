@@ -480,7 +480,7 @@ def test_several_styles_and_masks(call, pictures, small, network_file, tmp_path)
     status, _, err = call("stylize", *two, *options, "c.png")
     assert (status, err) == (2, ["jnst: photo.png: there is no such file"])
     status, _, err = call("stylize", content, style, *masks, "photo.png", *options, "c.png")
-    assert (status, err) == (2, ["jnst: content_masks has 2 entries; 1 styles need as many"])
+    assert (status, err) == (2, ["jnst: content_masks has 2 entries; expected 1, one for each style"])
 
 
 def test_texture_reconstruct_interpolate(call, pictures, small, network_file):
