@@ -1,4 +1,4 @@
-"""How the command line is read: one line for what is wrong in it, with what may have been meant."""
+"""Parsing of the command line, with one-line errors that suggest the nearest name."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from jnst.common.validation import did_you_mean, shown
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that ends in one line, by the parser of the command that is wrong."""
+    """An ArgumentParser whose errors are one line and name the command's own `--help`."""
 
     def error(self, message: str) -> NoReturn:
         sys.exit(fail(f"{message} (see {self.prog} --help)", status=2))
@@ -19,7 +19,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """As `parse_args`: what a command does not know is an error of that command."""
+        """As `parse_args`: unknown arguments are an error of the command that got them."""
         options, unknown = super().parse_known_args(args, namespace)
         for argument in unknown:
             name, _, _ = argument.partition("=")

@@ -113,9 +113,7 @@ def load_labels(source: Source, *, name: str = "label map") -> tuple[Mask, ...]:
 def _part(name: str, source: Source, picture: tuple[int, ...]) -> Mask:
     mask = load_mask(source, name=name, picture=picture)
     if not mask.any():
-        raise ValueError(
-            f"{called(name, source)} is 0 everywhere, so nothing counts"
-        )
+        raise ValueError(f"{called(name, source)} is 0 everywhere, so nothing counts")
     return mask
 
 

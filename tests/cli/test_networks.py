@@ -70,7 +70,7 @@ def test_a_network_is_removed_with_what_its_download_left(call, tiny, offer, cac
     [
         (["remove", "imagenet"], "imagenet: not in the cache "),
         (["remove", "embedded"], "embedded: not in the cache "),
-        (["verify", "imagenet"], "imagenet: not in the cache; there are embedded"),
+        (["verify", "imagenet"], "imagenet: not in the cache, which has embedded"),
         (["port", "missing.pth"], "missing.pth: no such file"),
         (["port", "a.html"], "a.html: is a web page: the download went wrong"),
         (["port", "a.html", "--convention", "tf"], "argument --convention: 'tf' is not accepted"),

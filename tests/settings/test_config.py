@@ -75,7 +75,7 @@ def test_frozen_and_hashable():
         ({"pixels": "projected"}, "pixels is 'projected', which adam and sgd take"),
         ({"pixels": "clip"}, "pixels is 'clip'; accepted: free, projected, sigmoid"),
         ({"color": "red"}, "color is 'red'; accepted: style, luminance"),
-        ({"averaging": 1}, "averaging is 1.0; a share of the past under 1"),
+        ({"averaging": 1}, "averaging is 1.0; a number of at least 0 and under 1"),
         (
             {"init_content": 1.5},
             "init_content is 1.5; a finite number of at least 0 and at most 1 is",
@@ -99,8 +99,8 @@ def test_frozen_and_hashable():
             {"style_layers": ["relu1_1"] * 2},
             "one layer and loss twice: relu1_1/gram, relu1_1",
         ),
-        ({"content_layer_weights": (1, 2)}, "content_layer_weights has 2 values; 1 layers"),
-        ({"style_layer_weights": ()}, "style_layer_weights has 0 values; 5 layers"),
+        ({"content_layer_weights": (1, 2)}, "content_layer_weights has 2 values; expected 1"),
+        ({"style_layer_weights": ()}, "style_layer_weights has 0 values; expected 5"),
         ({"style_layer_weights": (1, 1, NAN, 1, 1)}, "style_layer_weights is nan"),
         ({"style_layer_weights": (1, 1, -1, 1, 1)}, "style_layer_weights is -1"),
         (
