@@ -127,7 +127,9 @@ def test_an_mp4_that_was_stopped_goes_on_to_the_same(video, short, tmp_path, mon
     monkeypatch.setattr(video_module, "stylize_frames_steps", interrupted)
     frames = tmp_path / ".a.mp4.frames"
     for done in (1, 2, 3):  # the third time before it is encoded
-        line = f"jnst: interrupted: wrote {done} of 3 frames to {frames}; the same command continues"
+        line = (
+            f"jnst: interrupted: wrote {done} of 3 frames to {frames}; the same command continues"
+        )
         assert video(short, "-o", "a.mp4") == (130, [], [line])
     assert not Path("a.mp4").exists()
     assert video(short, "--fps", 12, "-o", "a.mp4")[0] == 0  # no frame is left to be interrupted
