@@ -329,7 +329,7 @@ class NoPytree:
     ("own", "settings", "message"),
     [
         (3, {}, "network is 3; a name, a file, or an object with strides and features"),
-        (NoPytree(), {}, "network NoPytree is no pytree; flax.struct.PyTreeNode makes it one"),
+        (NoPytree(), {}, "network NoPytree is no pytree; make it a flax.struct.PyTreeNode"),
         (Small({}), {}, "unknown layer 'relu2_1'; known: first, second"),
         (
             Small({}),

@@ -284,7 +284,7 @@ def spoil(file):
 
 BAD_NETWORKS = {
     "missing": (None, "no such file, and no such network; networks are embedded, imagenet"),
-    "text": (b"weights", "is of no known format"),
+    "text": (b"weights", "has an unknown format"),
     "no tensor": (remove, "conv3_3/bias is missing"),
     "misshapen": (misshape, "conv3_3/bias has shape (3,); VGG-19 has (256,)"),
     "nan": (spoil, "conv3_3/bias is not finite"),

@@ -116,7 +116,7 @@ def test_a_damaged_cache_is_shown(call, cache, tmp_path):
     assert any(line.startswith("b[final] ") for line in out)
     status, out, err = call("network", "verify")
     assert (status, len(err)) == (2, 1)
-    assert "a.h5: is of no known format" in err[0]
+    assert "a.h5: has an unknown format" in err[0]
     assert [line.split()[0] for line in out] == ["embedded:", "b[final]:"]
 
 
