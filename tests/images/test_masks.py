@@ -75,7 +75,7 @@ def test_masks_of_some_styles(tmp_path):
     [
         ([SHAPE, SHAPE], 1, "content_masks has 2 entries; expected 1, one for"),
         ([SHAPE, SHAPE], 3, "content_masks has 2 entries; expected 3, one for"),
-        ([SHAPE], 0, "content_masks has 1 entries; 0 styles"),
+        ([SHAPE], 0, "content_masks has 1 entries; expected 0, one for"),
         (SHAPE, 3, "content_masks is a label map of 2 colors; expected 3"),
         ([COLOURS[LABELS]], 2, "content_masks is a label map of 3 colors; expected 2"),
         ([SHAPE, None], 2, "content_mask 2 is None"),
@@ -103,7 +103,7 @@ def test_refused_files(tmp_path):
     path = save(tmp_path / "a.png", np.random.default_rng(0).integers(0, 256, (30, 30, 3)))
     with pytest.raises(ValueError, match=r"a\.png has colors; a mask is gray"):
         load_mask(path)
-    with pytest.raises(ValueError, match=r"a\.png has 900 colours; a label map has at most 64"):
+    with pytest.raises(ValueError, match=r"a\.png has 900 colors; a label map has at most 64"):
         load_labels(path)
     with pytest.raises(ImageError, match=r"missing.png"):
         load_mask(tmp_path / "missing.png")
