@@ -19,7 +19,7 @@ def script() -> NoReturn:
 
 def _leave(*_: Any) -> NoReturn:
     """At once: modules of C that are being imported make other errors of an exception."""
-    os.write(2, b"jnst: interrupted before the first step\n")
+    os.write(2, b"jnst: interrupted\n")
     os._exit(130)
 
 

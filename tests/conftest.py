@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from jnst.cli import main
-from jnst.networks.files import formats
 from jnst.networks.files.canonical import write_network
 from jnst.networks.layers import CONVOLUTIONS
 from jnst.networks.vgg import Network
@@ -133,8 +132,8 @@ def call(tmp_path, monkeypatch, capfd):
 
 
 @pytest.fixture
-def tiny(monkeypatch):
-    monkeypatch.setattr(formats, "CONVOLUTIONS", SHAPES)
+def tiny():
+    """Shapes of a VGG-19 with few channels."""
     return SHAPES
 
 

@@ -107,8 +107,15 @@ sys.exit('jax' in sys.modules)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("module", ["numpy", "jax"])
-def test_an_interrupt_while_it_is_imported_is_one_line(module):
+@pytest.mark.parametrize(
+    ("arguments", "module", "said"),
+    [
+        ("stylize a b", "numpy", ["jnst: interrupted"]),
+        ("stylize a b", "jax", ["jnst: interrupted before the first step"]),
+        ("app", "jax", ["jnst: starting the app", "jnst: interrupted before the app had started"]),
+    ],
+)
+def test_an_interrupt_while_it_is_imported_is_one_line(arguments, module, said):
     interrupt = f"""
 import runpy, signal, sys
 class Finder:
@@ -116,9 +123,9 @@ class Finder:
         if name == "{module}":
             signal.raise_signal(signal.SIGINT)
 sys.meta_path.insert(0, Finder())
-sys.argv[1:] = ["stylize", "no.png", "no.png"]
+sys.argv[1:] = {arguments.split()}
 runpy.run_module("jnst", run_name="__main__")
 """
     done = run_python(interrupt)
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "jnst: interrupted before the first step\n"
+    assert done.stderr.splitlines() == said

@@ -30,14 +30,17 @@ def add_command(
     run: Callable[[argparse.Namespace], int],
     *,
     computes: bool = True,
+    begin: Callable[[], None] | None = None,
+    interrupted: str = "interrupted before the first step",
     usage: str | None = None,
     examples: Sequence[str] = (),
 ) -> argparse.ArgumentParser:
     """Declare a command that calls `run`.
 
-    Its help is the first line of the docstring of `run`, after the colon. `computes`: it needs JAX.
-    `usage` replaces the list of all options; `examples` are command lines without the command's
-    name.
+    Its help is the first line of the docstring of `run`, after the colon. `computes`: it needs JAX,
+    which takes seconds to import. `begin` is called before the import; `interrupted` is printed
+    after a signal during it. `usage` replaces the list of all options; `examples` are command lines
+    without the command's name.
     """
     summary = (run.__doc__ or "").partition(": ")[2].partition("\n")[0]
     command = commands.add_parser(
@@ -51,7 +54,7 @@ def add_command(
         formatter_class=Formatter,
         allow_abbrev=False,
     )
-    command.set_defaults(run=run, computes=computes)
+    command.set_defaults(run=run, computes=computes, begin=begin, interrupted=interrupted)
     return command
 
 
@@ -184,21 +187,21 @@ def uninterrupted() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def leaving_at_once() -> Iterator[None]:
-    """A context in which a signal ends the process at once, for imports.
+def leaving_at_once(message: str) -> Iterator[None]:
+    """A context in which a signal prints a message and ends the process at once, for imports.
 
     An exception in the import of a C extension would come out as another error.
     """
+
+    def leave(number: int, _: Any) -> None:
+        os.write(2, f"jnst: {message}\n".encode())
+        os._exit(128 + number)
+
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    with _handling(_leave):
+    with _handling(leave):
         yield
-
-
-def _leave(number: int, _: Any) -> None:
-    os.write(2, b"jnst: interrupted before the first step\n")
-    os._exit(128 + number)
 
 
 def add_compilation_cache(command: Any) -> None:

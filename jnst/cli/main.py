@@ -76,14 +76,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The exit status is 0, 2 for a refused input, 1 for a run that failed, and 128 + the number of
     the signal after an interrupt.
     """
+    interrupted = "interrupted"
     try:
         with interruptible(), _warnings_in_one_line():
             options = _parser().parse_args(arguments)
+            interrupted = options.interrupted
+            if options.begin:
+                options.begin()
             if options.computes:
-                with leaving_at_once():
-                    importlib.import_module(
-                        "jnst.sweeps.runner"
-                    )  # imports everything that computes
+                with leaving_at_once(interrupted):
+                    importlib.import_module("jnst.sweeps.runner")  # and all that computes
             for plugin in vars(options).get("plugin") or ():
                 load_plugin(plugin)
             if "compilation_cache" in vars(options) and (missing := _missing_device()):
@@ -113,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return fail(missing, status=2)
     except KeyboardInterrupt as interrupt:
-        return fail(str(interrupt) or "interrupted before the first step", interrupted_status())
+        return fail(str(interrupt) or interrupted, interrupted_status())
 
 
 def _programs(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:

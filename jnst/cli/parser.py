@@ -1,6 +1,7 @@
 """Parsing of the command line, with one-line errors that suggest the nearest name."""
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Any, NoReturn
 
 from jnst.cli.commands import fail
 from jnst.common.validation import did_you_mean, shown
+from jnst.settings.config import Config
+
+_SETTINGS = {field.name for field in dataclasses.fields(Config)}
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,7 +24,9 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """As `parse_args`: unknown arguments are an error of the command that got them."""
-        options, unknown = super().parse_known_args(args, namespace)
+        given = sys.argv[1:] if args is None else list(args)
+        options, unknown = super().parse_known_args(given, namespace)
+        self._check_numbers(given)
         for argument in unknown:
             name, _, _ = argument.partition("=")
             if name.startswith("-"):
@@ -29,6 +35,18 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             self.error(f"{shown(unknown[0])} is one argument too many")
         return options, unknown
+
+    def _check_numbers(self, given: Sequence[str]) -> None:
+        """An error if a setting that is one number is followed by several."""
+        for name, first, second in zip(given, given[1:], given[2:], strict=False):
+            action = self._option_string_actions.get(name)
+            if action is None or action.dest not in _SETTINGS or action.nargs:
+                continue
+            if _is_number(first) and _is_number(second) and not Path(second).is_file():
+                self.error(
+                    f"{name} takes one number, {second} is one too many; jnst sweep takes several: "
+                    f"[grid] {action.dest} = [{first}, {second}] in its plan"
+                )
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
@@ -45,6 +63,14 @@ def _not_accepted(value: Any, choices: Iterable[Any]) -> str:
     return (
         f"{shown(value)} is not accepted; {did_you_mean(value, names)}accepted: {', '.join(names)}"
     )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_file(value: Any) -> bool:

@@ -119,8 +119,8 @@ def _add_regions(group: Any) -> None:
         type=picture_path,
         nargs="+",
         metavar="MASK",
-        help="one mask for each style, white where it applies; or one label map, whose colors from "
-        "dark to light are the styles in order; pixels in no mask keep the content",
+        help="one mask for each style, white where it applies; one file for several styles is a label "
+        "map, its darkest color for the first style; pixels in no mask keep the content",
     )
     group.add_argument(
         "--style-masks",
@@ -159,6 +159,12 @@ def stylize_command(options: argparse.Namespace) -> int:
         network=network,
         config=config,
     )
+    if len(content_masks) == 1 and len(styles) > 1:
+        tell(
+            f"{content_masks[0]}: one mask for {len(styles)} styles is a label map, its darkest "
+            "colour for the first style",
+            quiet=options.quiet,
+        )
     with _preview(options, out) as show:
         return _write_last(results, out, options.save_every, quiet=options.quiet, show=show)
 
@@ -168,7 +174,7 @@ def _preview(
 ) -> "contextlib.AbstractContextManager[Callable[[jnst.Result], None]]":
     if not options.preview:
         return contextlib.nullcontext(_unseen)
-    with leaving_at_once():
+    with leaving_at_once(options.interrupted):
         app_preview = importlib.import_module("jnst.cli.app.preview")
     return app_preview.previewing(str(out), quiet=options.quiet)
 

@@ -26,8 +26,8 @@ from jnst.common.progress import count_of, duration, following, sweep_way, tell
 from jnst.images.contact_sheets import contact_sheet
 from jnst.images.encoding import save_image
 from jnst.images.files import ImageError, check_writable
-from jnst.images.loading import load_image
 from jnst.runs.recipes import load_recipe
+from jnst.sweeps.folder import labelled_pictures
 from jnst.sweeps.report import write_report
 
 
@@ -56,7 +56,12 @@ def add_sweep_commands(commands: Any) -> None:
     command.add_argument("folder", type=Path, help="the folder of a sweep")
 
     command = add_command(commands, "grid", grid_command, computes=False)
-    command.add_argument("result", type=picture_path, nargs="+", help="pictures of any size")
+    command.add_argument(
+        "result",
+        type=picture_path,
+        nargs="+",
+        help="pictures of any size, or the folder of a sweep, sorted by what varies",
+    )
     command.add_argument("-o", "--output", type=Path, required=True, metavar="PICTURE")
     command.add_argument(
         "--columns", type=int, metavar="N", help="columns; unset: the sheet is about square"
@@ -106,10 +111,14 @@ def report_command(options: argparse.Namespace) -> int:
 def grid_command(options: argparse.Namespace) -> int:
     """`jnst grid`: a contact sheet of pictures, each with a label."""
     check_writable(options.output)
-    check_no_input(options.output, options.result)
+    labelled: list[tuple[Path, str]] = []
+    for path in options.result:
+        labelled += labelled_pictures(path) if path.is_dir() else [(path, _label(path))]
+    pictures, labels = zip(*labelled, strict=True)
+    check_no_input(options.output, pictures)
     sheet = contact_sheet(
-        [load_image(path) for path in options.result],
-        list(map(_label, options.result)),
+        pictures,
+        labels,
         columns=options.columns,
         cell=options.cell,
     )

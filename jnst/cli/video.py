@@ -86,9 +86,7 @@ def video_command(options: argparse.Namespace) -> int:
     start = [config.init] if config.init and config.init not in INITS else []
     flows = [] if options.flow is None else flow_paths(options.flow, frame_numbers(frames))
     groups = files or [options.frames], options.style, start, list(itertools.chain(*flows))
-    rate = (
-        fps if _is_gif(out) else None
-    )  # the frames of a folder or an mp4 do not depend on the rate
+    rate = fps if _is_gif(out) else None  # other frames do not depend on the rate
     key = video_key(config, frame_steps, network.digest, groups, fps=rate)
     video = video_writer(out, durations)
     check_no_input(video.growing, [options.frames])

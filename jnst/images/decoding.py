@@ -3,7 +3,6 @@
 import io
 
 import numpy as np
-import tifffile
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -17,12 +16,11 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from jnst.images.files import check_memory, refuse_format
+from jnst.images.files import TIFF_SIGNATURES, check_memory, refuse_format
 from jnst.images.jpeg_files import START, open_jpeg
 from jnst.images.pixels import unit_values
 from jnst.images.png_files import SIGNATURE, read_png
 from jnst.images.samples import Samples, read_rows, reduction
-from jnst.images.tiff_files import TIFF_SIGNATURES, decode_tiff, full_page, only_page, plain_tiff
 
 _PILLOW = 8  # bytes a pixel: 4 in Pillow, 4 while it is converted
 
@@ -57,13 +55,21 @@ def decode(data: bytes, size: int | None = None) -> Samples:
     if data.startswith(TIFF_SIGNATURES):
         if data[8:10] == b"CR":
             refuse_format(data)
-        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-            page = full_page(tiff)
-            if plain_tiff(page):
-                return decode_tiff(page, size)
-            data = only_page(data, page)
-        return _decode_pillow(TiffImagePlugin.TiffImageFile(io.BytesIO(data)), size)
+        return _decode_tiff(data, size)
     return _decode_pillow(open_other(data), size)
+
+
+def _decode_tiff(data: bytes, size: int | None) -> Samples:
+    import tifffile
+
+    from jnst.images.tiff_files import decode_tiff, full_page, only_page, plain_tiff
+
+    with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+        page = full_page(tiff)
+        if plain_tiff(page):
+            return decode_tiff(page, size)
+        data = only_page(data, page)
+    return _decode_pillow(TiffImagePlugin.TiffImageFile(io.BytesIO(data)), size)
 
 
 def open_other(data: bytes) -> ImageFile.ImageFile:

@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from numpy.typing import ArrayLike
 from PIL import ExifTags, Image, PngImagePlugin
 
 from jnst.common.atomic import atomic_path
 from jnst.images.decoding import exif_of, open_other
 from jnst.images.files import (
+    TIFF_SIGNATURES,
     WRITTEN_FORMATS,
     ImageError,
     check_writable,
@@ -22,7 +22,6 @@ from jnst.images.jpeg_files import START, open_jpeg
 from jnst.images.pixels import as_array, unit_pixels, unit_values
 from jnst.images.png_files import SIGNATURE, read_png
 from jnst.images.samples import over_white
-from jnst.images.tiff_files import TIFF_SIGNATURES
 
 _SOFTWARE = "jnst"
 _FREE = 1.0  # beyond [0, 1]: an optimized image may be so far outside, not more
@@ -79,6 +78,8 @@ def read_recipe(path: str | os.PathLike[str]) -> str | None:
         if data.startswith(SIGNATURE):
             return read_png(data).texts.get(_SOFTWARE)
         if data.startswith(TIFF_SIGNATURES):
+            import tifffile
+
             with tifffile.TiffFile(io.BytesIO(data)) as tiff:
                 page = tiff.pages.first
                 return (page.description or None) if page.software == _SOFTWARE else None
@@ -96,6 +97,8 @@ def _encode(
     if alpha is not None:
         image = over_white(image, alpha) if format == "JPEG" else np.dstack([image, alpha])
     if format == "TIFF":
+        import tifffile
+
         tifffile.imwrite(
             path,
             np.rint(image * 65535).astype(np.uint16),

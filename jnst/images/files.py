@@ -23,6 +23,7 @@ WRITTEN_FORMATS = {
     ".webp": "WEBP",
 }
 READ_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF")
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _CONVERT = "save it as JPEG or PNG first"
 RAW_PHOTOGRAPH = "a raw photograph: develop it and save it as TIFF, PNG or JPEG first"
 _OTHER_FORMATS = (
@@ -105,13 +106,13 @@ def read_bytes(path: Path) -> bytes:
         return file.read()
 
 
-def file_digest(path: Path) -> str:
+def file_digest(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a regular file, read in parts.
 
     Raises:
         ImageError: as `opened_file`.
     """
-    with opened_file(path) as file:
+    with opened_file(Path(path)) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -26,8 +26,8 @@ _ONE_COLOUR = 0.02
 def content_masks_of(given: Any, picture: tuple[int, ...], styles: int) -> tuple[Mask, ...]:
     """One mask for each style: the region of the content that the style is for.
 
-    `picture` is the content's (height, width). One mask for several styles is a label map: see
-    `load_labels`.
+    `picture` is the content's (height, width). One mask for several styles is a label map, the
+    darkest color for the first style: see `load_labels`.
 
     Raises:
         ValueError: as `load_mask`; a mask is 0 everywhere, or there are not as many as styles.

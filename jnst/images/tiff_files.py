@@ -1,4 +1,7 @@
-"""TIFF files: choosing the page of the picture, and decoding all bits of its pixels."""
+"""TIFF files: choosing the page of the picture, and decoding all bits of its pixels.
+
+This module is imported only for a TIFF, because importing tifffile is slow.
+"""
 
 import struct
 
@@ -9,7 +12,6 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 from jnst.images.files import RAW_PHOTOGRAPH, UnknownFormatError, check_memory
 from jnst.images.samples import Samples, read_rows, reduction, to_unit
 
-TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TIFF_CHANNELS = {
     PHOTOMETRIC.MINISWHITE: 1,
     PHOTOMETRIC.MINISBLACK: 1,

@@ -6,6 +6,7 @@ import http.client
 import os
 import re
 import sys
+import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,8 +57,8 @@ def fetch(download: Download, folder: Path, *, progress: Progress | None = None)
     The URLs are tried in order. Two processes must not do this at once: lock the folder.
 
     Raises:
-        NetworkError: no URL gave the right file; the message has the reason for each. An unfinished
-            part is kept, to be continued.
+        NetworkError: no URL gave the right file; the message has the reason of each server. An
+            unfinished part is kept, to be continued.
         OSError: the folder cannot be written to, or is full; nothing is kept.
     """
     target, part = (folder / f"{download.file}{suffix}" for suffix in LEFTOVERS)
@@ -74,11 +75,9 @@ def fetch(download: Download, folder: Path, *, progress: Progress | None = None)
             if isinstance(error, OSError) and error.errno in FULL:
                 part.unlink(missing_ok=True)
                 raise
-            if (
-                isinstance(error, OSError) and error.filename is not None
-            ):  # an error of a file, not of the server
+            if isinstance(error, OSError) and error.filename is not None:  # a file's, no server's
                 raise
-            failures.append(f"{url}: {reason(error)}")
+            failures.append(f"{urllib.parse.urlsplit(url).netloc}: {reason(error)}")
         else:
             os.replace(part, target)
             return target
@@ -106,9 +105,7 @@ def _fetch_from(url: str, part: Path, download: Download, progress: Progress) ->
         part.unlink()
         if not continued:
             raise NetworkError(f"the file does not have the digest {download.digest}")
-        _fetch_from(
-            url, part, download, progress
-        )  # the part that was continued may have been wrong
+        _fetch_from(url, part, download, progress)  # the continued part may have been wrong
 
 
 def _receive(url: str, part: Path, total: int, progress: Progress) -> None:

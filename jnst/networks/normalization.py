@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from jnst.images.sources import Source, listed, numbered, open_image
 from jnst.networks.files.canonical import network_digest
 from jnst.networks.layers import CONVOLUTIONS, Pooling
-from jnst.networks.vgg import Network, arrays_only, check_complete, extract_features
+from jnst.networks.vgg import Network, check_complete, extract_features
 
 Image = Float[Array, "_h _w 3"] | Float[np.ndarray, "_h _w 3"]
 
@@ -37,7 +37,7 @@ def normalize_network(network: Network, images: Iterable[Source], *, pooling: Po
     if not sources:
         raise ValueError("images is empty; at least one is accepted")
     opened = [open_image(*named) for named in numbered("image", sources)]
-    normalized = arrays_only(network)
+    normalized = network
     for _ in range(PASSES):
         normalized = _divide(normalized, mean_activations(normalized, opened, pooling=pooling))
     normalized = normalized.replace(
@@ -52,12 +52,10 @@ def mean_activations(
     network: Network, images: Iterable[Image], *, pooling: Pooling
 ) -> dict[str, Float[np.ndarray, " channels"]]:
     """The mean of each filter after its ReLU over all positions of all images, by convolution."""
-    totals = {name: np.zeros(shape[-1]) for name, shape in CONVOLUTIONS.items()}
+    totals = {name: np.zeros(network.params[name]["bias"].shape) for name in CONVOLUTIONS}
     positions = dict.fromkeys(CONVOLUTIONS, 0)
     for image in images:
-        for name, (mean, count) in _means(
-            arrays_only(network), jnp.asarray(image), pooling
-        ).items():
+        for name, (mean, count) in _means(network, jnp.asarray(image), pooling).items():
             totals[name] += np.asarray(mean, np.float64) * int(count)
             positions[name] += int(count)
     return {name: totals[name] / positions[name] for name in CONVOLUTIONS}

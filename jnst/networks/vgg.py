@@ -1,13 +1,13 @@
 """VGG-19 (Simonyan and Zisserman 2015): the Flax module, and `extract_features`."""
 
+import dataclasses
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax import struct
 from jaxtyping import Array, Float
 
 from jnst.common.validation import check_choice
@@ -26,21 +26,35 @@ from jnst.networks.layers import (
 
 Params = Mapping[str, Mapping[str, Array]]
 
+WIDTHS = tuple(shape[-1] for shape in CONVOLUTIONS.values())
 
-class Network(struct.PyTreeNode):
+
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=("params", "mean"),
+    meta_fields=(),
+    drop_fields=("name", "source", "licence", "digest"),
+)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Network:
     """A VGG-19 in canonical form: RGB in [0, 1] minus `mean`, then conv1_1.
 
     `params` is `{"conv1_1": {"kernel": (3, 3, I, O), "bias": (O,)}, ...}`, all sixteen convolutions
-    unless it is from `prepare_network`; `mean` is (3,). These are the leaves of the pytree; the
-    rest is its identity: `digest` is `network_digest` of it.
+    unless it is from `prepare_network`; their widths may be any. `mean` is (3,). These are the
+    leaves of the pytree. The rest is the network's identity, which is no part of the pytree: what
+    JAX makes of a network has none. `digest` is `network_digest` of it.
     """
 
     params: Params
     mean: Float[Array, "3"]
-    name: str = struct.field(pytree_node=False, default="")
-    source: str = struct.field(pytree_node=False, default="")
-    licence: str = struct.field(pytree_node=False, default="")
-    digest: str = struct.field(pytree_node=False, default="")
+    name: str = ""
+    source: str = ""
+    licence: str = ""
+    digest: str = ""
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
 
     def __repr__(self) -> str:
         convolutions = f"{len(self.params)} convolutions to {max(self.params, default='none')}"
@@ -79,21 +93,23 @@ class VGG19(nn.Module):
     """The convolutional part of VGG-19, on (H, W, 3) with the mean already subtracted.
 
     Returns `{name: (H', W', C)}` for `layers` and computes nothing deeper than the deepest. What is
-    returned has the type of x, in whatever precision it is computed.
+    returned has the type of x, in whatever precision it is computed. `widths` are the channels of
+    the convolutions, in their order.
     """
 
     layers: tuple[str, ...]
     pooling: Pooling = "average"
     precision: Precision = "float32"
+    widths: tuple[int, ...] = WIDTHS
 
     @nn.compact
     def __call__(self, x: Float[Array, "h w 3"]) -> dict[str, Float[Array, "_h _w _c"]]:
-        taken, dtype = {}, x.dtype
+        taken, dtype, widths = {}, x.dtype, iter(self.widths)
         if self.precision == "bfloat16":
             x = x.astype(jnp.bfloat16)
         for name in LAYERS[: 1 + max(map(LAYERS.index, self.layers), default=-1)]:
             if name.startswith("conv"):
-                x = Convolution(CONVOLUTIONS[name][-1], name=name)(x)
+                x = Convolution(next(widths), name=name)(x)
             elif name.startswith("relu"):
                 x = relu(x)
             else:
@@ -184,7 +200,8 @@ def extract_features(
             )
         return own_features(network, image, layers)
     params = _needed_params(network, layers, precision)
-    features = VGG19(layers, pooling, precision).apply(
+    widths = tuple(len(layer["bias"]) for layer in params.values())
+    features = VGG19(layers, pooling, precision, widths).apply(
         {"params": params}, image - network.mean[None, None].astype(image.dtype)
     )
     assert isinstance(features, dict)
@@ -192,13 +209,6 @@ def extract_features(
 
 
 Kind = TypeVar("Kind", bound=FeatureNetwork)
-
-
-def arrays_only(network: Kind) -> Kind:
-    """A VGG-19 without its identity, so that all share compiled programs; others as they are."""
-    if not isinstance(network, Network):
-        return network
-    return network.replace(name="", source="", licence="", digest="")
 
 
 def prepare_network(
@@ -218,12 +228,10 @@ def prepare_network(
     if not isinstance(network, Network):
         return network
     params = _needed_params(network, check_layers(layers), precision)
-    kernels = {
-        name: layer["kernel"]
-        for name, layer in params.items()
-        # Between its linear maps Winograd's products are differences too small for bfloat16.
-        if "kernel" in layer and precision == "float32" and winograd.best_tile(CONVOLUTIONS[name])
-    }
+    kernels = {name: layer["kernel"] for name, layer in params.items() if "kernel" in layer}
+    if precision != "float32":  # Winograd's products are differences too small for bfloat16
+        kernels = {}
+    kernels = {name: each for name, each in kernels.items() if winograd.best_tile(each.shape)}
     transformed = {
         name: {"transformed": kernel, "bias": params[name]["bias"]}
         for name, kernel in _transform_kernels(kernels).items()

@@ -14,7 +14,7 @@ from jaxtyping import Array, Int
 from jnst.common.errors import DivergedError
 from jnst.common.heap import return_freed_memory
 from jnst.networks.feature_network import FeatureNetwork
-from jnst.networks.vgg import arrays_only, prepare_network
+from jnst.networks.vgg import prepare_network
 from jnst.objective.targets import Targets
 from jnst.optimizers.steps import Info, State, Step, make_step
 from jnst.settings.choices import Pixels
@@ -116,7 +116,7 @@ def _chunks(
 
 def _ready(network: FeatureNetwork, targets: Targets) -> FeatureNetwork:
     layout = targets.layout
-    return prepare_network(arrays_only(network), layout.layers(), precision=layout.precision)
+    return prepare_network(network, layout.layers(), precision=layout.precision)
 
 
 def stack(items: Sequence[Tree]) -> Tree:

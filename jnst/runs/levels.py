@@ -15,7 +15,7 @@ from jnst.common.brief import brief
 from jnst.images.resizing import fit_size, resize_image
 from jnst.networks.feature_network import FeatureNetwork, strides_of
 from jnst.networks.layers import STRIDES, smallest_side
-from jnst.networks.vgg import arrays_only, prepare_network
+from jnst.networks.vgg import prepare_network
 from jnst.objective.extra_terms import ExtraTerms, functions_of
 from jnst.objective.margin import add_margin, remove_margin
 from jnst.objective.targets import Style, Targets, make_targets
@@ -275,7 +275,7 @@ def check_levels(network: FeatureNetwork, item: Item, levels: Sequence[Level]) -
 
     # Prepared as `run_levels` does it, so that targets are traced once for this and for the run.
     prepare = partial(prepare_network, layers=config.layers(), precision=config.precision)
-    prepared = jax.eval_shape(prepare, arrays_only(network))
+    prepared = jax.eval_shape(prepare, network)
     smallest = levels[0].shape
     jax.eval_shape(
         partial(begin_level, item, item.start, smallest, level_optimizer(config, 0))
@@ -308,7 +308,7 @@ def level_targets(network: FeatureNetwork, item: Item, shape: tuple[int, int]) -
     if scene.previous is not None:
         previous = tuple(resize_image(each, shape) for each in scene.previous)
     targets = _make_targets(
-        arrays_only(network),
+        network,
         content,
         tuple(styles),
         config.layout(),

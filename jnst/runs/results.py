@@ -4,7 +4,8 @@ import dataclasses
 import importlib.metadata
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,14 +15,19 @@ from jaxtyping import Float, Int
 from PIL import Image as PillowImage
 
 from jnst.common.brief import brief
+from jnst.common.validation import several, shown
 from jnst.common.version import __version__
 from jnst.images.encoding import save_image
+from jnst.images.files import check_writable
 from jnst.optimizers.steps import Info
 from jnst.runs.notebook import STRIP_HEIGHT, eight_bits, picture_bundle, strip
 from jnst.settings.config import Config
 from jnst.settings.terms import Terms
 
 VERSIONS_OF = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+
+_LARGEST_RANGE = 1e6
+"""From the largest value down to the linear part of a plot, which shows what is not positive."""
 
 
 def number_or_none(value: Float[np.ndarray, ""]) -> float | None:
@@ -80,7 +86,8 @@ class History(struct.PyTreeNode):
     def plot(self, axes: Any = None) -> Any:
         """Draw the loss and its unweighted terms by step, on matplotlib's `axes` or new ones.
 
-        Returns the axes. A dotted line is where the next size begins.
+        Returns the axes. A dotted line is where the next size begins. The axis of losses is
+        logarithmic; if a term is 0 or negative, it is linear around 0 ("symlog").
 
         Raises:
             ImportError: there is no matplotlib.
@@ -95,9 +102,20 @@ class History(struct.PyTreeNode):
         axes.plot(steps, self.loss, color="black", label="loss, weighted")
         for step in np.flatnonzero(np.diff(self.size)) + 1:
             axes.axvline(step + 0.5, color="grey", linestyle=":")
-        axes.set(xlabel="step", ylabel="loss", yscale="log")
+        axes.set(xlabel="step", ylabel="loss")
+        axes.set_yscale(**_scale(np.array([self.loss, *self.by_term().values()])))
         axes.legend(fontsize="small")
         return axes
+
+
+def _scale(values: Float[np.ndarray, "terms steps"]) -> dict[str, Any]:
+    """matplotlib's logarithmic scale, or the one that shows what is not positive too."""
+    finite = values[np.isfinite(values)]
+    if (finite > 0).all():
+        return {"value": "log"}
+    sizes = np.abs(finite[finite != 0])
+    linear = max(sizes.min(), sizes.max() / _LARGEST_RANGE) if sizes.size else 1.0
+    return {"value": "symlog", "linthresh": linear}
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -193,7 +211,7 @@ class Result:
 
 
 class Results(list[Result]):
-    """Results, which a notebook shows as a strip."""
+    """Results, which a notebook shows as a strip; `save` writes them all."""
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         if not self:
@@ -201,3 +219,41 @@ class Results(list[Result]):
         return picture_bundle(
             strip([result.image for result in self], STRIP_HEIGHT), f"{len(self)} results"
         )
+
+    def save(
+        self, folder: str | os.PathLike[str], *, names: Sequence[str] | None = None
+    ) -> list[Path]:
+        """Write every picture with its recipe into a folder, made if need be; returns the paths.
+
+        `names` are names of files, in the order of the results, each with the suffix of its format.
+        Without them they are numbers from 1 on with as many digits as the last: 01.png to 12.png.
+        As with `Result.save`, a file that is there is replaced, and each is whole or as before.
+
+        Raises:
+            ValueError: there is not one name for each result, or one comes twice or has a folder.
+            ImageError: a suffix is unknown or a file cannot be written; nothing is, if that is
+                known before.
+        """
+        if names is None:
+            digits = len(str(len(self)))
+            names = [f"{number:0{digits}}.png" for number in range(1, len(self) + 1)]
+        _check_names(names, len(self))
+        paths = [Path(folder) / name for name in names]
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            check_writable(path)
+        for path, result in zip(paths, self, strict=True):
+            result.save(path)
+        return paths
+
+
+def _check_names(names: Sequence[str], count: int) -> None:
+    """ValueError unless these are `count` different names of files, without folders."""
+    names = several("names", names)
+    if len(names) != count:
+        raise ValueError(f"names are {len(names)}; one for each of {count} results is accepted")
+    for name in names:
+        if not isinstance(name, str) or os.path.basename(name) != name:
+            raise ValueError(f"names has {shown(name)}; a file's name without a folder is accepted")
+    if len({name.casefold() for name in names}) < count:
+        raise ValueError(f"names has one twice: {', '.join(names)}")

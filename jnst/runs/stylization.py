@@ -50,13 +50,14 @@ def stylize(
     A picture is a path, a PIL image, or an array of any library: (H, W, 3), (H, W, 4) with its
     alpha, or grey, (H, W); uint8, uint16, or floats in [0, 1], sRGB. Where a style is transparent
     it does not count. Several styles are mixed as `style_blend` says, or, with `content_masks`,
-    style k is for the region of mask k; what is in no mask keeps its content. One alone, for
-    several styles, is a label map: a region for each of its colours, from dark to light.
-    `style_masks` has a mask or None for each style, the part of it that counts. A mask is a grey
-    picture of the aspect of its own, white for 1; one colour drawn on transparency is 1 where it is
-    drawn. `start` is the first image in the place of the one that `init` names. `previous` is the
-    last frame of a video, moved to this one, and a mask of where that is reliable: there
-    `temporal_weight` holds the image to it, or, if that is 0, it stays.
+    style k is for the region of mask k; what is in no mask keeps its content. One mask for several
+    styles is always a label map: a region for each of its colours, the darkest for the first style
+    (in a mask of black and white, the black). `style_masks` has a mask or None for each style, the
+    part of it that counts. A mask is a grey picture of the aspect of its own, white for 1; one
+    colour drawn on transparency is 1 where it is drawn. `start` is the first image in the place of
+    the one that `init` names. `previous` is the last frame of a video, moved to this one, and a
+    mask of where that is reliable: there `temporal_weight` holds the image to it, or, if that is 0,
+    it stays.
 
     `network` is what `load_network` takes, or a network (`FeatureNetwork`). `extra_terms` has terms
     of one's own by name, each a weight and a function of the image (H, W, 3) and its features by

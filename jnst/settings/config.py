@@ -1,6 +1,7 @@
 """`Config`: the settings of a run, validated, frozen, and storable in a file."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -60,12 +61,31 @@ def _setting(default: Any, meaning: str, check: Check) -> Any:
     return dataclasses.field(default=default, metadata={"help": meaning, "check": check})
 
 
+def _checked(config: type) -> type:
+    """The class; a setting that it does not have is a ValueError that names the nearest."""
+    make = config.__init__  # type: ignore[misc]
+
+    @functools.wraps(make)
+    def checked(self: Any, *values: Any, **settings: Any) -> None:
+        known = [field.name for field in dataclasses.fields(self)]
+        for name in settings:
+            if name not in known:
+                nearest = did_you_mean(name, known)
+                raise ValueError(f"unknown setting {name!r}; {nearest}known: {', '.join(known)}")
+        make(self, *values, **settings)
+
+    config.__init__ = checked  # type: ignore[misc]
+    return config
+
+
+@_checked
 @dataclasses.dataclass(frozen=True)
 class Config:
     """All settings of a run. With the pictures and the network they determine the result.
 
     Raises:
-        ValueError: a value that is not accepted; the message names it.
+        ValueError: a setting that does not exist, or a value that is not accepted; the message
+            names it.
     """
 
     size: int = _setting(512, "the longer side of the result in pixels", whole(1, LARGEST_SIDE))
@@ -312,6 +332,14 @@ class Config:
         Raises:
             ValueError: a layer is unknown, or the margin is no multiple of its stride.
         """
+        for setting in ("content_layers", "style_layers"):
+            layers = getattr(self, setting)
+            missing = [layer for layer in layers if layer not in strides]
+            if missing and layers == getattr(Config, setting):
+                raise ValueError(
+                    f"unknown layer {missing[0]!r}, which is a default of {setting}; "
+                    f"this network has {', '.join(strides)}"
+                )
         check_layers(self.layers(), strides)
         for layer in self.layers() if own_terms else self.style_layers:
             if self.margin % strides[layer]:
@@ -398,11 +426,6 @@ class Config:
         Raises:
             ValueError: a field that does not exist, or a value that is not accepted.
         """
-        known = [field.name for field in dataclasses.fields(self)]
-        for name in settings:
-            if name not in known:
-                nearest = did_you_mean(name, known)
-                raise ValueError(f"unknown setting {name!r}; {nearest}known: {', '.join(known)}")
         freed: dict[str, Any] = {}
         if settings.get("optimizer", self.optimizer) != self.optimizer:
             freed |= {"learning_rate": None, "learning_rate_decay": 1.0}

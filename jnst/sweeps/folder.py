@@ -104,6 +104,46 @@ def read_sweep(folder: str | os.PathLike[str]) -> list[SweptPoint]:
     return points
 
 
+def labelled_pictures(folder: str | os.PathLike[str]) -> list[tuple[Path, str]]:
+    """The pictures of a sweep by the settings that vary, with these as labels: "style_weight 10".
+
+    Numbers are in the order of their size, all else in that of the plan. The first setting that
+    varies changes last.
+
+    Raises:
+        SweepError: the folder is not a sweep, or has no picture yet.
+    """
+    varying = varying_settings(read_index(folder).axes)
+    points = [point for point in read_sweep(folder) if point.record["recipe"] is not None]
+    if not points:
+        raise SweepError(f"{folder}: the sweep has no picture yet")
+    orders = {name: _in_order([point.settings[name] for point in points]) for name in varying}
+    points.sort(key=lambda point: [orders[name].index(point.settings[name]) for name in varying])
+    return [(point.path, _label(point, varying) or point.path.stem) for point in points]
+
+
+def _in_order(values: Sequence[Any]) -> list[Any]:
+    """The different values: numbers by their size, others as they come."""
+    different = [value for place, value in enumerate(values) if value not in values[:place]]
+    numbers = all(isinstance(value, int | float) for value in different)
+    return sorted(different) if numbers else different
+
+
+def _label(point: SweptPoint, varying: Sequence[str]) -> str:
+    """What varies at a point; pictures say by themselves what they are."""
+    texts = {name: value_text(name, point.settings[name]) for name in varying}
+    return ", ".join(
+        text if name in ("content", "style") else f"{name} {text}" for name, text in texts.items()
+    )
+
+
+def value_text(name: str, value: Any) -> str:
+    """The value of a setting for people: several styles are joined with " + "."""
+    if isinstance(value, list):
+        return (" + " if name == "style" else " ").join(value_text(name, item) for item in value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def read_index(folder: str | os.PathLike[str]) -> Index:
     """What sweep.json says.
 

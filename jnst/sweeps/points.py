@@ -8,6 +8,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from jnst.images.files import file_digest
 from jnst.networks.library import load_network
 from jnst.networks.vgg import Network
 from jnst.objective.style_losses import fingerprint
@@ -149,16 +150,3 @@ def _work(task: Task) -> float:
         2 * level.steps * operations(layers, (level.shape[0] + margin, level.shape[1] + margin))
         for level in task.levels
     )
-
-
-def file_digest(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file, hexadecimal.
-
-    Raises:
-        SweepError: it cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise SweepError(f"{path}: cannot be read ({error.strerror})") from None

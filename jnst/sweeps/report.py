@@ -32,6 +32,7 @@ from jnst.sweeps.folder import (
     read_record,
     row_of,
     table_columns,
+    value_text,
     varying_settings,
 )
 
@@ -107,15 +108,9 @@ def _axis_value(axis: str, value: Any) -> list[tuple[str, str, list[str]]]:
     names = axis.split(", ")
     values = value if len(names) > 1 else [value]
     return [
-        (name, _label(name, value), _as_list(value) if name in ("content", "style") else [])
+        (name, value_text(name, value), _as_list(value) if name in ("content", "style") else [])
         for name, value in zip(names, values, strict=True)
     ]
-
-
-def _label(name: str, value: Any) -> str:
-    if isinstance(value, list):
-        return (" + " if name == "style" else " ").join(_label(name, item) for item in value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _page_point(

@@ -15,6 +15,7 @@ import jax
 from jnst.common.atomic import remove_unfinished
 from jnst.common.progress import followed, sweep_way
 from jnst.common.validation import whole_number
+from jnst.images.files import file_digest
 from jnst.networks.library import network_identity
 from jnst.runs.engine import BatchSize, Snapshot, fit_batch, group, results_of, run_tasks, split
 from jnst.runs.results import Result, number_or_none
@@ -39,7 +40,7 @@ from jnst.sweeps.folder import (
 )
 from jnst.sweeps.picture_names import SHORT, picture_names, short_id
 from jnst.sweeps.plans import Plan, read_plan
-from jnst.sweeps.points import SweepPoint, SweepPoints, file_digest, prepare_points, task_of
+from jnst.sweeps.points import SweepPoint, SweepPoints, prepare_points, task_of
 from jnst.sweeps.report import show_inputs, write_report
 from jnst.sweeps.timing import Clock, Saves
 
@@ -96,7 +97,8 @@ def sweep(
     is that of `read_sweep`.
 
     Raises:
-        SweepError: the plan, a picture or the folder is not accepted; nothing has been run.
+        SweepError: the plan or the folder is not accepted; nothing has been run.
+        ImageError: a picture cannot be read; nothing has been run.
     """
     with open_sweep(plan, folder, batch_size=batch_size) as opened:
         name = os.fspath(folder)
@@ -116,7 +118,7 @@ def open_sweep(
     """A sweep that is checked and not begun; nobody else can sweep into the folder meanwhile.
 
     Raises:
-        SweepError: as `sweep`.
+        SweepError, ImageError: as `sweep`.
     """
     if batch_size != "auto":
         whole_number("batch_size", batch_size, minimum=1)

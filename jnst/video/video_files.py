@@ -32,7 +32,7 @@ def video_key(
 
     `files` are in groups: the frames, the styles, and so on.
     """
-    digests = [[file_digest(Path(file)) for file in group] for group in files]
+    digests = [[file_digest(file) for file in group] for group in files]
     made_from = [config.plain(), frame_steps, network, state_versions(), digests, fps]
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 

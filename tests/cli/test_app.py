@@ -262,7 +262,7 @@ def test_ports_that_are_none(call, port):
 
 
 @pytest.mark.parametrize("command", [["--help"], ["app", "--help"], ["stylize", "--help"]])
-def test_help_imports_neither_jax_nor_gradio(command):
+def test_help_imports_neither_jax_nor_gradio_nor_tifffile(command):
     code = f"""
 import sys
 from jnst.cli.main import main
@@ -270,7 +270,7 @@ try:
     main({command!r})
 except SystemExit:
     pass
-sys.exit(bool({{"jax", "gradio"}} & set(sys.modules)))
+sys.exit(bool({{"jax", "gradio", "tifffile"}} & set(sys.modules)))
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 

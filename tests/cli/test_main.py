@@ -476,6 +476,11 @@ def test_several_styles_and_masks(call, pictures, small, network_file, tmp_path)
     assert jnst.load_recipe("a.png")["config"]["style_blend"] == [3, 1]
     masks = ["--content-masks", "labels.png"]
     assert call("stylize", content, style, style, *masks, *options, "b.png") == (0, [], [])
+    status, _, err = call("stylize", content, style, style, *masks, *options, "b.png", quiet=False)
+    assert (status, err[0]) == (
+        0,
+        "labels.png: one mask for 2 styles is a label map, its darkest colour for the first style",
+    )
     two = [content, style, style, *masks, "photo.png"]
     status, _, err = call("stylize", *two, *options, "c.png")
     assert (status, err) == (2, ["jnst: photo.png: there is no such file"])

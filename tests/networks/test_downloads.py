@@ -5,7 +5,6 @@ import errno
 import hashlib
 import itertools
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -109,7 +108,8 @@ def test_addresses_are_tried_in_turn(server, download, tmp_path):
     both = dataclasses.replace(download, urls=(dead, server.url))
     assert fetch(both, tmp_path).read_bytes() == CONTENT
     server.status = 503
-    with pytest.raises(NetworkError, match=rf"{re.escape(dead)}: .*refused.*; {server.url}: .*503"):
+    host = server.url.split("/")[2]
+    with pytest.raises(NetworkError, match=rf"^127.0.0.1:9: .*refused.*; {host}: .*503"):
         fetch(dataclasses.replace(both, file="other"), tmp_path)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jnst import losses
-from jnst.networks.vgg import arrays_only, extract_features
+from jnst.networks.vgg import extract_features
 from jnst.objective.style_losses import STYLE_LOSSES
 from jnst.objective.targets import Style, make_targets
 from jnst.objective.total import hold_fixed, total_loss, unit_gradient
@@ -248,9 +248,7 @@ def test_no_weight_recompiles(network, images):
         )
         styles = (Style(style, jnp.float32(number)), Style(other / number, jnp.float32(1)))
         mask = np.full((1, 48, 32), 1 / number, np.float32)
-        targets = jitted(
-            arrays_only(network), content / number, styles, config.layout(), regions=mask
-        )
+        targets = jitted(network, content / number, styles, config.layout(), regions=mask)
         begin = init(
             optimizer, jnp.pad(image, ((4, 4), (4, 4), (0, 0))), learning_rate=config.learning_rate,
             averaging=config.averaging,

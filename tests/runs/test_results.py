@@ -15,7 +15,7 @@ from jnst.images.encoding import save_image
 from jnst.images.files import ImageError
 from jnst.optimizers.steps import Info
 from jnst.runs.recipes import load_recipe
-from jnst.runs.results import VERSIONS_OF, History, Result
+from jnst.runs.results import VERSIONS_OF, History, Result, Results
 from jnst.settings.config import Config
 from jnst.settings.terms import Terms
 
@@ -163,9 +163,19 @@ def test_history_as_a_plot(monkeypatch):
     lines = {line.get_label(): line for line in axes.get_lines()}
     np.testing.assert_array_equal(lines["loss, weighted"].get_ydata(), [3, 8, 7, 6, 4, np.nan, 5])
     assert list(axes.get_lines()[-1].get_xdata()) == [2.5, 2.5]  # where 128 px begin
+    assert axes.get_yscale() == "log"
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match="matplotlib"):
         result().history.plot()
+
+
+@pytest.mark.parametrize("losses", [(2, -1e-3, 4), (0, 1e-9, 1), (0, 0, np.nan), (np.nan,) * 3])
+def test_a_plot_shows_what_is_not_positive(losses):
+    history = History.empty(CONFIG.weights()).extend(64, steps(*losses), 1)
+    figure = matplotlib.figure.Figure()
+    axes = history.plot(figure.add_subplot())
+    figure.canvas.draw()
+    assert axes.get_yscale() == ("log" if np.isnan(losses).all() else "symlog")
 
 
 def test_content_styles_and_result_side_by_side(network, arrays, small):
@@ -179,3 +189,36 @@ def test_content_styles_and_result_side_by_side(network, arrays, small):
     np.testing.assert_allclose(middle, style.mean((0, 1)), atol=0.02)  # in its own colours
     texture = jnst.texture(style, network=network, shape=(32, 48), **small)
     assert np.asarray(texture.compare()).shape == (32, 42 + 48, 3)
+
+
+def test_many_are_saved_under_numbers(tmp_path):
+    results = Results(result(content=f"{number}.png") for number in range(1, 11))
+    paths = results.save(tmp_path / "new" / "folder")
+    assert [path.name for path in paths] == [f"{number:02}.png" for number in range(1, 11)]
+    assert sorted(paths) == sorted((tmp_path / "new" / "folder").iterdir())
+    assert load_recipe(paths[9])["content"] == "10.png"
+    assert Results().save(tmp_path) == []
+
+
+def test_many_are_saved_under_names(tmp_path):
+    results = Results([result(), result(content="d.png")])
+    (tmp_path / "b.tif").write_bytes(b"replaced")
+    paths = results.save(tmp_path, names=["a.jpg", "b.tif"])
+    assert paths == [tmp_path / "a.jpg", tmp_path / "b.tif"]
+    assert load_recipe(paths[1])["content"] == "d.png"
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a.png"], "names are 1; one for each of 2 results is accepted"),
+        ("ab", "names is 'ab'; a list is accepted"),
+        (["a.png", "A.png"], "names has one twice: a.png, A.png"),
+        (["a.png", "b/c.png"], "names has 'b/c.png'; a file's name without a folder"),
+        (["a.png", "b.xyz"], r"b.xyz: the suffix is '.xyz'; accepted: .png"),
+    ],
+)
+def test_names_that_are_refused_leave_nothing(tmp_path, names, message):
+    with pytest.raises(ValueError, match=message):
+        Results([result(), result()]).save(tmp_path, names=names)
+    assert not list(tmp_path.iterdir())

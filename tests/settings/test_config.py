@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import inspect
 import json
 from functools import partial
 from pathlib import Path
@@ -120,7 +121,22 @@ def test_refusals(settings, message):
         ({"margin": 8}, None, "margin is 8; a multiple of 16 is accepted"),
         ({"style_layers": ("pool5",)}, None, "margin is 16; a multiple of 32 is accepted"),
         ({"style_layers": "relu9_9"}, None, "'relu9_9'; did you mean 'relu.*known: conv1_1, .*l5"),
-        ({}, {"first": 1, "second": 2}, "unknown layer 'relu4_2'; known: first, second"),
+        (
+            {},
+            {"first": 1, "second": 2},
+            "unknown layer 'relu4_2', which is a default of content_layers; "
+            "this network has first, second",
+        ),
+        (
+            {"content_layers": "first"},
+            {"first": 1, "second": 2},
+            "unknown layer 'relu1_1', which is a default of style_layers; this network has first",
+        ),
+        (
+            {"content_layers": "third", "style_layers": "first"},
+            {"first": 1},
+            "'third'; known: first",
+        ),
         (
             {"content_layers": "first", "style_layers": "second", "margin": 3},
             {"first": 1, "second": 2},
@@ -313,3 +329,13 @@ def test_what_hangs_on_a_field_changes_with_it():
     assert config.replace(style_layers=("relu1_1",), style_loss="histogram").style_loss == (
         "histogram",
     )
+
+
+def test_a_setting_that_does_not_exist():
+    for function in (Config, Config().replace):
+        with pytest.raises(
+            ValueError, match=r"unknown setting 'stps'; did you mean 'steps'\? known"
+        ):
+            function(stps=3)
+    names = [field.name for field in dataclasses.fields(Config)]
+    assert list(inspect.signature(Config).parameters) == names

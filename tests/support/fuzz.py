@@ -78,7 +78,6 @@ def main(kind: str, folder: str, count: str) -> None:
     path = Path(folder) / kind
     rng = random.Random(kind)
     data = KINDS[kind](path).read_bytes()
-    formats.CONVOLUTIONS = SHAPES
     warnings.simplefilter("ignore")
     networks = errors = 0
     for _ in range(int(count)):

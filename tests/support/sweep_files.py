@@ -9,10 +9,10 @@ import os
 import numpy as np
 
 from jnst.images.encoding import save_image
+from jnst.images.files import file_digest
 from jnst.settings.config import Config
 from jnst.sweeps.folder import picture_path, record_path, separate, varying_settings
 from jnst.sweeps.picture_names import picture_names
-from jnst.sweeps.points import file_digest
 from jnst.sweeps.report import show_inputs
 
 AXES = {

@@ -9,6 +9,7 @@ from jnst.images.files import ImageError
 from jnst.settings.config import Config
 from jnst.sweeps.folder import (
     SweepError,
+    labelled_pictures,
     quoted,
     read_index,
     read_sweep,
@@ -58,6 +59,30 @@ def test_pictures_come_as_arrays(tmp_path):
 def test_points_that_are_not_there_are_left_out(tmp_path):
     ids = write_sweep(tmp_path, missing=(0, 5))
     assert [point.id for point in read_sweep(tmp_path)] == ids[1:5] + ids[6:]
+
+
+def test_pictures_are_sorted_by_the_values_that_vary(tmp_path):
+    axes = {"style": ["z.jpg", ["a.jpg", "b.jpg"]], "style_weight": [100.0, 9, 20.5], "seed": [4]}
+    ids = write_sweep(tmp_path, axes, missing=(1,), failed=(5,))
+    paths = {point.path: point.id for point in read_sweep(tmp_path)}
+    pictures = labelled_pictures(tmp_path)
+    assert [label for _, label in pictures] == [
+        "z.jpg, style_weight 20.5",
+        "z.jpg, style_weight 100",
+        "a.jpg + b.jpg, style_weight 9",
+        "a.jpg + b.jpg, style_weight 100",
+    ]
+    assert [paths[path] for path, _ in pictures] == [ids[2], ids[0], ids[4], ids[3]]
+
+
+def test_one_picture_has_its_name_and_none_is_refused(tmp_path):
+    [id] = write_sweep(tmp_path / "one", {"seed": [4]})
+    assert labelled_pictures(tmp_path / "one") == [
+        (picture_of(tmp_path / "one", id), picture_of(tmp_path / "one", id).stem)
+    ]
+    write_sweep(tmp_path / "none", {"seed": [4]}, failed=(0,))
+    with pytest.raises(SweepError, match="none: the sweep has no picture yet"):
+        labelled_pictures(tmp_path / "none")
 
 
 def cut_off(path):

@@ -14,8 +14,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from jnst.images.encoding import save_image
+from jnst.images.files import file_digest
 from jnst.sweeps.folder import record_path
-from jnst.sweeps.points import file_digest
 from jnst.sweeps.report import write_report
 from support.browser import screen
 from support.sweep_files import picture_of, write_inputs, write_sweep

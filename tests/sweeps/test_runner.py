@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from sweep_files import write_sweep
 
 import jnst
 from jnst.runs.recipes import load_recipe
@@ -452,8 +453,8 @@ def test_everything_is_said_before_anything_runs(tmp_path, plan, call, monkeypat
         assert message in err[0]
         assert set(tmp_path.rglob("*")) == before
 
-    refused("none.png: cannot be read (No such file", styles=[plan["styles"], "none.png"])
-    refused("pictures: cannot be read", contents=os.path.dirname(plan["contents"]))
+    refused("none.png: there is no such file", styles=[plan["styles"], "none.png"])
+    refused("pictures: is a folder", contents=os.path.dirname(plan["contents"]))
     refused("none.h5", networks=["none.h5"])
     refused("unknown setting 'wieght'; did you mean 'tv_weight'", grid={"wieght": [1]})
     (tmp_path / "notes").mkdir()
@@ -503,6 +504,8 @@ def test_grid_labels_numbers_and_digests_by_their_recipes(tmp_path, call, monkey
     }
     jnst.save_image(tmp_path / "6.png", np.zeros((4, 4, 3)))
     expected["6.png"] = "6"
+    write_sweep(tmp_path / "sweep", {"style_weight": [100.0, 9.0]})
+    expected["sweep"] = "style_weight 9"
     seen = []
     sheet = sys.modules["jnst.cli.sweeps"]
     made = sheet.contact_sheet
@@ -513,4 +516,7 @@ def test_grid_labels_numbers_and_digests_by_their_recipes(tmp_path, call, monkey
 
     monkeypatch.setattr(sheet, "contact_sheet", noted)
     assert call("grid", *expected, "-o", "sheet.png") == (0, [], [])
-    assert seen == list(expected.values())
+    assert seen == [*expected.values(), "style_weight 100"]
+    assert call("grid", "no-sweep", "-o", "sheet.png")[2] == [
+        "jnst: no-sweep: there is no such file"
+    ]

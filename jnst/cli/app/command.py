@@ -18,7 +18,13 @@ from jnst.cli.commands import (
 
 def add_app_command(commands: Any) -> None:
     """Declare `jnst app`."""
-    command = add_command(commands, "app", app_command)
+    command = add_command(
+        commands,
+        "app",
+        app_command,
+        begin=_begin,
+        interrupted="interrupted before the app had started",
+    )
     command.add_argument(
         "--port",
         type=_port,
@@ -36,8 +42,7 @@ def add_app_command(commands: Any) -> None:
 
 def app_command(options: argparse.Namespace) -> int:
     """`jnst app`: a page in the browser, for use without the command line."""
-    check_gradio()
-    with leaving_at_once():
+    with leaving_at_once(options.interrupted):
         build = importlib.import_module("jnst.cli.app.page").build
     try:
         with serving(build, port=options.port, browser=options.browser) as address:
@@ -46,6 +51,11 @@ def app_command(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return fail("the app has ended", interrupted_status())
     return 0
+
+
+def _begin() -> None:
+    check_gradio()
+    say("starting the app")
 
 
 def _port(text: str) -> int:

@@ -22,10 +22,9 @@ LARGEST = max(math.prod(shape) for shape in CONVOLUTIONS.values())
 """Elements of the largest kernel; MatConvNet's files have larger arrays, which are not read."""
 
 LONGEST_HEADER = 1 << 16
-COMPRESSIONS = (
-    zipfile.ZIP_STORED,
-    zipfile.ZIP_DEFLATED,
-)  # zipfile does not limit the size of others
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""zipfile does not limit the unpacked size of other compressions."""
+
 IDENTITY = ("name", "source", "licence", "digest")
 """The attributes of a canonical file that identify its network."""
 

@@ -59,6 +59,16 @@ class Scheme:
         kind = "kernel" if found["kind"] in ("kernel", "weight", "W", "filters") else "bias"
         return found["prefix"], f"{self.layers[found['layer']]}/{kind}"
 
+    def transposes(self, key: str) -> bool:
+        """Whether a tensor is a kernel that the source keeps as OIHW."""
+        return self.outputs_first and key.endswith("kernel")
+
+    def shape(self, key: str, stored: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a tensor, HWIO, from the one that the source keeps."""
+        if len(stored) == 4 and self.transposes(key):
+            return (*stored[2:], stored[1], stored[0])
+        return stored
+
 
 _NAMES = {name: name for name in CONVOLUTIONS}
 _VGG16 = set(CONVOLUTIONS) - {"conv3_4", "conv4_4", "conv5_4"}
@@ -137,6 +147,9 @@ def _naming(path: Path) -> Iterator[None]:
 
 def _interpret(container: Container, asked: str | None) -> WeightFile:
     scheme, names = _find_scheme(container)
+    _check_shapes(
+        {key: scheme.shape(key, container.shapes[name]) for key, name in names.items()}, names
+    )
 
     def read(key: str) -> np.ndarray:
         return _read(container, scheme, key, names[key])
@@ -209,21 +222,33 @@ def _what_it_is(container: Container, layers: set[str], missing: Sequence[str]) 
     return f"{missing[0]} is missing"
 
 
+def _check_shapes(shapes: Mapping[str, tuple[int, ...]], names: Mapping[str, str]) -> None:
+    """NetworkError unless every convolution is 3 x 3, of what the one before it gives.
+
+    `names` has the file's name of each tensor, and `shapes` their shapes, HWIO.
+    """
+    inputs = 3
+    for layer in CONVOLUTIONS:
+        kernel = shapes[f"{layer}/kernel"]
+        outputs = max(1, kernel[-1]) if len(kernel) == 4 else CONVOLUTIONS[layer][-1]
+        for kind, expected in (("kernel", (3, 3, inputs, outputs)), ("bias", (outputs,))):
+            key = f"{layer}/{kind}"
+            if shapes[key] != expected:
+                raise NetworkError(
+                    f"{names[key]} has shape {shapes[key]}; behind the layers before it "
+                    f"{expected} is accepted"
+                )
+        inputs = outputs
+
+
 def _read(container: Container, scheme: Scheme, key: str, name: str) -> np.ndarray:
     """A tensor as the file has it, but HWIO."""
-    layer, kind = key.split("/")
-    shape, stored = CONVOLUTIONS[layer], container.shapes[name]
-    expected: tuple[int, ...] = shape if kind == "kernel" else shape[-1:]
-    if kind == "kernel" and scheme.outputs_first:
-        expected = (shape[3], shape[2], *shape[:2])
-    if stored != expected:
-        raise NetworkError(f"{name} has shape {stored}; VGG-19 has {expected}")
     tensor = container.read(name)
     if tensor.dtype.kind not in "fiu":
         raise NetworkError(f"{name} is of {tensor.dtype}, not numbers")
     if not max(tensor.max(), -tensor.min()) <= FLOAT32_MAX:
         raise NetworkError(f"{name} is not finite")
-    return tensor.transpose(2, 3, 1, 0) if kind == "kernel" and scheme.outputs_first else tensor
+    return tensor.transpose(2, 3, 1, 0) if scheme.transposes(key) else tensor
 
 
 def _canonical(mean: Any) -> Convention:

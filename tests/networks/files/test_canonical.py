@@ -1,6 +1,5 @@
 """Files are written here by plain h5py, and what jnst writes is read by it."""
 
-import dataclasses
 import hashlib
 
 import h5py
@@ -84,9 +83,9 @@ def test_round_trip(network, tmp_path, storage):
         bound = error_bound(kernel, storage) if key.endswith("kernel") else 0
         assert (np.abs(leaves(again)[key] - kernel) <= bound).all()
     np.testing.assert_array_equal(again.mean, network.mean)
-    assert dataclasses.replace(again, params=0, mean=0) == dataclasses.replace(
-        network, params=0, mean=0, digest=digest_by_hand(again)
-    )
+    for kind in ("name", "source", "licence"):
+        assert getattr(again, kind) == getattr(network, kind)
+    assert again.digest == digest_by_hand(again)
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -135,7 +134,10 @@ DAMAGE = {
     "missing tensor": (change("conv4_1/kernel", None), "conv4_1/kernel is missing"),
     "missing layer": (change("conv5_4", None), "conv5_4/kernel is missing"),
     "group for tensor": (change("conv1_1/bias", None, group=True), "conv1_1/bias is missing"),
-    "misshapen": (change("conv2_1/bias", np.zeros(64)), r"shape \(64,\); VGG-19 has \(128,\)"),
+    "misshapen": (
+        change("conv2_1/bias", np.zeros(64)),
+        r"shape \(64,\); behind the layers before it \(128,\)",
+    ),
     "scalar": (change("conv2_1/bias", 1.0), r"conv2_1/bias has shape \(\)"),
     "text": (change("conv1_1/bias", ["x"] * 64), "conv1_1/bias is of object, not numbers"),
     "nan": (bias(np.nan), "conv3_2/bias is not finite"),

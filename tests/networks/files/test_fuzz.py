@@ -1,4 +1,4 @@
-"""Every reader of weights on thousands of damaged files, in a process that a crash would end."""
+"""Every reader of weights on damaged files, in a process that a crash would end."""
 
 import subprocess
 import sys
@@ -8,14 +8,14 @@ import pytest
 
 from support.fuzz import KINDS
 
-COUNT = 2000
 SECONDS = 300
 
 
+@pytest.mark.parametrize("count", [200, pytest.param(2000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_damaged_files_end_in_an_error_or_a_network(kind, tmp_path):
+def test_damaged_files_end_in_an_error_or_a_network(kind, count, tmp_path):
     run = subprocess.run(
-        [sys.executable, "-m", "support.fuzz", kind, tmp_path, str(COUNT)],
+        [sys.executable, "-m", "support.fuzz", kind, tmp_path, str(count)],
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[2],
@@ -23,7 +23,7 @@ def test_damaged_files_end_in_an_error_or_a_network(kind, tmp_path):
     )
     assert run.returncode == 0, run.stderr[-2000:]
     networks, errors, megabytes = map(int, run.stdout.split())
-    assert networks + errors == COUNT
+    assert networks + errors == count
     assert networks
-    assert errors > COUNT / 2
+    assert errors > count / 2
     assert megabytes < 1024

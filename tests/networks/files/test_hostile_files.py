@@ -9,7 +9,6 @@ import pytest
 import scipy.io
 
 from jnst.common.errors import NetworkError
-from jnst.networks.files import formats
 from jnst.networks.files.formats import open_weights
 from support import make_files
 from support.tiny import SHAPES
@@ -144,8 +143,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("write", FILES)
-def test_hostile_files(tmp_path, monkeypatch, write):
-    monkeypatch.setattr(formats, "CONVOLUTIONS", SHAPES)
+def test_hostile_files(tmp_path, write):
     path = tmp_path / "hostile"
     write(path)
     with pytest.raises(NetworkError, match=FILES[write]), open_weights(path) as weights:
