@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
         return options, unknown
 
     def _check_numbers(self, given: Sequence[str]) -> None:
-        """An error if a setting that is one number is followed by several."""
+        """An error if several numbers follow an option that takes one."""
         for name, first, second in zip(given, given[1:], given[2:], strict=False):
             action = self._option_string_actions.get(name)
             if action is None or action.dest not in _SETTINGS or action.nargs:

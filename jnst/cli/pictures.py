@@ -119,8 +119,8 @@ def _add_regions(group: Any) -> None:
         type=picture_path,
         nargs="+",
         metavar="MASK",
-        help="one mask for each style, white where it applies; one file for several styles is a label "
-        "map, its darkest color for the first style; pixels in no mask keep the content",
+        help="one mask for each style, white where it applies; one file for several styles is a "
+        "label map, its darkest color for the first style; pixels in no mask keep the content",
     )
     group.add_argument(
         "--style-masks",
@@ -162,7 +162,7 @@ def stylize_command(options: argparse.Namespace) -> int:
     if len(content_masks) == 1 and len(styles) > 1:
         tell(
             f"{content_masks[0]}: one mask for {len(styles)} styles is a label map, its darkest "
-            "colour for the first style",
+            "color for the first style",
             quiet=options.quiet,
         )
     with _preview(options, out) as show:

@@ -62,7 +62,7 @@ def _setting(default: Any, meaning: str, check: Check) -> Any:
 
 
 def _checked(config: type) -> type:
-    """The class; a setting that it does not have is a ValueError that names the nearest."""
+    """A class decorator: an unknown setting is a ValueError that suggests the nearest name."""
     make = config.__init__  # type: ignore[misc]
 
     @functools.wraps(make)

@@ -1,4 +1,4 @@
-"""A batch in the middle of its way, as one file: what it takes to go on to the same result."""
+"""Checkpoints: an unfinished batch as a file, from which it continues to the same result."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from jnst.runs.results import History
 
 
 class Checkpoint(NamedTuple):
-    """A snapshot, and the seconds that it took to come there."""
+    """A snapshot of a batch, and the seconds until then."""
 
     snapshot: Snapshot
     seconds: float
@@ -27,7 +27,7 @@ class Checkpoint(NamedTuple):
 def save_checkpoint(
     path: str | os.PathLike[str], checkpoint: Checkpoint, names: Sequence[str]
 ) -> None:
-    """Write a checkpoint of the tasks of these names, atomically."""
+    """Write a checkpoint of the tasks with these names, atomically."""
     position, histories = checkpoint.snapshot
     label = {
         "names": list(names),
@@ -53,7 +53,7 @@ def save_checkpoint(
 def load_checkpoint(
     path: str | os.PathLike[str], tasks: Sequence[Task], names: Sequence[str], *, size: int
 ) -> Checkpoint | None:
-    """The checkpoint of these tasks, run as a batch of `size`; None if the file holds none."""
+    """The checkpoint of these tasks, run as a batch of `size`; None if the file has none."""
     try:
         return _read(*load_arrays(path), tasks, names, size)
     except DAMAGED:
@@ -96,7 +96,7 @@ def _read(
 
 
 def _places(state: State) -> list[list]:
-    """Each array of a state: where it is in it, its shape and its type."""
+    """The path, shape and type of each array of a state."""
     leaves = jax.tree_util.tree_leaves_with_path(state)
     return [
         [jax.tree_util.keystr(path), list(leaf.shape), str(leaf.dtype)] for path, leaf in leaves
