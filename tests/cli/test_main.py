@@ -233,7 +233,7 @@ BAD_OPTIONS = [
         ["--optimizer", "rmsprop"],
         "argument --optimizer: 'rmsprop' is not accepted; accepted: ",
     ),
-    (["--style-layer-weights", "1", "2"], "style_layer_weights has 2 values; 5 layers"),
+    (["--style-layer-weights", "1", "2"], "style_layer_weights has 2 values; expected 5"),
     (["--save-every", "0"], "--save-every is 0"),
     (["--colour"], "unknown option --colour; did you mean '--color'? (see jnst stylize --help)"),
     (["--siz", "64"], "unknown option --siz; did you mean '--size'?"),
@@ -479,7 +479,7 @@ def test_several_styles_and_masks(call, pictures, small, network_file, tmp_path)
     status, _, err = call("stylize", content, style, style, *masks, *options, "b.png", quiet=False)
     assert (status, err[0]) == (
         0,
-        "labels.png: one mask for 2 styles is a label map, its darkest colour for the first style",
+        "labels.png: one mask for 2 styles is a label map, its darkest color for the first style",
     )
     two = [content, style, style, *masks, "photo.png"]
     status, _, err = call("stylize", *two, *options, "c.png")
