@@ -1,4 +1,4 @@
-"""What the experiments share: arguments, pictures when none are given, a sweep and its page."""
+"""Shared by the experiments: arguments, default pictures, running a sweep."""
 
 import argparse
 from pathlib import Path
@@ -9,13 +9,15 @@ from jnst.images import drawings
 
 
 def arguments(description: str) -> argparse.Namespace:
-    """The command line: pictures, the folder, the network, and the full size."""
+    """Read the command line: pictures, folder, network, full size."""
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, formatter_class=formatter)
     parser.add_argument("pictures", type=Path, nargs="*", help="a content, and styles")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the results")
     parser.add_argument("--network", default="embedded")
-    parser.add_argument("--full", action="store_true", help="512 pixels and many steps: hours")
+    parser.add_argument(
+        "--full", action="store_true", help="512 pixels and many steps; takes hours"
+    )
     options = parser.parse_args()
     if len(options.pictures) == 1:
         parser.error("a content needs at least one style")
@@ -23,7 +25,7 @@ def arguments(description: str) -> argparse.Namespace:
 
 
 def pictures(options: argparse.Namespace) -> dict[str, Any]:
-    """Contents and styles of a plan: those that were given, or the two that jnst draws itself."""
+    """Contents and styles of a plan: the given ones, or the two pictures of the demo."""
     if options.pictures:
         content, *styles = map(str, options.pictures)
         return {"contents": content, "styles": styles}
@@ -34,7 +36,7 @@ def pictures(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def write_network(options: argparse.Namespace, name: str, network: jnst.Network) -> str:
-    """Write a network beside the folder of the results; returns its path."""
+    """Write a network beside the folder of the results, and return its path."""
     folder = options.output.with_name(f"{options.output.name}-networks")
     folder.mkdir(parents=True, exist_ok=True)
     jnst.write_network(folder / f"{name}.h5", network)
@@ -42,7 +44,7 @@ def write_network(options: argparse.Namespace, name: str, network: jnst.Network)
 
 
 def sweep(plan: dict[str, Any], options: argparse.Namespace) -> None:
-    """Run a plan, and say how far it is and where its page is."""
+    """Run a plan, and print its progress and the path of its page."""
 
     def show(progress: jnst.SweepProgress) -> None:
         end = "\r" if progress.steps else "\n"

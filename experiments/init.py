@@ -2,10 +2,10 @@
 
     python experiments/init.py photo.jpg painting.jpg -o init
 
-Columns: from the content, the style, gray, and four noises. Rows: how much content is blended into
-the first image. What to see: from the content its edges are sharpest; from the style some of the
-painting's own shapes stay where they were; every noise ends in another picture of the same manner,
-and they differ most where the photograph is flat.
+Columns: the first image is the content, the style, gray, or one of four noises. Rows: the share of
+the content in it. What to see: from the content, edges are sharpest. From the style, some shapes of
+the painting stay. Each noise gives another picture in the same style; they differ most where the
+photograph is flat.
 """
 
 import common

@@ -3,10 +3,9 @@
     python experiments/layers.py photo.jpg painting.jpg -o layers
 
 Rows: the style is matched up to conv1_1, conv2_1, ... conv5_1. Columns: alpha / beta from 1e-5 to
-1, of relative losses (the paper has 1e-5 to 1e-2 in its own). What to see: in the first row only
-the painting's colors and finest texture come over, with every row more its strokes become larger
-and go together over longer ways; in the first columns nothing but the painting's manner is left, in
-the last the photograph returns.
+1, of relative losses (the paper has 1e-5 to 1e-2 of its own losses). What to see: the first row has
+only the colors and the finest texture of the painting; with each row the strokes become larger. The
+first columns show the style alone; in the last the photograph returns.
 """
 
 import common

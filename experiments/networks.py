@@ -1,12 +1,12 @@
-"""What the network is for: trained, normalized, and of random numbers.
+"""The role of the network: trained, normalized, and with random weights.
 
     python experiments/networks.py photo.jpg painting.jpg -o networks
 
-Columns: the network, the same with its activations normalized over the pictures (Gatys, Ecker,
-Bethge 2016), and VGG-19 with random weights. Rows: average and maximum pooling. What to see: random
-features carry colors, but no strokes; normalizing changes hardly anything; with maximum pooling
-strokes are short and round, with the average they run together. Give --network imagenet for the
-paper's.
+Columns: the network, the same with activations normalized over the pictures (Gatys, Ecker, Bethge
+2016), and VGG-19 with random weights. Rows: average and maximum pooling. What to see: random
+features give colors but no strokes. Normalizing changes very little. Strokes are short and round
+with maximum pooling, and run together with average pooling. The paper's network is
+--network imagenet.
 """
 
 import common
@@ -17,7 +17,7 @@ import jnst
 
 
 def random_network(like: jnst.Network) -> jnst.Network:
-    """Weights of He 2015, in the place of those that were learned."""
+    """The network with random weights (He et al. 2015) instead of the learned ones."""
     rng = np.random.default_rng(0)
 
     def draw(kernel: jax.Array) -> np.ndarray:

@@ -2,9 +2,9 @@
 
     python experiments/styles.py photo.jpg painting.jpg other.jpg ... -o styles
 
-Columns: the styles. Rows: the weight of the style. All are run together by `jax.vmap`. What to see:
-the same houses in every manner, at the price of one compilation. Without pictures the styles are
-the painting that jnst draws itself, with its colors exchanged, turned, and larger.
+Columns: the styles. Rows: the style weight. All are run together by `jax.vmap`. What to see: the
+same shapes in every style, with one compilation. Without pictures, the styles are the painting of
+the demo, and three versions of it: with colors exchanged, turned, and larger.
 """
 
 import common
@@ -14,7 +14,7 @@ import jnst
 
 
 def versions(styles: list[str]) -> list[str]:
-    """The painting, and three others that are made of it."""
+    """The painting, and three pictures made from it."""
     path = styles[0]
     image = jnst.load_image(path)
     others = {

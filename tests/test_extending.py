@@ -234,7 +234,7 @@ def test_a_sweep_knows_an_own_style_loss_by_its_source(pictures, small, network_
         ({"learning_rate": optax.constant_schedule(1.0)}, "learning_rate is .*lbfgs takes none"),
         (
             {"optimizer": optax.sgd(1.0), "learning_rate": optax.constant_schedule(1.0)},
-            "learning_rate is a schedule; an optimizer of optax has its own",
+            "learning_rate is a schedule, which adam and sgd take; an optax optimizer has its own",
         ),
         (
             {"optimizer": optax.sgd(1.0), "learning_rate_decay": 0.5},
@@ -329,7 +329,7 @@ class NoPytree:
     ("own", "settings", "message"),
     [
         (3, {}, "network is 3; a name, a file, or an object with strides and features"),
-        (NoPytree(), {}, "network NoPytree is no pytree; flax.struct.PyTreeNode makes it one"),
+        (NoPytree(), {}, "network NoPytree is no pytree; make it a flax.struct.PyTreeNode"),
         (Small({}), {}, "unknown layer 'relu2_1'; known: first, second"),
         (
             Small({}),

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,13 +28,22 @@ def small(code):
     return re.sub(r"steps=\d+", "steps=3", re.sub(r"size=\d+", "size=48", code))
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A folder of the pictures and the video that README names."""
+    folder = tmp_path_factory.mktemp("drawn")
+    landscape, painting = drawings.draw_landscape(), drawings.draw_painting()
+    save_image(folder / "photo.jpg", landscape)
+    save_image(folder / "painting.jpg", painting)
+    save_image(folder / "other.jpg", painting[::-1])
+    save_mp4(folder / "short.mp4", [landscape] * 2, fps=25)
+    return folder
+
+
 @pytest.fixture
-def pictures(tmp_path, monkeypatch):
+def pictures(tmp_path, monkeypatch, drawn):
+    shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    save_image("photo.jpg", drawings.draw_landscape())
-    save_image("painting.jpg", drawings.draw_painting())
-    save_image("other.jpg", drawings.draw_painting()[::-1])
-    save_mp4("short.mp4", [drawings.draw_landscape()] * 2, fps=25)
     return tmp_path
 
 

@@ -1,7 +1,7 @@
 """Learn the embedded network from pictures, without labels: `python -m jnst.weights.learn`.
 
 Layer by layer (Coates and Ng 2012, "Learning feature representations with k-means"): patches of
-the previous layer's maps, whitened, clustered by direction; a cluster's center is a filter.
+the previous layer's maps are whitened and clustered by direction; each cluster center is a filter.
 """
 
 import argparse
@@ -33,8 +33,10 @@ REGULARIZATION = 0.1
 """Share of the mean eigenvalue that is added to every eigenvalue."""
 
 ACTIVE = 0.75
-"""Share of positions in which each response is active. In a prototype less of the style arrived at
-lower shares, and at 85 % pictures rang."""
+"""Share of positions in which each response is active.
+
+Lower shares carry less of the style; higher ones make pictures ring.
+"""
 
 
 class Whitening(NamedTuple):
@@ -71,7 +73,7 @@ def learn_network(
 
 
 def sample_patches(rng: Generator, maps: Maps, count: int) -> Float[Array, "m 9*c"]:
-    """About `count` 3 x 3 patches at random positions inside the maps, as many of each."""
+    """About `count` 3 x 3 patches at random positions, as many from each of the maps."""
     samples = []
     for one in maps:
         height, width, channels = one.shape
@@ -95,7 +97,7 @@ def learn_convolution(
     patches: Float[Array, "m 9*c"],
     shape: tuple[int, int, int, int],
 ) -> dict[str, Array]:
-    """Kernel and bias of responses active in the share ACTIVE of the patches, and 1 on average."""
+    """Kernel and bias; each response is active in a share ACTIVE of the patches, with mean 1."""
     channels = shape[-1]
     dimensions = min(channels, patches.shape[1])
     whitening = whiten(rng, patches, dimensions, REGULARIZATION)
@@ -139,9 +141,9 @@ def _largest_eigenvectors(
 def cluster_directions(
     rng: Generator, points: Float[Array, "m d"], count: int
 ) -> Float[Array, "count d"]:
-    """Spherical k-means: `count` unit vectors, each the mean direction of the points nearest to it.
+    """Spherical k-means: `count` unit vectors, each the mean direction of its nearest points.
 
-    A cluster that is left empty starts again from a random point.
+    An empty cluster starts again from a random point.
     """
     points = points / jnp.linalg.norm(points, axis=1, keepdims=True)
     draws = [points[rng.choice(len(points), count, replace=False)] for _ in range(ROUNDS + 1)]
@@ -164,7 +166,7 @@ def _cluster(
 
 
 def quantize(kernel: Float[Array, "n c"]) -> Float[Array, "n c"]:
-    """Each column in whole numbers, the largest of them 127."""
+    """Each column scaled and rounded to whole numbers, the largest of which is 127."""
     return jnp.rint(127 * kernel / jnp.abs(kernel).max(0))
 
 
@@ -181,8 +183,8 @@ def _convolve(maps: Float[Array, "h w i"], layer: dict[str, Array]) -> Float[Arr
 def main() -> None:
     """Draw the pictures, learn the network, write it."""
     parser = argparse.ArgumentParser(prog="python -m jnst.weights.learn", description=main.__doc__)
-    parser.add_argument("--seed", type=int, default=0, help="of pictures and learning")
-    parser.add_argument("-o", "--output", default="embedded.h5", help="the file that is written")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the pictures and of learning")
+    parser.add_argument("-o", "--output", default="embedded.h5", help="the file to write")
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
     with Progress() as progress:

@@ -1,8 +1,8 @@
-"""Pictures to learn from, drawn procedurally: dead leaves, brush strokes, hatching, 1/f texture.
+"""Procedurally drawn pictures to learn from: dead leaves, brush strokes, hatching, 1/f texture.
 
 The model is that of Lee, Mumford and Huang (2001), "Occlusion models for natural images":
-opaque shapes whose radii follow a power law hide each other, which gives the edges, corners,
-flat areas and scale invariance of photographs. Paintings are in it through strokes.
+opaque shapes, whose radii follow a power law, hide each other. This gives the edges, corners, flat
+areas and scale invariance of photographs. Brush strokes stand for paintings.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ SUPERSAMPLING = 2
 
 
 def draw_picture(rng: Generator, size: int) -> Picture:
-    """One picture, (size, size, 3) float32 in [0, 1], of the generator's next random numbers.
+    """One picture, (size, size, 3) float32 in [0, 1], from the generator `rng`.
 
     A 1/f background, then three depths of leaves from far to near, each blurred by its distance
     from the depth in focus. Every other picture is painted over at some depth: see `_paint`.
@@ -42,7 +42,7 @@ def draw_picture(rng: Generator, size: int) -> Picture:
 
 
 def _draw_palette(rng: Generator) -> Float[np.ndarray, "n 3"]:
-    """Colors of one picture: vivid, muted, or shades of a few hues."""
+    """The colors of one picture: vivid, muted, or shades of a few hues."""
     lightness = rng.beta(1.2, 1.2, (12, 1))
     chroma = rng.standard_normal((12, 3))
     kind = rng.integers(3)
@@ -124,7 +124,7 @@ def _draw_outline(rng: Generator, radius: float) -> Points:
 
 
 def _draw_shade(rng: Generator, x: Field, y: Field, textures: list[Field]) -> Field:
-    """Light and dark over a leaf: a gradient, 1/f texture, on one leaf of four stripes."""
+    """Light and dark over a leaf: a gradient, 1/f texture; on a quarter of leaves stripes."""
     turn = rng.uniform(0, 2 * np.pi)
     across = np.cos(turn) * x + np.sin(turn) * y
     texture = textures[rng.integers(len(textures))]
@@ -142,7 +142,7 @@ def _draw_shade(rng: Generator, x: Field, y: Field, textures: list[Field]) -> Fi
 def _paint(rng: Generator, canvas: Picture) -> Picture:
     """Paint the canvas over in strokes along a smooth field of directions, in its own colors.
 
-    Long strokes flow and short ones dab; strokes in lines, much darker or lighter, are hatching.
+    Strokes are long or short; lines of much darker or lighter strokes are hatching.
     """
     side = len(canvas)
     turn = rng.uniform(0, 2 * np.pi) + rng.uniform(0.2, 1.5) * _draw_noise(rng, side, 2.2)

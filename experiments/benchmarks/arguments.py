@@ -13,18 +13,18 @@ EMBEDDED = HERE.parents[1] / "weights" / "embedded.h5"
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """The description as it stands, and defaults."""
+    """Help that does not wrap the description and shows defaults."""
 
 
 def positive(text: str) -> int:
-    """An integer from 1."""
+    """An integer of at least 1."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
     return int(text)
 
 
 def read_arguments(arguments: Sequence[str] | None, description: str | None) -> argparse.Namespace:
-    """What is to be measured; `description` is that of the command."""
+    """Read the command line; `description` is for its help."""
     parser = argparse.ArgumentParser(description=description, formatter_class=HelpFormatter)
     add = parser.add_argument
     add("content", help="a picture")
@@ -35,9 +35,9 @@ def read_arguments(arguments: Sequence[str] | None, description: str | None) -> 
         type=Path,
         required=True,
         default=argparse.SUPPRESS,
-        help="folder of the results, which has none yet",
+        help="folder of the results; must not have any yet",
     )
-    add("--torch-python", default=sys.executable, help="a Python with PyTorch")
+    add("--torch-python", default=sys.executable, help="the Python that has PyTorch")
     add("--network", type=Path, default=EMBEDDED, help="a canonical .h5 file")
     add("--device", choices=["cpu", "cuda"], default="cpu", help="where both compute")
     add("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help="tables to make")

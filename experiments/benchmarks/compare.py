@@ -2,8 +2,8 @@
 
     python experiments/benchmarks/compare.py photo.jpg painting.jpg -o FOLDER
 
-Every measurement is a process of its own, of jnst and PyTorch in turn, so that what else the
-machine does hits both; every round goes through all of them, and medians are taken over rounds.
+Each measurement is a separate process; jnst and PyTorch take turns, so that other load on the
+machine affects both. Each round repeats all measurements; results are medians over the rounds.
 Writes FOLDER/results.json, with all raw numbers, and FOLDER/loss.png.
 """
 
@@ -31,14 +31,14 @@ from rows import ROWS, Job, Line, Runs, loss_curves
 from jnst.common.atomic import atomic_path
 
 TOLERANCE = 0.01
-"""Of the first losses, relative: the same image under the same objective."""
+"""Relative tolerance of the first losses, which have the same image and objective."""
 
 BUSY = 0.02
-"""Share of the machine that other processes may have before a line says so."""
+"""Share of the machine used by other processes above which a line is printed."""
 
 
 def check_start(options: argparse.Namespace) -> None:
-    """Look for what would else be missed after hours.
+    """Check everything that would otherwise fail after hours.
 
     Raises:
         BenchmarkError: a file, PyTorch or matplotlib is missing, or there are results already.
@@ -67,10 +67,10 @@ def check_start(options: argparse.Namespace) -> None:
 
 
 def schedule(jobs: Sequence[Job], options: argparse.Namespace) -> Iterator[tuple[int, Job]]:
-    """Round and run; round 0 is not counted.
+    """Yield the round and the run of each process; round 0 is not counted.
 
-    It has each kind of process once, for what is read from the disk only the first time, and so
-    that JAX's cache is full.
+    Round 0 has each kind of process once, so that files are in the cache of the disk and programs
+    in the cache of JAX.
     """
     kinds: dict[tuple[str, str], Job] = {}
     for job in jobs:
@@ -84,11 +84,10 @@ def schedule(jobs: Sequence[Job], options: argparse.Namespace) -> Iterator[tuple
 
 
 def check_same(job: Job, report: Report, first: dict[int, Report]) -> None:
-    """Hold a report against the first one of its size.
+    """Compare a report with the first one of its size.
 
     Raises:
-        BenchmarkError: the size of the image differs, or its loss before the first step, or that
-            loss is not finite.
+        BenchmarkError: the size of the image or its first loss differs, or that loss is not finite.
     """
     other = first.setdefault(job.size, report)
     if report["shape"] != other["shape"]:
@@ -109,7 +108,7 @@ def check_same(job: Job, report: Report, first: dict[int, Report]) -> None:
 
 
 def measure(jobs: Sequence[Job], options: argparse.Namespace, results: dict[str, Any]) -> Runs:
-    """Run everything; `results` is written with all raw numbers after each run."""
+    """Run everything; all raw numbers are written to `results` after each run."""
     reports: dict[Job, list[Report]] = {job: [] for job in jobs}
     first: dict[int, Report] = {}
     for number, job in schedule(jobs, options):
@@ -134,7 +133,7 @@ def measure(jobs: Sequence[Job], options: argparse.Namespace, results: dict[str,
 
 
 def show(text: str) -> None:
-    """How far it is, for a person."""
+    """Print the progress."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -144,10 +143,10 @@ def results_path(folder: Path) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of the results, unless it is there.
+    """Create the folder of the results if it does not exist.
 
     Raises:
-        BenchmarkError: it cannot be made.
+        BenchmarkError: it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -156,14 +155,14 @@ def make_folder(folder: Path) -> None:
 
 
 def write_results(folder: Path, results: dict[str, Any]) -> None:
-    """FOLDER/results.json."""
+    """Write FOLDER/results.json."""
     text = json.dumps(results, indent=1, allow_nan=False)
     with atomic_path(results_path(folder)) as path:
         path.write_text(text + "\n", "utf-8")
 
 
 def machine() -> dict[str, Any]:
-    """What it was measured on."""
+    """A description of the machine."""
     model = platform.processor() or platform.machine()
     if (table := Path("/proc/cpuinfo")).exists():
         names = [line for line in table.read_text().splitlines() if line.startswith("model name")]
@@ -172,7 +171,7 @@ def machine() -> dict[str, Any]:
 
 
 def cell(value: Any) -> str:
-    """A value of a table."""
+    """A value of a table as text."""
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -181,7 +180,7 @@ def cell(value: Any) -> str:
 
 
 def print_table(title: str, lines: Sequence[Line]) -> None:
-    """A title, and the lines under the names of their values."""
+    """Print a table with a title."""
     table = Table(*lines[0], box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
@@ -192,7 +191,7 @@ def print_table(title: str, lines: Sequence[Line]) -> None:
 
 
 def print_unsound(runs: Runs) -> None:
-    """A line, if other processes were in the way."""
+    """Print a line if other processes used much of the machine."""
     shares = [report["others"] for reports in runs.values() for report in reports]
     if busy := [share for share in shares if share > BUSY]:
         print(
@@ -206,7 +205,7 @@ def compare(options: argparse.Namespace) -> None:
     """Measure, print the tables, and write the results.
 
     Raises:
-        BenchmarkError: something is missing, a worker failed, or they did not do the same.
+        BenchmarkError: something is missing, a worker failed, or the workers' losses differ.
     """
     check_start(options)
     make_folder(options.output)
@@ -236,7 +235,7 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status is 2 if something is missing, 1 for a worker that failed."""
+    """Run the command; the exit status is 2 if something is missing, 1 if a worker failed."""
     options = read_arguments(arguments, __doc__)
     try:
         compare(options)

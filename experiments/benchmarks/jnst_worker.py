@@ -31,7 +31,7 @@ MATRIX_SIZE = 2048
 
 
 def setting(text: str) -> tuple[str, Any]:
-    """NAME=VALUE, where a VALUE that is not JSON is text."""
+    """Parse NAME=VALUE; a VALUE that is not JSON is text."""
     name, separator, value = text.partition("=")
     if not separator:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
@@ -42,7 +42,7 @@ def setting(text: str) -> tuple[str, Any]:
 
 
 def make_config(options: argparse.Namespace) -> jnst.Config:
-    """The objective of the comparison; layers and pooling are those of jnst's defaults."""
+    """The objective of the comparison, with the default layers and pooling of jnst."""
     config = jnst.Config(
         size=options.size,
         steps=options.steps,
@@ -58,7 +58,7 @@ def make_config(options: argparse.Namespace) -> jnst.Config:
 
 
 def results(options: argparse.Namespace, config: jnst.Config) -> Iterator[jnst.Result]:
-    """The result after each chunk; of a batch, that of its first picture."""
+    """Yield the result after each chunk; for a batch, that of its first picture."""
     if options.batch is None:
         steps = jnst.stylize_steps(
             options.content, options.style, network=options.network, config=config
@@ -79,7 +79,7 @@ def results(options: argparse.Namespace, config: jnst.Config) -> Iterator[jnst.R
 
 
 def peak_memory() -> int:
-    """Bytes on the device, or of the process where the device is the machine."""
+    """Peak memory in bytes: of the device, or of the process on a CPU."""
     stats = jax.local_devices()[0].memory_stats() or {}
     return stats.get("peak_bytes_in_use", peak_resident_memory())
 

@@ -1,4 +1,4 @@
-"""What is read from the reports of workers: times, slopes, losses over time. Pure functions."""
+"""Measures from the reports of workers: times, slopes, losses over time. Pure functions."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,8 +12,8 @@ Report = dict[str, Any]
 class Curve(NamedTuple):
     """The lowest loss so far, and the gradients and seconds until then, after each step.
 
-    Of several sizes there are the losses of the last alone, and the gradients and seconds of all.
-    `cold` counts everything from the call on, `warm` nothing that happens once: reading, targets,
+    With several sizes, losses are those of the last size; gradients and seconds are those of all.
+    `cold` has all seconds from the call on; `warm` leaves out what happens once: reading, targets,
     compilation.
     """
 
@@ -30,7 +30,7 @@ def median(values: Sequence[float | None]) -> float | None:
 
 
 def ratio(value: float | None, other: float | None) -> float | None:
-    """The one divided by the other, if there are both."""
+    """The first divided by the second, or None if one is missing."""
     return None if value is None or other is None else value / other
 
 
@@ -46,15 +46,15 @@ def pixels(report: Report) -> int:
 
 
 def log_slope(x: Sequence[float], y: Sequence[float]) -> float:
-    """The power of x that y follows: the slope of the least-squares line through the logarithms."""
+    """The exponent p of y ~ x^p: the slope of the least-squares line through the logarithms."""
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
 def curve(report: Report) -> Curve:
-    """The curve of a run; each size begins with a chunk of steps that compiles.
+    """The curve of a run; the first chunk of steps of each size includes compilation.
 
-    Of that chunk only the whole time is known: its steps are taken to last as long as the later
-    ones at this size, and what is left is counted before them, or not at all.
+    Only the total time of that chunk is known. Its steps are assumed to take as long as the later
+    ones of this size; the rest is counted before them (`cold`), or not at all (`warm`).
     """
     size = np.array(report["size"])
     cold = np.array(report["seconds"], float)
@@ -80,6 +80,6 @@ def loss_after(curve: Curve, gradients: int) -> float | None:
 
 
 def first_reached(clock: np.ndarray, loss: np.ndarray, target: float) -> float | None:
-    """The seconds, or gradients, of the first loss that is no higher; None if none is."""
+    """The seconds, or gradients, until the loss is at most the target; None if it never is."""
     reached = np.flatnonzero(loss <= target)
     return float(clock[reached[0]]) if len(reached) else None

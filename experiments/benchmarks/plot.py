@@ -1,4 +1,4 @@
-"""Loss over time, as a picture."""
+"""The plot of the loss over time."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from measures import Curve
 
 
 def plot_losses(path: Path, curves: Mapping[str, Curve]) -> None:
-    """The lowest loss so far against seconds: with all that happens once, and without."""
+    """Plot the lowest loss so far against seconds, with and without compilation."""
     import matplotlib  # an optional extra: nothing else here needs it
 
     matplotlib.use("Agg")

@@ -1,4 +1,4 @@
-"""One process of a worker: its command, its environment, and its report."""
+"""Running a worker process: its command, environment and report."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 
 
 class BenchmarkError(Exception):
-    """Nothing more can be measured; the message is for the user, the status for the shell."""
+    """The comparison cannot continue; has a message for the user and an exit status."""
 
     def __init__(self, message: str, status: int = 1):
         super().__init__(message)
@@ -28,7 +28,7 @@ def worker_command(job: Job, options: argparse.Namespace) -> list[str]:
     """The command line of a worker."""
     python = {"jnst": sys.executable, "torch": options.torch_python}[job.worker]
     device = ["--device", options.device] if job.worker == "torch" else []
-    # On a CPU float32 is all there is, and JAX's default.
+    # On a CPU this is the default of JAX.
     precision = PRECISIONS[job.precision][job.worker] if options.device == "cuda" else ()
     return [
         *(python, str(HERE / f"{job.worker}_worker.py"), options.content, options.style),
@@ -39,7 +39,7 @@ def worker_command(job: Job, options: argparse.Namespace) -> list[str]:
 
 
 def worker_environment(job: Job, options: argparse.Namespace) -> dict[str, str]:
-    """The environment of a worker: JAX's device, and its cache of programs or none."""
+    """The environment of a worker: the device of JAX, and its cache of programs if any."""
     environment = {**os.environ, "JAX_PLATFORMS": options.device}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     if job.cached:
@@ -49,10 +49,10 @@ def worker_environment(job: Job, options: argparse.Namespace) -> dict[str, str]:
 
 
 def run_worker(job: Job, options: argparse.Namespace) -> Report:
-    """The report of one process, with when it was started and how busy the machine was besides.
+    """Run one process; the report also has its start time and the load by other processes.
 
-    `others` is the share of all cores that other processes had meanwhile. It spoils times, of
-    PyTorch more than of JAX, since threads of OpenMP wait for each other.
+    `others` is the share of all cores that other processes used. Such load affects PyTorch more
+    than JAX, because threads of OpenMP wait for each other.
 
     Raises:
         BenchmarkError: it failed.
@@ -69,11 +69,11 @@ def run_worker(job: Job, options: argparse.Namespace) -> Report:
 
 
 def last_line(text: str) -> str:
-    """Where Python says what went wrong."""
+    """The last line of an output, which has the error of Python."""
     return (text.strip().splitlines() or ["no message"])[-1]
 
 
 def _seconds_of_others() -> float:
-    """Of all cores since the machine was started, without this process and its ended children."""
+    """CPU seconds since the start of the machine, without this process and its ended children."""
     machine, own = psutil.cpu_times(), os.times()
     return machine.user + machine.system - sum(own[:4])

@@ -1,4 +1,4 @@
-"""What is compared: the runs that each row of the comparison needs, and its table."""
+"""The rows of the comparison: the runs that each needs, and its table."""
 
 import argparse
 import dataclasses
@@ -20,7 +20,7 @@ from measures import (
 )
 
 MEMORY_STEPS = 25
-"""So many that the history of L-BFGS is full."""
+"""Enough steps to fill the history of L-BFGS."""
 
 BATCHES = (1, 4, 8)
 LEVELS = 3
@@ -33,15 +33,15 @@ PRECISIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "torch": ("--tf32", "--dtype", "bfloat16"),
     },
 }
-"""The options of the workers on a GPU. A CPU has float32 alone."""
+"""Options of the workers for each precision on a GPU; a CPU has only float32."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
     """One process of a worker; rows that need the same one share it.
 
-    `cached`: compiled programs are found in JAX's persistent cache. `long` ones have rounds of
-    their own.
+    `cached`: compiled programs are in the persistent cache of JAX. `long`: it has its own number of
+    rounds.
     """
 
     worker: str
@@ -64,7 +64,7 @@ Line = dict[str, Any]
 
 
 class Row(NamedTuple):
-    """One table: the runs it needs, in their order, and its lines, all with the same columns."""
+    """One table: the runs that it needs, in order, and its lines, all with the same columns."""
 
     title: str
     jobs: Callable[[argparse.Namespace], list[Job]]
@@ -79,7 +79,7 @@ def milliseconds(runs: Runs, job: Job) -> float:
 def step_job(
     worker: str, size: int, optimizer: str, options: argparse.Namespace, precision: str = "float32"
 ) -> Job:
-    """The run whose steps are timed; jnst's also times a matrix product, before them."""
+    """The run whose steps are timed; jnst first times a matrix product too."""
     more = ("--matrix-rate",) if worker == "jnst" else ()
     return Job(worker, size, optimizer, options.steps, more, precision)
 
@@ -224,7 +224,7 @@ def loss_lines(runs: Runs, options: argparse.Namespace) -> list[Line]:
 
 
 def memory_jobs_of(optimizer: str, options: argparse.Namespace) -> tuple[Job, Job, Job]:
-    """jnst, PyTorch, and jnst that need not compile, which takes memory too."""
+    """Runs of jnst, of PyTorch, and of jnst with cached programs: compiling takes memory too."""
     jnst = Job("jnst", options.size, optimizer, MEMORY_STEPS)
     torch = dataclasses.replace(jnst, worker="torch")
     return jnst, torch, dataclasses.replace(jnst, cached=True)
@@ -249,7 +249,7 @@ def memory_lines(runs: Runs, options: argparse.Namespace) -> list[Line]:
 
 
 def start_jobs_by_name(options: argparse.Namespace) -> dict[str, Job]:
-    """One step each: the programs are those of any other number of steps."""
+    """Runs of one step; programs do not depend on the number of steps."""
     return {
         "jnst": Job("jnst", options.size, "lbfgs", 1),
         "PyTorch": Job("torch", options.size, "lbfgs", 1),

@@ -33,10 +33,10 @@ from worker import (
 CONVOLUTIONS_OF_BLOCKS = (2, 2, 4, 4, 4)
 CONTENT_LAYER = "conv4_2"
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
-"""Their ReLUs."""
+"""The layers of the style, after their ReLUs."""
 
 HISTORY_SIZE = 20
-"""Pairs that L-BFGS keeps, as in jnst."""
+"""Number of pairs in the history of L-BFGS, as in jnst."""
 
 
 class Network(NamedTuple):
@@ -47,7 +47,7 @@ class Network(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What a loss compares with, and what it is divided by: its mean square."""
+    """The target of a loss, and its mean square, by which the loss is divided."""
 
     value: Tensor
     scale: Tensor
@@ -131,7 +131,7 @@ def make_objective(network: Network, content: Tensor, style: Tensor) -> Callable
 
 
 def make_optimizer(options: argparse.Namespace, image: Tensor) -> torch.optim.Optimizer:
-    """Adam as in jnst, or PyTorch's L-BFGS, one call of which takes all steps."""
+    """Adam as in jnst, or the L-BFGS of PyTorch, which takes all steps in one call."""
     if options.optimizer == "adam":
         return torch.optim.Adam([image], lr=LEARNING_RATE, betas=(0.9, 0.99))
     return torch.optim.LBFGS(

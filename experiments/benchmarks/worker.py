@@ -1,4 +1,4 @@
-"""What both workers share: arguments, the objective's weights, the clock, and the report."""
+"""Shared by both workers: arguments, weights of the objective, clock, report."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ LEARNING_RATE = 0.02
 """Adam's; L-BFGS makes unit steps."""
 
 CHUNK = 5
-"""Steps between two looks at the clock: so often does jnst come back to Python."""
+"""Steps between two readings of the clock, as often as jnst returns to Python."""
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -30,7 +30,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 class Clock:
-    """The seconds of each step; steps of one chunk share its time, the first what led up to it."""
+    """The seconds of each step: an equal share of its chunk; the first chunk has the setup too."""
 
     def __init__(self) -> None:
         self.called_at = time.time()
@@ -38,14 +38,14 @@ class Clock:
         self._last = time.perf_counter()
 
     def chunk(self, steps: int) -> None:
-        """So many steps have ended since the last call."""
+        """Record steps that have ended since the last call."""
         now = time.perf_counter()
         self.seconds += [(now - self._last) / steps] * steps
         self._last = now
 
 
 def peak_resident_memory() -> int:
-    """Bytes, of this process so far."""
+    """Peak memory of this process so far, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
 
@@ -55,7 +55,7 @@ def print_report(
 ) -> None:
     """One JSON object: `loss`, `size` (the longer side) and `seconds` have one entry a step.
 
-    `called_at` is when the clock started, in seconds of the epoch; `shape` is (height, width). A
+    `called_at` is the start of the clock, in seconds since the epoch; `shape` is (height, width). A
     loss that is not finite is null.
     """
     report = {

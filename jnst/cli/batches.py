@@ -1,4 +1,4 @@
-"""`jnst batch` and `interpolate`: many pictures."""
+"""`jnst batch` and `interpolate`: commands that make several pictures."""
 
 import argparse
 import itertools
@@ -30,7 +30,7 @@ from jnst.images.files import check_writable
 
 
 def add_many_commands(commands: Any) -> None:
-    """Declare the commands that make many pictures."""
+    """Declare the commands that make several pictures."""
     command = add_command(
         commands,
         "batch",
@@ -43,7 +43,7 @@ def add_many_commands(commands: Any) -> None:
         type=picture_path,
         nargs="+",
         metavar="CONTENT",
-        help="one picture, or as many as styles",
+        help="one picture, or one for each style",
     )
     command.add_argument(
         "--styles",
@@ -51,7 +51,7 @@ def add_many_commands(commands: Any) -> None:
         nargs="+",
         required=True,
         metavar="STYLE",
-        help="one picture, or as many as contents, or many for one content",
+        help="one picture, one for each content, or several for one content",
     )
     add_batch_size(command)
     add_run_options(command, output="the folder of the results", saves=False)
@@ -65,14 +65,18 @@ def add_many_commands(commands: Any) -> None:
     )
     add_content(command, "the picture")
     command.add_argument(
-        "style", type=picture_path, nargs=2, metavar="STYLE", help="the two ends of the strip"
+        "style",
+        type=picture_path,
+        nargs=2,
+        metavar="STYLE",
+        help="the styles at the two ends of the strip",
     )
-    command.add_argument("--count", type=int, default=5, help="pictures in the strip (%(default)s)")
+    command.add_argument("--count", type=int, default=5, help="number of pictures (%(default)s)")
     add_run_options(command, saves=False)
 
 
 def batch_command(options: argparse.Namespace) -> int:
-    """`jnst batch`: one content in many styles, many contents in one, or pairs, in one program."""
+    """`jnst batch`: one content in many styles, many contents in one style, or pairs."""
     folder = options.output
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder}: is not a folder")
@@ -113,9 +117,9 @@ def _follow(
     *,
     quiet: bool,
 ) -> bool:
-    """Show progress, put what there is into `results`, and save every batch at its end.
+    """Run the batches: show progress, collect `results`, and save each batch when it ends.
 
-    True if it was interrupted; the last batch is then saved as far as it is.
+    Returns True if it was interrupted; the unfinished batch is then saved as it is.
     """
     with following(name, quiet=quiet) as advance:
         advance(0, f"0 of {count} pictures begun", "compiling")
@@ -147,7 +151,7 @@ def _report(wrote: str, interrupted: bool, failed: bool, *, quiet: bool) -> int:
 
 
 def _names(contents: Sequence[Path], styles: Sequence[Path]) -> list[str]:
-    """content-style.png for each pair, with a number behind it where two would be the same."""
+    """content-style.png for each pair; equal names get a number."""
     count = max(len(contents), len(styles))
     pairs = itertools.islice(
         zip(itertools.cycle(contents), itertools.cycle(styles), strict=False), count
@@ -180,7 +184,7 @@ def interpolate_command(options: argparse.Namespace) -> int:
     except (MemoryError, RuntimeError) as error:
         if not (is_out_of_memory(error) and results):
             raise
-        short = "; memory ran out before it was whole"
+        short = "; it is incomplete: not enough memory"
     made = [results[number] for number in sorted(results)]
     recipe = made[0].recipe() | {"style_blends": [result.config.style_blend for result in made]}
     with uninterrupted():

@@ -1,4 +1,4 @@
-"""What the parts of the command share: how a command is declared, prints, fails and is stopped."""
+"""Shared by all commands: declaring a command, printing, errors, signals."""
 
 import argparse
 import contextlib
@@ -19,7 +19,7 @@ from jnst.common.validation import whole_number
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
-"""What ends a run before its time: Ctrl-C, a scheduler, a terminal that is closed."""
+"""The signals that end a run early: Ctrl-C, a scheduler's, a closed terminal's."""
 
 Value = TypeVar("Value")
 
@@ -35,11 +35,12 @@ def add_command(
     usage: str | None = None,
     examples: Sequence[str] = (),
 ) -> argparse.ArgumentParser:
-    """A command that calls `run`; the first line of its docstring says what it does.
+    """Declare a command that calls `run`.
 
-    One that `computes` needs JAX, which takes seconds to import: `begin` is called before that, and
-    `interrupted` is said of a signal that comes before anything is begun. `usage` stands in the
-    place of the list of all options; `examples` are what follows the command's name.
+    Its help is the first line of the docstring of `run`, after the colon. `computes`: it needs JAX,
+    which takes seconds to import. `begin` is called before the import; `interrupted` is printed
+    after a signal during it. `usage` replaces the list of all options; `examples` are command lines
+    without the command's name.
     """
     summary = (run.__doc__ or "").partition(": ")[2].partition("\n")[0]
     command = commands.add_parser(
@@ -58,17 +59,17 @@ def add_command(
 
 
 def add_content(command: argparse.ArgumentParser, meaning: str) -> None:
-    """Declare the content."""
+    """Declare the argument CONTENT."""
     command.add_argument("content", type=picture_path, metavar="CONTENT", help=meaning)
 
 
 def add_styles(command: argparse.ArgumentParser, meaning: str) -> None:
-    """Declare the styles, at least one."""
+    """Declare the arguments STYLE, at least one."""
     command.add_argument("style", type=picture_path, nargs="+", metavar="STYLE", help=meaning)
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help in at most 100 columns, its epilog as it stands."""
+    """Help in at most 100 columns; the epilog is not wrapped."""
 
     def __init__(self, prog: str):
         width = min(100, shutil.get_terminal_size().columns)
@@ -76,27 +77,27 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def picture_path(text: str) -> Path:
-    """The path of a picture on the command line; an address is refused as one."""
+    """The path of a picture from the command line; a URL is refused."""
     if "://" in text:
         raise argparse.ArgumentTypeError(f"{text} is a URL; download it first")
     return Path(text)
 
 
 def fail(message: str, status: int) -> int:
-    """Print one line on standard error, if anybody listens; returns the status."""
+    """Print one line on standard error and return the exit status."""
     say(message)
     return status
 
 
 def say(message: str) -> None:
-    """Print one line on standard error, if anybody listens."""
+    """Print one line on standard error; errors of writing are ignored."""
     with contextlib.suppress(OSError, ValueError):  # a terminal that was closed, a full disk
         if sys.stderr is not None:
             print(f"jnst: {printable(message)}", file=sys.stderr, flush=True)
 
 
 def reason(error: Exception) -> str:
-    """What an error says to a person: of an operating system's, the file and its own words."""
+    """The text of an error for the user; for an OSError, the file and the reason."""
     if isinstance(error, OSError) and error.strerror:
         file = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         return f"{file}{error.strerror[:1].lower()}{error.strerror[1:]}"
@@ -104,7 +105,7 @@ def reason(error: Exception) -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether Python or the device has no memory left."""
+    """Whether an error means that Python or the device has no memory left."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
@@ -112,17 +113,17 @@ _interrupts: list[int] = []
 
 
 def interrupted_status() -> int:
-    """The exit status after an interrupt: the shells' 128 + the signal's number."""
+    """The exit status after an interrupt: 128 + the number of the signal, as in shells."""
     return 128 + (_interrupts[0] if _interrupts else signal.SIGINT)
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Within it the first of the `SIGNALS` is KeyboardInterrupt, and is not lost: see `noticing`.
+    """A context in which the first of the `SIGNALS` raises KeyboardInterrupt.
 
-    The second does not cut short what is written because of the first. Those that are ignored stay
-    so, as under nohup. Outside of the main thread, to which Python gives all signals, nothing
-    changes.
+    The second signal is ignored, so that the picture is still written. Signals that were ignored
+    before, as under nohup, stay ignored. Does nothing outside the main thread, which gets all
+    signals. `noticing` raises the interrupts that Python dropped.
     """
 
     def interrupt(number: int, _: Any) -> None:
@@ -150,7 +151,7 @@ def interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _handling(handler: Any) -> Iterator[None]:
-    """Within it signals go to a handler, but for those that are ignored."""
+    """A context in which `handler` handles all `SIGNALS` that are not ignored."""
     before = {
         number: signal.signal(number, handler)
         for number in SIGNALS
@@ -164,10 +165,10 @@ def _handling(handler: Any) -> Iterator[None]:
 
 
 def noticing(values: Iterable[Value]) -> Iterator[Value]:
-    """The values, and KeyboardInterrupt between them if there was one that Python dropped.
+    """Yield the values; raise KeyboardInterrupt between them if Python dropped one.
 
-    It drops what is raised while it collects garbage, where XLA has it run Python code: mostly when
-    a long computation returns.
+    Python drops exceptions that are raised during garbage collection, where XLA runs Python code:
+    mostly when a long computation returns.
     """
     for value in values:
         yield value
@@ -177,7 +178,7 @@ def noticing(values: Iterable[Value]) -> Iterator[Value]:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """What is written within it is not cut short; `noticing` acts on a signal after it."""
+    """A context that no signal interrupts, for writing files; `noticing` raises afterwards."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -187,9 +188,9 @@ def uninterrupted() -> Iterator[None]:
 
 @contextlib.contextmanager
 def leaving_at_once(message: str) -> Iterator[None]:
-    """Within it a signal ends the process with a message: for imports, when nothing is begun.
+    """A context in which a signal prints a message and ends the process at once, for imports.
 
-    Modules of C that are being imported would make other errors of an exception.
+    An exception in the import of a C extension would come out as another error.
     """
 
     def leave(number: int, _: Any) -> None:
@@ -209,7 +210,7 @@ def add_compilation_cache(command: Any) -> None:
         "--no-compilation-cache",
         dest="compilation_cache",
         action="store_false",
-        help="keep no compiled programs for the next start, and take none of an earlier one",
+        help="do not use the cache of compiled programs",
     )
 
 
@@ -219,19 +220,19 @@ def add_plugin(command: Any) -> None:
         "--plugin",
         action="append",
         metavar="MODULE",
-        help="a Python module, or a .py file, that registers style losses; may be given again",
+        help="a Python module or .py file that registers style losses; may be repeated",
     )
 
 
 def load_plugin(name: str) -> None:
-    """Import a module, found from this folder too, or a .py file.
+    """Import a .py file, or a module, also one in the current folder.
 
     Raises:
         ValueError: it cannot be imported; the message says why.
     """
     path = Path(name)
     folder = str(path.absolute().parent) if path.suffix == ".py" else os.getcwd()
-    sys.path.insert(0, folder)  # for what the module imports from beside it
+    sys.path.insert(0, folder)  # the module may import its neighbors
     try:
         if path.suffix == ".py":
             spec = importlib.util.spec_from_file_location(f"jnst_plugin_{path.stem}", path)
@@ -250,10 +251,8 @@ def load_plugin(name: str) -> None:
 
 
 def add_quiet(command: Any) -> None:
-    """Declare `--quiet`, for a command that takes its time."""
-    command.add_argument(
-        "--quiet", action="store_true", help="say nothing but what went wrong, on standard error"
-    )
+    """Declare `--quiet`, for a command that shows progress."""
+    command.add_argument("--quiet", action="store_true", help="print errors only")
 
 
 def add_batch_size(command: Any) -> None:
@@ -263,7 +262,8 @@ def add_batch_size(command: Any) -> None:
         type=_batch_size,
         default="auto",
         metavar="N",
-        help="most pictures in one program; auto: what half of the free memory holds, at most 16",
+        help="most pictures in one program; auto: as many as fit into half of the free memory, "
+        "at most 16",
     )
 
 
@@ -273,4 +273,6 @@ def _batch_size(text: str) -> int | str:
     try:
         return whole_number("--batch-size", int(text), minimum=1)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a count nor auto") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a whole number of at least 1 nor auto"
+        ) from None

@@ -1,4 +1,4 @@
-"""How long a run will take, from the last one of about its size on this machine."""
+"""Estimates of the time of a run, from earlier runs of a similar size on this machine."""
 
 import contextlib
 import json
@@ -13,16 +13,16 @@ from jnst.common.errors import NetworkError
 from jnst.networks.downloads import cache_folder
 
 NEAR = 2.0
-"""How many times as large or small another size may be for its pace to say anything."""
+"""An earlier run counts if its size is at most this many times larger or smaller."""
 
 _MOST_BYTES = 2**16
 
 
 class RunPace:
-    """How long a run will take, and what is kept of it for the next one.
+    """The estimated time of a run, and the measured time that is kept for the next estimate.
 
-    `work` has the pixels of its first steps. What passes before the first of them are taken, such
-    as compilation, does not count.
+    `work(n)` is the number of pixels in the first n steps. Time before the first step ends, such as
+    compilation, does not count.
     """
 
     def __init__(self, device: str, size: int, work: Callable[[int], float], steps: int):
@@ -31,11 +31,11 @@ class RunPace:
         self.estimate = estimated_seconds(device, size, work(steps))
 
     def seen(self, steps: int) -> None:
-        """So many steps are taken."""
+        """Record that `steps` steps are done."""
         self._first = self._first or (time.monotonic(), steps)
 
     def keep(self) -> None:
-        """All steps are taken."""
+        """Store the pace; call it when all steps are done."""
         if self._first and self._first[1] < self._steps:
             begun, steps = self._first
             work = self._work(self._steps) - self._work(steps)
@@ -43,7 +43,7 @@ class RunPace:
 
 
 def estimated_seconds(device: str, size: int, work: float) -> float | None:
-    """Seconds of some work, pixels times steps, at a size; None if none of about it was made."""
+    """Seconds for `work` (pixels times steps) at a size; None without an earlier run near it."""
     near = {
         known: pace
         for (there, known), pace in _read().items()
@@ -55,7 +55,7 @@ def estimated_seconds(device: str, size: int, work: float) -> float | None:
 
 
 def keep_pace(device: str, size: int, work: float, seconds: float) -> None:
-    """Keep how long some work took; where nothing can be written, nothing is."""
+    """Store the seconds that some work took; does nothing if the cache is not writable."""
     with contextlib.suppress(OSError, NetworkError):
         path = _path()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def _path() -> Path:
 
 
 def _read() -> dict[tuple[str, int], float]:
-    """Seconds a pixel and step, by device and size; none unless the file is as it was written."""
+    """Seconds for each pixel and step, by device and size; empty if the file is damaged."""
     try:
         kept = parse_json(read_document(_path(), most_bytes=_MOST_BYTES))
         paces = {(str(device), int(size)): float(pace) for device, size, pace in kept}

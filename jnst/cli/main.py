@@ -1,4 +1,4 @@
-"""The command `jnst`: a thin face of the API."""
+"""The command `jnst`."""
 
 import argparse
 import contextlib
@@ -44,10 +44,10 @@ FIRST_FIELDS = (
     *("size", "steps", "levels", "optimizer", "convention", "content_weight", "style_weight"),
     *("tv_weight", "content_layers", "style_layers", "style_loss", "pooling", "margin"),
 )
-"""What is said of the default, from which the other presets differ."""
+"""The settings that `jnst presets` lists for the default preset."""
 
 EXAMPLES = """examples:
-  jnst demo                                        without a picture of one's own
+  jnst demo                                        no pictures needed
   jnst stylize photo.jpg painting.jpg -o out.png
   jnst stylize photo.jpg painting.jpg --strength clear --size 1024
   jnst stylize --help                              every option
@@ -56,14 +56,14 @@ Each command has --help. Python: import jnst; help(jnst.stylize)."""
 
 
 def script() -> NoReturn:
-    """The installed command: `main`, and the end of the process."""
+    """Entry point of the installed command: run `main`, then end the process."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed by the caller; no other file may get its number
+        if getattr(sys, name) is None:  # closed by the caller: no other file may get this number
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     use_one_arena()
     status = main()
     if status > 128:
-        # XLA may still compile or run on its own threads, and crash if Python is taken down.
+        # Threads of XLA may still run, and crash during a normal exit of Python.
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
         os._exit(status)
@@ -71,7 +71,11 @@ def script() -> NoReturn:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status is 2 for a refused input, 1 for a run that diverged."""
+    """Run the command.
+
+    The exit status is 0, 2 for a refused input, 1 for a run that failed, and 128 + the number of
+    the signal after an interrupt.
+    """
     interrupted = "interrupted"
     try:
         with interruptible(), _warnings_in_one_line():
@@ -81,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.begin()
             if options.computes:
                 with leaving_at_once(interrupted):
-                    importlib.import_module("jnst.sweeps.runner")  # with all that it computes with
+                    importlib.import_module("jnst.sweeps.runner")  # and all that computes
             for plugin in vars(options).get("plugin") or ():
                 load_plugin(plugin)
             if "compilation_cache" in vars(options) and (missing := _missing_device()):
@@ -91,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if sys.stdout is not None:
                 sys.stdout.flush()
             return status
-    except BrokenPipeError:  # who read the output has what he wanted
+    except BrokenPipeError:  # as when piped to head
         _drop_output()
         return 128 + signal.SIGPIPE
     except FetchError as error:
@@ -106,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(str(error), status=1)
     except (MemoryError, RuntimeError, AssertionError) as error:
         if is_out_of_memory(error):
-            return fail("not enough memory, smaller pictures need less", status=1)
+            return fail("not enough memory; smaller pictures need less", status=1)
         if (missing := _missing_device()) is None:
             raise
         return fail(missing, status=2)
@@ -118,37 +122,37 @@ def _programs(options: argparse.Namespace) -> contextlib.AbstractContextManager[
     if vars(options).get("compilation_cache"):
         from jnst.common.programs import kept_programs
 
-        with contextlib.suppress(NetworkError):  # there is no place to keep them
+        with contextlib.suppress(NetworkError):  # there is no cache folder
             return kept_programs(cache_folder() / "programs")
     return contextlib.nullcontext()
 
 
 def _missing_device() -> str | None:
-    """What to say if JAX does not find what it computes on."""
+    """A message if JAX finds no device, else None."""
     import jax
 
     try:
         jax.local_devices()
     except (RuntimeError, AssertionError) as error:
         asked, why = os.environ.get("JAX_PLATFORMS", ""), f" ({error})" if str(error) else ""
-        return f"JAX has no device here; JAX_PLATFORMS is {asked!r}{why}"
+        return f"JAX finds no device; JAX_PLATFORMS is {asked!r}{why}"
     return None
 
 
 def _drop_output() -> None:
-    """Python writes what is left of standard output once more at its end, and would fail again."""
+    """Redirect standard output to nowhere: Python flushes it at exit and would fail again."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def presets_command(_: argparse.Namespace) -> int:
-    """`jnst presets`: the recipes, what each is for and how it differs from the default."""
+    """`jnst presets`: list the presets, and how each differs from the default."""
     print("\n\n".join(map(_block, PRESETS)))
     return 0
 
 
 def _block(name: str) -> str:
-    """A preset in at most 100 columns: only what differs from the default."""
+    """The text for a preset: what differs from the default, in at most 100 columns."""
     config, default = preset(name).plain(), preset("fast").plain()
     lines = [f"{name}  (--preset {name}, network {NETWORKS[name]})", f"  {PURPOSES[name]}"]
     values = [
@@ -163,7 +167,7 @@ def _block(name: str) -> str:
 
 
 def _brief_value(value: Any) -> str:
-    """A setting with four digits, and a list by its ends if it goes on as it begins."""
+    """A setting as text: numbers with four digits, long lists of names by their ends."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if not isinstance(value, tuple):
@@ -175,7 +179,7 @@ def _brief_value(value: Any) -> str:
 
 
 def show_command(options: argparse.Namespace) -> int:
-    """`jnst show`: the recipe inside a result, as JSON."""
+    """`jnst show`: print the recipe inside a result as JSON."""
     print(json.dumps(load_recipe(options.picture), indent=2))
     return 0
 
@@ -202,7 +206,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="jnst",
         usage="jnst COMMAND [options] ...",
-        description="Neural style transfer: photo.jpg in the manner of painting.jpg.",
+        description="Neural style transfer: photo.jpg in the style of painting.jpg.",
         epilog=EXAMPLES,
         formatter_class=Formatter,
         allow_abbrev=False,

@@ -1,4 +1,4 @@
-"""`jnst network`: where networks come from, and where they are."""
+"""`jnst network`: port, list, verify, remove and normalize networks."""
 
 import argparse
 import sys
@@ -22,7 +22,7 @@ from jnst.networks.preprocessing import CONVENTIONS
 
 
 def add_network_commands(commands: Any) -> None:
-    """Declare `jnst network` and what is below it."""
+    """Declare `jnst network` and its actions."""
     summary = "port, list, verify, remove and normalize networks."
     network = commands.add_parser("network", help=summary, description=summary)
     actions = network.add_subparsers(required=True, metavar="ACTION")
@@ -33,35 +33,37 @@ def add_network_commands(commands: Any) -> None:
         "-o",
         "--output",
         type=Path,
-        help="a canonical .h5 file; unset: the cache, by FILE's name",
+        help="the canonical .h5 file to write; unset: in the cache, under the name of FILE",
     )
     command.add_argument(
         "--convention",
         choices=[name for name in CONVENTIONS if name != "matconvnet"],
-        help="what a file with torchvision's names expects: BGR 0-255 (caffe) or torchvision's "
-        "own; unset: guessed",
+        help="the input that a file with torchvision's names expects: BGR 0-255 (caffe), or "
+        "torchvision's own; unset: guessed",
     )
 
     add_command(actions, "list", list_command)
 
     command = add_command(actions, "verify", verify_command)
-    command.add_argument("name", nargs="?", help="unset: all that are there")
+    command.add_argument("name", nargs="?", help="a network; unset: all of the cache")
 
     command = add_command(actions, "remove", remove_command)
     command.add_argument("name")
 
     command = add_command(actions, "normalize", normalize_command)
     command.add_argument("network", help="a network's name or file")
-    command.add_argument("images", nargs="+", type=Path, help="pictures to take the means over")
-    command.add_argument("-o", "--output", type=Path, required=True, help="a canonical .h5 file")
+    command.add_argument(
+        "images", nargs="+", type=Path, help="pictures that the mean activations are taken over"
+    )
+    command.add_argument("-o", "--output", type=Path, required=True, help="the .h5 file to write")
     command.add_argument("--pooling", choices=get_args(Pooling), default="average")
     command.add_argument(
-        "--size", type=int, default=512, help="longer side the pictures are read at (%(default)s)"
+        "--size", type=int, default=512, help="longer side of the pictures (%(default)s)"
     )
 
 
 def port_command(options: argparse.Namespace) -> int:
-    """`jnst network port`: write the canonical file of any VGG-19 weights."""
+    """`jnst network port`: convert a file of VGG-19 weights to the canonical format."""
     from jnst.networks.files.formats import open_weights
 
     out = jnst.port_network(options.file, options.output, convention=options.convention)
@@ -72,7 +74,7 @@ def port_command(options: argparse.Namespace) -> int:
 
 
 def list_command(_: argparse.Namespace) -> int:
-    """`jnst network list`: the networks that are known, where they are, their sizes and digests."""
+    """`jnst network list`: all known networks with their files, sizes and digests."""
     from jnst.networks.library import cached_networks, find_network, known_networks
 
     cached = {EMBEDDED: find_network(EMBEDDED), **cached_networks()}
@@ -104,12 +106,12 @@ def _digest_and_license(path: Path) -> tuple[str, str]:
 
 
 def verify_command(options: argparse.Namespace) -> int:
-    """`jnst network verify`: read networks whole and compare their digests."""
+    """`jnst network verify`: check the digests of the networks in the cache."""
     from jnst.networks.library import cached_networks, find_network
 
     there = {EMBEDDED: find_network(EMBEDDED), **cached_networks()}
     if options.name and options.name not in there:
-        raise NetworkError(f"{options.name}: not in the cache; there are {', '.join(there)}")
+        raise NetworkError(f"{options.name}: not in the cache, which has {', '.join(there)}")
     damaged = []
     for name in [options.name] if options.name else there:
         try:
@@ -122,7 +124,7 @@ def verify_command(options: argparse.Namespace) -> int:
 
 
 def remove_command(options: argparse.Namespace) -> int:
-    """`jnst network remove`: take a network out of the cache."""
+    """`jnst network remove`: delete a network from the cache."""
     from jnst.networks.library import remove_network
 
     freed = remove_network(options.name)
@@ -146,7 +148,7 @@ def normalize_command(options: argparse.Namespace) -> int:
 
 
 def fetch(name: str) -> None:
-    """Download the network of that name, with a progress bar, if it is one that is not there."""
+    """Download a network with a progress bar, if it is in the manifest and not in the cache."""
     if not is_to_be_fetched(name):
         return
     columns = (
@@ -161,11 +163,13 @@ def fetch(name: str) -> None:
         try:
             jnst.fetch_network(name, progress=lambda done, total: bar.update(task, completed=done))
         except KeyboardInterrupt:
-            raise KeyboardInterrupt("interrupted; the download goes on where it was") from None
+            raise KeyboardInterrupt(
+                "interrupted; the same command continues the download"
+            ) from None
 
 
 def is_to_be_fetched(name: str) -> bool:
-    """Whether a network's name means a download."""
+    """Whether a network has to be downloaded before it can be loaded."""
     from jnst.networks.library import cached_networks
 
     there = name == EMBEDDED or Path(name).is_file() or name in cached_networks()

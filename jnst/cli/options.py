@@ -1,4 +1,4 @@
-"""The options that every run takes, and what they say: settings, network, output."""
+"""The options of every run (settings, network, output), and their meaning."""
 
 import argparse
 import dataclasses
@@ -21,7 +21,7 @@ from jnst.settings.setting_types import setting_type
 METAVARS = {int: "N", float: "X", str: "NAME"}
 
 
-FIRST = "what matters first"
+FIRST = "most important"
 GROUPS = {
     FIRST: ("style_weight", "size", "steps", "color"),
     "look": (
@@ -40,10 +40,10 @@ GROUPS = {
     ),
     "files and networks": (),
 }
-"""The fields of Config by the heading that `--help` has them under."""
+"""The fields of Config by their heading in `--help`."""
 
 STRENGTHS = {"subtle": 0.3, "clear": 3.0, "strong": 30.0}
-"""Style weights by what they look like."""
+"""Style weights for `--strength`."""
 
 
 def add_run_options(
@@ -55,8 +55,8 @@ def add_run_options(
 ) -> None:
     """Declare the output, the network, the preset, and an option for each field of Config.
 
-    With `output`, which says what it is, the output must be given; `saves` adds `--save-every`.
-    `regions` declares options of the group of that name.
+    `output` is the help of `--output` and makes it required. `saves` adds `--save-every`.
+    `regions` is called to add options to the group of that name.
     """
     fields = {field.name: field for field in dataclasses.fields(Config)}
     groups = {title: command.add_argument_group(title) for title in GROUPS}
@@ -66,7 +66,7 @@ def add_run_options(
         "--output",
         type=Path,
         required=bool(output),
-        help=output or "a .png, .jpg, .tif or .webp file; unset: a new name in this folder",
+        help=output or "a .png, .jpg, .tif or .webp file; unset: a new file in this folder",
     )
     strength = first.add_mutually_exclusive_group()
     strength.add_argument(
@@ -83,19 +83,19 @@ def add_run_options(
     files.add_argument(
         "--preset",
         choices=list(PRESETS),
-        help="a whole recipe, which further options change (fast): see jnst presets",
+        help="settings of a published method, which other options change (fast); see jnst presets",
     )
     files.add_argument(
         "--network",
         metavar="NAME",
-        help="embedded, imagenet, torchvision, or any file of VGG-19 weights; unset: the preset's",
+        help="embedded, imagenet, torchvision, or a file of VGG-19 weights; unset: the preset's",
     )
     if saves:
         files.add_argument(
             "--save-every",
             type=int,
             metavar="N",
-            help="also write OUTPUT-0050.png and so on, about every N steps",
+            help="also write OUTPUT-0050.png, ... about every N steps",
         )
     add_plugin(files)
     add_quiet(files)
@@ -107,30 +107,34 @@ def _words(values: Mapping[str, float]) -> str:
 
 
 def config_of(options: argparse.Namespace, base: dict[str, Any]) -> Config:
-    """The settings of a preset, of a recipe or a command, and those that were given.
+    """The settings of a run: the preset, changed by `base`, changed by the given options.
+
+    `base` are the settings of a recipe or of the command.
 
     Raises:
-        ValueError: a setting that is not accepted; a recipe that starts from a file, which is not
-            opened for it.
+        ValueError: a setting that is not accepted; a recipe whose first image is a file, which is
+            only opened if `--init` names it.
     """
     names = {*setting_names()} & vars(options).keys()
     given = {name: vars(options)[name] for name in names}
     start = base.get("init")
     if "init" not in given and start is not None and start not in INITS:
-        raise ValueError(f"the recipe starts from the file {start}; --init says what to start from")
+        raise ValueError(
+            f"the recipe starts from the file {start}; name it with --init, or another"
+        )
     for name, value in base.items():
         if value == OWN and name not in given:
             raise ValueError(
-                f"the recipe was made with a {name} that only its program has; "
-                f"--{name.replace('_', '-')} says what to take"
+                f"the recipe was made in Python with its own {name}; "
+                f"choose one with --{name.replace('_', '-')}"
             )
     base = {name: value for name, value in base.items() if value != OWN}
     config = preset(options.preset or "fast").replace(**base).replace(**given)
     if options.strength:
         if config.convention != "relative":
             raise ValueError(
-                f"--strength is for relative losses; of convention {config.convention} the weight "
-                f"is {config.style_weight:g}, and --style-weight changes it"
+                f"--strength is for relative losses; convention is {config.convention}: use "
+                f"--style-weight, which is {config.style_weight:g}"
             )
         config = config.replace(style_weight=STRENGTHS[options.strength])
     config.check_network()
@@ -138,11 +142,11 @@ def config_of(options: argparse.Namespace, base: dict[str, Any]) -> Config:
 
 
 def output_of(options: argparse.Namespace, name: str, pictures: Iterable[Path | None]) -> Path:
-    """The file to be written, or one of a new name like `name`.
+    """The file to write: `--output`, or a new file named like `name`.
 
     Raises:
-        ValueError: it cannot be written, or is one of the `pictures` or of the other files that are
-            read; or `--save-every` is not accepted.
+        ValueError: it cannot be written, or it is one of the `pictures` or another input; or
+            `--save-every` is not accepted.
     """
     if vars(options).get("save_every") is not None:
         whole_number("--save-every", options.save_every, minimum=1)
@@ -156,21 +160,21 @@ def output_of(options: argparse.Namespace, name: str, pictures: Iterable[Path | 
 
 
 def inputs_of(options: argparse.Namespace, *pictures: Path | None) -> list[object]:
-    """The pictures, and the files that options of every run may name."""
+    """The pictures, and the other input files that options name."""
     return [*pictures, vars(options).get("init"), options.network]
 
 
 def network_of(
     options: argparse.Namespace, pictures: Sequence[Path], recipe: dict[str, Any] | None = None
 ) -> str:
-    """The name or file of the network; fetched once it is sure that the pictures can be read."""
+    """The name or file of the network; it is downloaded only if all pictures can be read."""
     from jnst.networks.library import known_networks
 
     made_with = (recipe or {"network": {}})["network"].get("load")
     if made_with and not options.network and made_with not in known_networks():
         raise ValueError(
-            f"the recipe was made with the network {made_with}, which is no name that is known "
-            "here; --network says which name or file to take"
+            f"the recipe was made with the network {made_with}, which is unknown here; "
+            "choose a name or a file with --network"
         )
     network = options.network or made_with or NETWORKS[options.preset or "fast"]
     if is_to_be_fetched(network):
@@ -189,12 +193,12 @@ def _same_network(network: Mapping[str, str], recipe: dict[str, Any]) -> None:
         raise ValueError(
             f"the recipe was made with network {recipe['network']['name']} "
             f"({recipe['network']['digest'][:12]}), this one is {network['name']} "
-            f"({network['digest'][:12]}); --network says which to take"
+            f"({network['digest'][:12]}); choose one with --network"
         )
 
 
 def _free_name(name: str) -> Path:
-    """The name, or with the first number behind it that makes it new."""
+    """The name, with the first number that makes it new if the file exists."""
     path = Path(name)
     numbers = itertools.count(2)
     while path.exists():
@@ -209,7 +213,7 @@ def _yes_or_no(text: str) -> bool:
 
 
 def _option(field: dataclasses.Field) -> dict[str, Any]:
-    """The arguments of `add_argument` for a field of Config: its type says how it is read."""
+    """The arguments of `add_argument` for a field of Config, from its type."""
     hint, is_list = setting_type(field.name)
     option: dict[str, Any] = {"default": argparse.SUPPRESS, "type": hint}
     default = field.default

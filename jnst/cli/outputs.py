@@ -1,4 +1,4 @@
-"""Files that a command is about to write: none of them is one that it reads."""
+"""Checks that a command does not write to a file that it reads."""
 
 import contextlib
 import os
@@ -8,17 +8,17 @@ from pathlib import Path
 
 
 def check_no_input(path: str | os.PathLike[str], inputs: Iterable[object]) -> None:
-    """ValueError if `path` is one of the files that are read, under whatever name.
+    """ValueError if `path` and an input are the same file, also through links.
 
-    What is no path among the inputs, or the name of nothing that is there, is passed over.
+    Inputs that are no paths, or no existing files, are ignored.
     """
     for each in _files(inputs):
         if _same(Path(path), each):
-            raise ValueError(f"{path}: is read too, as {each}; give another name to write to")
+            raise ValueError(f"{path}: is also an input ({each}); choose another output")
 
 
 def check_no_numbered_input(path: str | os.PathLike[str], inputs: Iterable[object]) -> None:
-    """ValueError if a file that is read is one of `path`'s series: NAME-0050.png and so on."""
+    """ValueError if an input is one of the numbered files of `path`: NAME-0050.png, ..."""
     path, inputs = Path(path), list(inputs)
     series = re.compile(rf"{re.escape(path.stem)}-\d{{4,}}{re.escape(path.suffix)}")
     for each in path.parent.iterdir():
@@ -31,6 +31,6 @@ def _files(inputs: Iterable[object]) -> Iterable[Path]:
 
 
 def _same(path: Path, other: Path) -> bool:
-    with contextlib.suppress(OSError, ValueError):  # one of them is not there
+    with contextlib.suppress(OSError, ValueError):  # one of them does not exist
         return path.samefile(other)
     return False

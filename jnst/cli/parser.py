@@ -1,4 +1,4 @@
-"""How the command line is read: one line for what is wrong in it, with what may have been meant."""
+"""Parsing of the command line, with one-line errors that suggest the nearest name."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ _SETTINGS = set(setting_names())
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that ends in one line, by the parser of the command that is wrong."""
+    """An ArgumentParser whose errors are one line and name the command's own `--help`."""
 
     def error(self, message: str) -> NoReturn:
         sys.exit(fail(f"{message} (see {self.prog} --help)", status=2))
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """As `parse_args`: what a command does not know is an error of that command."""
+        """As `parse_args`: unknown arguments are an error of the command that got them."""
         given = sys.argv[1:] if args is None else list(args)
         options, unknown = super().parse_known_args(given, namespace)
         self._check_numbers(given)
@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         return options, unknown
 
     def _check_numbers(self, given: Sequence[str]) -> None:
-        """An error if a setting that is one number is followed by several."""
+        """An error if several numbers follow an option that takes one."""
         for name, first, second in zip(given, given[1:], given[2:], strict=False):
             action = self._option_string_actions.get(name)
             if action is None or action.dest not in _SETTINGS or action.nargs:

@@ -1,4 +1,4 @@
-"""`jnst stylize`, `texture`, `reconstruct` and `demo`: one picture, written at the end."""
+"""`jnst stylize`, `texture`, `reconstruct` and `demo`: commands that make one picture."""
 
 import argparse
 import contextlib
@@ -58,14 +58,14 @@ def _add_stylize(commands: Any) -> None:
             "photo.jpg one.jpg two.jpg --style-blend 1 3 --size 1024",
         ),
     )
-    add_content(command, "the picture that keeps its shapes")
-    add_styles(command, "the pictures whose manner is taken")
+    add_content(command, "the picture whose shapes are kept")
+    add_styles(command, "the pictures whose style is taken")
     add_run_options(command, regions=_add_regions)
     command.add_argument(
         "--like",
         type=picture_path,
         metavar="PICTURE",
-        help="take the recipe inside a result; further options change it",
+        help="use the recipe inside a result; other options change it",
     )
     command.add_argument(
         "--preview",
@@ -119,30 +119,29 @@ def _add_regions(group: Any) -> None:
         type=picture_path,
         nargs="+",
         metavar="MASK",
-        help="for each style the region of the content it is for (white); one file for several "
-        "styles is a label map, its darkest color for the first style; what is in none keeps its "
-        "content",
+        help="one mask for each style, white where it applies; one file for several styles is a "
+        "label map, its darkest color for the first style; pixels in no mask keep the content",
     )
     group.add_argument(
         "--style-masks",
         type=picture_path,
         nargs="+",
         metavar="MASK",
-        help="for each style the part of it that counts",
+        help="one mask for each style, white on the part of the style that counts",
     )
 
 
 def stylize_command(options: argparse.Namespace) -> int:
-    """`jnst stylize`: a picture in the manner of others."""
+    """`jnst stylize`: a picture in the style of one or more others."""
     if options.like and options.preset:
-        raise ValueError("--preset and --like are both whole recipes; one of them is accepted")
+        raise ValueError("--preset and --like are both given; one of them is accepted")
     if options.preview:
         check_gradio()
     recipe = load_recipe(options.like) if options.like else {"config": {}, "network": {}}
     if own := recipe.get("extra_terms"):
         raise ValueError(
-            f"{options.like}: was made with the terms {', '.join(own)} of its own program; "
-            "jnst.stylize takes them as extra_terms"
+            f"{options.like}: was made in Python with extra terms ({', '.join(own)}); "
+            "pass them to jnst.stylize as extra_terms"
         )
     config = config_of(options, recipe["config"])
     styles = [str(style) for style in options.style]
@@ -181,11 +180,11 @@ def _preview(
 
 
 def _unseen(_: "jnst.Result") -> None:
-    """Nobody looks at a result before it is written."""
+    """Used without `--preview`: shows nothing."""
 
 
 def texture_command(options: argparse.Namespace) -> int:
-    """`jnst texture`: a new texture like pictures, without a content."""
+    """`jnst texture`: a texture in the style of one or more pictures, without a content."""
     out = output_of(
         options, f"{'-'.join(path.stem for path in options.style)}-texture.png", options.style
     )
@@ -196,7 +195,7 @@ def texture_command(options: argparse.Namespace) -> int:
 
 
 def reconstruct_command(options: argparse.Namespace) -> int:
-    """`jnst reconstruct`: what a layer keeps of a picture, from noise."""
+    """`jnst reconstruct`: from noise, a picture with the same features at one layer."""
     out = output_of(options, f"{options.content.stem}-{options.layer}.png", [options.content])
     network = network_of(options, [options.content])
     given = {"content_layers": (options.layer,), "style_layers": ()}
@@ -207,7 +206,7 @@ def reconstruct_command(options: argparse.Namespace) -> int:
 
 
 def demo_command(options: argparse.Namespace) -> int:
-    """`jnst demo`: pictures that the package draws itself, and what it makes of them."""
+    """`jnst demo`: draw a content and a style, and stylize one with the other."""
     options.output.mkdir(parents=True, exist_ok=True)
     paths = [options.output / f"{name}.png" for name in ("content", "style", "result")]
     check_writable(paths[-1])
@@ -218,7 +217,7 @@ def demo_command(options: argparse.Namespace) -> int:
 
 
 def _check_own(paths: Sequence[Path]) -> None:
-    """ValueError if a file of the demo's names is no picture that jnst wrote there."""
+    """ValueError if a file that the demo would replace was not written by the demo."""
     drawn = (drawings.draw_landscape(), drawings.draw_painting())
     for path, image in zip(paths, (*drawn, None), strict=True):
         if not path.exists():
@@ -228,7 +227,9 @@ def _check_own(paths: Sequence[Path]) -> None:
         except ImageError:
             own = False
         if not own:
-            raise ValueError(f"{path}: is there, and not of the demo; -o names another folder")
+            raise ValueError(
+                f"{path}: exists and is not a file of the demo; choose another folder with -o"
+            )
 
 
 def _is_drawn(image: np.ndarray, drawn: np.ndarray) -> bool:
@@ -267,7 +268,7 @@ def _write_last(
                     saved = result.steps // save_every
                     try:
                         result.save(out.with_stem(f"{out.stem}-{result.steps:04}"))
-                    except ImageError as error:  # the last one may find its place
+                    except ImageError as error:  # the final picture may still fit
                         say(str(error))
     except KeyboardInterrupt:
         if not result.steps:
@@ -279,9 +280,9 @@ def _write_last(
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        status, outcome = 1, "not enough memory, a smaller --size needs less: "
+        status, outcome = 1, "not enough memory; a smaller --size needs less: "
     if status and not np.isfinite(result.history.loss).any():
-        return fail(f"{outcome}no step was taken, and nothing written", status)
+        return fail(f"{outcome}no step was taken, nothing was written", status)
     with uninterrupted():
         result.save(out)
         show(result)

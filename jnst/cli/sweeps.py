@@ -1,4 +1,4 @@
-"""`jnst sweep`, `report` and `grid`: many settings, and what came of them."""
+"""`jnst sweep`, `report` and `grid`: run many settings and show their results."""
 
 import argparse
 import contextlib
@@ -38,7 +38,7 @@ def add_sweep_commands(commands: Any) -> None:
     command.add_argument(
         "plan",
         type=Path,
-        help="a TOML file of contents, styles, [settings], [grid], [[zip]]: see README",
+        help="a TOML file with contents, styles, [settings], [grid], [[zip]]; see README",
     )
     command.add_argument(
         "-o",
@@ -46,7 +46,7 @@ def add_sweep_commands(commands: Any) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="where the results go; a sweep that is there already goes on",
+        help="the folder of the results; an unfinished sweep in it is continued",
     )
     add_batch_size(command)
     add_compilation_cache(command)
@@ -61,17 +61,23 @@ def add_sweep_commands(commands: Any) -> None:
         "result",
         type=picture_path,
         nargs="+",
-        help="pictures, of any sizes, or the folder of a sweep: its pictures by what varies",
+        help="pictures of any size, or the folder of a sweep, sorted by what varies",
     )
     command.add_argument("-o", "--output", type=Path, required=True, metavar="PICTURE")
-    command.add_argument("--columns", type=int, metavar="N", help="unset: about a square")
     command.add_argument(
-        "--cell", type=int, default=256, metavar="N", help="pixels of a picture (%(default)s)"
+        "--columns", type=int, metavar="N", help="columns; unset: the sheet is about square"
+    )
+    command.add_argument(
+        "--cell",
+        type=int,
+        default=256,
+        metavar="N",
+        help="longer side of each picture in pixels (%(default)s)",
     )
 
 
 def sweep_command(options: argparse.Namespace) -> int:
-    """`jnst sweep`: all points of a plan, with a table and a page; goes on where it was."""
+    """`jnst sweep`: run all points of a plan, or continue; write a table and a page."""
     progress: jnst.SweepProgress | None = None
     opened = jnst.open_sweep(options.plan, options.output, batch_size=options.batch_size)
     outline = opened.outline()
@@ -88,7 +94,7 @@ def sweep_command(options: argparse.Namespace) -> int:
         done = progress.done if progress else outline.finished
         return fail(
             f"interrupted: {done} of {outline.points} points are in {options.output}; "
-            "the same command goes on",
+            "the same command continues",
             interrupted_status(),
         )
     page = write_report(options.output)
@@ -99,13 +105,13 @@ def sweep_command(options: argparse.Namespace) -> int:
 
 
 def report_command(options: argparse.Namespace) -> int:
-    """`jnst report`: the page of a sweep, as far as it is."""
+    """`jnst report`: write the page of a sweep again, also of an unfinished one."""
     terminal().print(f"wrote {write_report(options.folder)}", markup=False, soft_wrap=True)
     return 0
 
 
 def grid_command(options: argparse.Namespace) -> int:
-    """`jnst grid`: a contact sheet of pictures, with what they are."""
+    """`jnst grid`: a contact sheet of pictures, each with a label."""
     check_writable(options.output)
     labelled: list[tuple[Path, str]] = []
     for path in options.result:
@@ -124,14 +130,14 @@ def grid_command(options: argparse.Namespace) -> int:
 
 
 def _label(path: Path) -> str:
-    """The name of a picture, or what its recipe says where the name is a number or a digest."""
+    """The label of a picture: its name, or its recipe if the name is a number or a digest."""
     if not re.fullmatch(r"[0-9a-f]*[0-9][0-9a-f]*", path.stem, re.IGNORECASE):
         return path.stem
     try:
         recipe = load_recipe(path)
         styles = "+".join(Path(name).stem for name in recipe["styles"])
         weight = recipe["config"]["style_weight"]
-    except (ImageError, KeyError, TypeError):  # no recipe, or a stranger's
+    except (ImageError, KeyError, TypeError):  # no recipe, or one of another program
         return path.stem
     return f"{styles}, style_weight {weight:g}" if styles else path.stem
 
@@ -140,7 +146,7 @@ def _tell(outline: "jnst.Outline") -> str:
     left = outline.points - outline.finished
     parts = [count_of(outline.points, "point")]
     if outline.finished:
-        parts.append(f"{outline.finished} there already")
+        parts.append(f"{outline.finished} already done")
     if outline.strays:
         parts.append(f"{outline.strays} in the folder are not in the plan")
     if left:

@@ -1,4 +1,4 @@
-"""`jnst video`: a sequence of frames."""
+"""`jnst video`: stylize a sequence of frames."""
 
 import argparse
 import dataclasses
@@ -44,31 +44,31 @@ def add_video_commands(commands: Any) -> None:
         metavar="FRAMES",
         help=f"a folder of pictures, a GIF, or a video ({', '.join(MOVIES)}; without its sound)",
     )
-    add_styles(command, "the pictures whose manner is taken")
+    add_styles(command, "the pictures whose style is taken")
     command.add_argument(
         "--flow",
         type=Path,
         metavar="FOLDER",
-        help="optical flow: backward_2_1.flo, forward_1_2.flo, by the numbers in the frames' names",
+        help="optical flow: files backward_2_1.flo, forward_1_2.flo, ... with the frames' numbers",
     )
     command.add_argument(
         "--frame-steps",
         type=int,
         metavar="N",
-        help="steps of every frame after the first (unset: 0.3 times --steps)",
+        help="steps of each frame after the first (unset: 0.3 times --steps)",
     )
     command.add_argument(
         "--fps",
         type=float,
         metavar="X",
-        help="frames per second of the mp4 or the GIF, which has at most 100 and keeps others than "
-        "100/N on average (unset: as FRAMES are shown, 10 for a folder); no frame is left out",
+        help="frames per second of the mp4 or GIF (unset: as FRAMES, 10 for a folder); no frame "
+        "is left out. A GIF has at most 100, and keeps rates other than 100/N on average",
     )
     add_run_options(command, output="a .gif or .mp4 file, or a folder", saves=False)
 
 
 def video_command(options: argparse.Namespace) -> int:
-    """`jnst video`: a GIF, an mp4 or a folder of frames, each started from the last."""
+    """`jnst video`: stylize a folder of frames, a GIF or a video."""
     from jnst.video.sequences import flow_paths, stylize_frames_steps
     from jnst.video.video_files import UnfinishedVideo, video_key, video_writer
 
@@ -79,7 +79,7 @@ def video_command(options: argparse.Namespace) -> int:
     start = [config.init] if config.init and config.init not in INITS else []
     flows = [] if options.flow is None else flow_paths(options.flow, frame_numbers(frames))
     groups = files or [options.frames], options.style, start, list(itertools.chain(*flows))
-    rate = fps if _is_gif(out) else None  # other frames can be shown at another rate later
+    rate = fps if _is_gif(out) else None  # other frames do not depend on the rate
     key = video_key(config, frame_steps, network.digest, groups, fps=rate)
     video = video_writer(out, durations)
     check_no_input(video.growing, [options.frames])
@@ -97,7 +97,7 @@ def video_command(options: argparse.Namespace) -> int:
     )
     try:
         with following(out, quiet=options.quiet) as advance:
-            begun = "goes on" if done else "compiling"
+            begun = "continuing" if done else "compiling"
             advance(done / len(frames), f"{done} of {len(frames)} frames", begun)
             for result, state in noticing(steps):
                 with uninterrupted():
@@ -107,7 +107,7 @@ def video_command(options: argparse.Namespace) -> int:
                     kept = unfinished.save(state)
                 if not kept and not warned:
                     warned = True
-                    say(f"{unfinished.path}: cannot be written; a run that is stopped begins again")
+                    say(f"{unfinished.path}: cannot be written; a stopped run will begin again")
                 stage = f"{done} of {len(frames)} frames"
                 advance(done / len(frames), stage, f"{result.steps} steps")
             video.finish()
@@ -115,7 +115,7 @@ def video_command(options: argparse.Namespace) -> int:
         if not done:
             raise
         wrote = f"wrote {done} of {len(frames)} frames to {video.growing}"
-        goes_on = "" if warned else "; the same command goes on"
+        goes_on = "" if warned else "; the same command continues"
         return fail(f"interrupted: {wrote}{goes_on}", interrupted_status())
     unfinished.remove()
     tell(f"wrote {done} frames to {out}", quiet=options.quiet)
@@ -141,7 +141,7 @@ def _checked_frames(options: argparse.Namespace) -> tuple[Sequence[Source], list
 
 
 def _check_output(out: Path, frames: Sequence[Any], options: argparse.Namespace) -> None:
-    """ValueError unless the video can be written there, over nothing that is read."""
+    """ValueError unless the video can be written to `out` and `out` is no input."""
     if not _is_file(out):
         if out.suffix:
             raise ValueError(f"{out}: a .gif or .mp4 file or a folder is accepted")
@@ -159,22 +159,22 @@ def _check_output(out: Path, frames: Sequence[Any], options: argparse.Namespace)
 
 
 def _check_rate(out: Path, fps: float | None) -> None:
-    """ValueError unless the video can be shown at this rate."""
+    """ValueError unless the output can have this rate."""
     if fps is None:
         return
     if not _is_file(out):
-        raise ValueError(f"--fps is given; {out} is no .gif or .mp4 file, which has a rate")
+        raise ValueError(f"--fps is given, but {out} is no .gif or .mp4 file")
     kind, fastest = ("a GIF", FASTEST_GIF) if _is_gif(out) else ("an mp4", FASTEST)
     finite_number(f"--fps of {kind}", fps, minimum=SLOWEST, maximum=fastest)
 
 
 def _check_gif(out: Path, durations: Sequence[float], options: argparse.Namespace) -> None:
-    """ValueError if the GIF would be too fast; says so if it is right only on average."""
+    """ValueError if the GIF would be too fast; prints a line if it keeps its rate on average."""
     rate = 1000 * len(durations) / sum(durations)
     if rate > FASTEST_GIF + 0.5:
         raise ValueError(
             f"{options.frames}: has {rate:.4g} frames a second, a GIF at most {FASTEST_GIF}; "
-            "--fps says another rate"
+            "choose another rate with --fps"
         )
     written = list(gif_milliseconds(durations))
     if any(abs(each - exact) > 0.01 for each, exact in zip(written, durations, strict=True)):
@@ -198,5 +198,5 @@ def _is_file(path: Path) -> bool:
 
 
 def _nearest_folder(path: Path) -> Path:
-    """The folder that is there, in which the others would be made."""
+    """The nearest existing parent folder of a path, or the path itself."""
     return next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.is_dir())

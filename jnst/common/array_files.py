@@ -1,4 +1,4 @@
-"""Arrays with a label, as one file that is there whole or not at all."""
+"""Named arrays and a label in one file, written atomically."""
 
 import importlib.metadata
 import json
@@ -19,11 +19,11 @@ DAMAGED = (
     *(OSError, EOFError, ValueError, LookupError, TypeError, OverflowError, MemoryError),
     *(NotImplementedError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error),
 )
-"""What a file that is cut off or changed makes numpy and zipfile raise."""
+"""The exceptions that numpy and zipfile raise on a damaged file."""
 
 
 def save_arrays(path: str | os.PathLike[str], label: Any, arrays: Mapping[str, Any]) -> None:
-    """Write named arrays and a label, which is plain values, atomically."""
+    """Write named arrays and a label (anything JSON can hold), atomically."""
     text = np.frombuffer(json.dumps(label).encode(), np.uint8)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, label=text, **arrays)
@@ -33,7 +33,7 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[Any, dict[str, np.ndarray
     """The label and the arrays of a file.
 
     Raises:
-        one of `DAMAGED`: it is no such file.
+        one of `DAMAGED`: the file is missing, damaged or of another kind.
     """
     with np.load(Path(path), allow_pickle=False) as file:
         arrays = dict(file)
@@ -41,6 +41,6 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[Any, dict[str, np.ndarray
 
 
 def state_versions() -> dict[str, str]:
-    """The versions of what decides how a state is laid out, and how it goes on."""
+    """Versions of the packages that a saved optimizer state depends on."""
     packages = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "optax")}
     return {"jnst": __version__} | packages

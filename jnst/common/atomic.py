@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writing: a file is complete, or it does not exist."""
 
 import contextlib
 import os
@@ -12,15 +12,15 @@ _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}", re.DOTALL)
 
 
 LONGEST_NAME = 200
-"""Bytes of a file's name that its temporary one has too; systems take 255."""
+"""Bytes of the target's name in the name of the temporary file; file systems allow 255."""
 
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path in the same folder, moved to `path` at the end and removed on failure.
 
-    A link stays one: what it leads to is replaced. The file keeps the permissions of the one that
-    it replaces. An error names `path`, not the temporary one.
+    A symbolic link stays; the file it points to is replaced. The new file has the permissions of
+    the old one. An error names `path`, not the temporary file.
     """
     target = Path(os.path.realpath(path))
     name = os.fsdecode(os.fsencode(target.name)[:LONGEST_NAME])
@@ -41,7 +41,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: Path, is_ours: Callable[[str], bool]) -> None:
-    """Remove the temporary files that killed processes left of writing files of such names."""
+    """Remove temporary files of killed processes, for target names that `is_ours` accepts."""
     with os.scandir(folder) as entries:
         for entry in entries:
             left = _TEMPORARY.fullmatch(entry.name)

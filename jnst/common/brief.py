@@ -1,4 +1,4 @@
-"""How values of many arrays are shown: in a few lines, the arrays by their types and shapes."""
+"""A short `repr` for objects that hold arrays: types and shapes instead of numbers."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def brief(value: Any) -> str:
-    """`repr` with every array as float32[3,64]: the `__repr__` of what holds arrays."""
+    """`repr` of a value with every array as its type and shape, such as float32[3,64]."""
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return f"{value.dtype}[{','.join(map(str, value.shape))}]"
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -1,4 +1,4 @@
-"""Where a person reads along, and what is written there."""
+"""Writing to a terminal."""
 
 import contextlib
 import io
@@ -9,19 +9,19 @@ from rich.console import Console
 
 
 def printable(text: str) -> str:
-    """Text of unknown origin in one line, without what would steer a terminal."""
+    """Text of unknown origin in one line, without control characters."""
     return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
 
 
 def terminal() -> Console:
-    """Progress and reports for a person: on standard error, and nothing unless it is a terminal."""
+    """A console on standard error; it writes nothing unless standard error is a terminal."""
     if not is_terminal(sys.stderr):
         return Console(file=io.StringIO(), quiet=True)
     return Console(file=cast(TextIO, _Unbroken(sys.stderr)), highlight=False)
 
 
 class _Unbroken:
-    """A stream that need not be heard: what a closed terminal does not take is dropped."""
+    """A stream that ignores errors of writing, as when the terminal was closed."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream
@@ -40,5 +40,5 @@ class _Unbroken:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody reads along; a stream that the caller closed is None."""
+    """Whether a stream is an open terminal; a stream that the caller closed is None."""
     return stream is not None and not stream.closed and stream.isatty()

@@ -1,4 +1,4 @@
-"""Documents that anybody may have written: read up to a size, parsed up to a depth, or refused."""
+"""Reading of untrusted JSON and TOML, with limits on size and depth."""
 
 import json
 import math
@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 DEEPEST = 32
-"""Tables within tables that are accepted; none of ours has more than four."""
+"""Levels of nesting that are accepted; jnst's own files have at most four."""
 
 
 def read_document(path: Path, *, most_bytes: int) -> str:
     """The text of a regular file in UTF-8.
 
     Raises:
-        ValueError: it is no regular file, of more than `most_bytes`, or not in UTF-8.
+        ValueError: it is no regular file, larger than `most_bytes`, or not UTF-8.
         OSError: it cannot be read.
     """
     if not path.is_file():
@@ -23,7 +23,7 @@ def read_document(path: Path, *, most_bytes: int) -> str:
     if (size := path.stat().st_size) > most_bytes:
         raise ValueError(f"{size} bytes, at most {most_bytes} are accepted")
     with path.open("rb") as file:
-        content = file.read(size) if size else b""  # files of the system that never end have none
+        content = file.read(size) if size else b""  # /proc and /dev: no size, may never end
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
@@ -31,7 +31,7 @@ def read_document(path: Path, *, most_bytes: int) -> str:
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """What a document in TOML says.
+    """The content of a TOML document.
 
     Raises:
         ValueError: it is not TOML, or nested deeper than `DEEPEST`.
@@ -43,7 +43,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What a document in JSON says.
+    """The content of a JSON document.
 
     Raises:
         ValueError: it is not JSON (which has no NaN and no infinity), names something twice, or is
@@ -59,12 +59,12 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is no JSON number")
 
 
 def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text[:20]} is beyond all floats")
+        raise ValueError(f"{text[:20]} is too large for a float")
     return number
 
 

@@ -1,4 +1,4 @@
-"""The errors of networks and of runs that have a name."""
+"""Exceptions and warnings of jnst."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ class NetworkError(ValueError):
 
 
 class FetchError(NetworkError):
-    """A network that cannot be fetched; the lines of its message say what else can be done."""
+    """A network that cannot be fetched; further lines of the message say what to do instead."""
 
 
 class NetworkWarning(UserWarning):
@@ -19,9 +19,9 @@ class NetworkWarning(UserWarning):
 
 
 class DivergedError(RuntimeError):
-    """The loss or its gradient stopped being finite at `step`; `image` is the best one before.
+    """The loss or its gradient is not finite at `step`; `image` is the best image before it.
 
-    Of `jnst.stylize` and the like `result` is the `Result` with that image.
+    `result` is the `Result` with that image, if `jnst.stylize` or a similar function raised this.
     """
 
     def __init__(self, step: int, image: Float[np.ndarray, "h w 3"], result: Any = None):

@@ -1,4 +1,4 @@
-"""The memory that is left to this process, on the machine and in what contains it."""
+"""The memory that this process may still take."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ CGROUPS, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 def free_host_memory() -> int:
     """Bytes that this process may still take.
 
-    The least of what the machine has, what each control group around the process has left (Linux,
-    versions 1 and 2), and what the limit of its address space leaves (`ulimit -v`).
+    The smallest of: the free memory of the machine, what is left in each control group of the
+    process (Linux cgroups, versions 1 and 2), and what is left of its address space (`ulimit -v`).
     """
     left = [psutil.virtual_memory().available, *_left_in_groups(), *_left_of_addresses()]
     return max(0, min(left))
 
 
 def _left_in_groups(root: Path = CGROUPS, membership: Path = MEMBERSHIP) -> Iterator[int]:
-    """What remains to each memory group of the process, from the innermost outwards.
+    """Bytes left in each memory cgroup of the process, from the innermost outwards.
 
-    Files that are kept in memory and not in use are given back when another needs it.
+    Cached files that are not in use count as free.
     """
     try:
         lines = membership.read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Compiled programs are kept for the next start of the command."""
+"""The cache of compiled programs on disk."""
 
 import contextlib
 import warnings
@@ -13,11 +13,11 @@ MOST_BYTES = 2**28
 
 @contextlib.contextmanager
 def kept_programs(folder: Path) -> Iterator[None]:
-    """Within it JAX keeps what it compiles in a folder, and takes it from there.
+    """A context in which JAX caches compiled programs in `folder`.
 
-    What was not used for longest goes when there are more than `MOST_BYTES`. A folder that the user
-    gave to JAX (`JAX_COMPILATION_CACHE_DIR`) is used in its place, and as JAX is told to. Files
-    that are damaged, or cannot be written, are passed over: all they cost is time.
+    Above `MOST_BYTES` the least recently used ones are removed. If the user set
+    `JAX_COMPILATION_CACHE_DIR`, that folder and JAX's own settings are used instead. Damaged and
+    unwritable files are ignored; the program is then compiled again.
     """
     settings = {
         "jax_compilation_cache_dir": str(folder),
@@ -40,4 +40,4 @@ def kept_programs(folder: Path) -> Iterator[None]:
 def _configure(settings: dict[str, object]) -> None:
     for name, value in settings.items():
         jax.config.update(name, value)
-    compilation_cache.reset_cache()  # it is opened once, at the first compilation
+    compilation_cache.reset_cache()  # JAX opens the cache once, at the first compilation

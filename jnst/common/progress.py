@@ -1,4 +1,4 @@
-"""How far a run is, for a person: a bar on a terminal or in a notebook, lines elsewhere."""
+"""Progress of a run: a bar on a terminal or in a notebook, lines elsewhere."""
 
 import contextlib
 import html
@@ -15,13 +15,13 @@ from jnst.common.console import is_terminal, printable, terminal
 from jnst.common.validation import true_or_false
 
 Advance: TypeAlias = Callable[[float, str, str], None]
-"""Says how far a run is: the share that is done, its stage, and its state in a few words."""
+"""Shows progress: the share that is done, the stage, and the state in a few words."""
 
 Value = TypeVar("Value")
 
 
 def tell(message: str, *, quiet: bool) -> None:
-    """One line on standard error, if anybody listens."""
+    """Print one line on standard error; errors of writing are ignored."""
     if not quiet and sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):  # a terminal that was closed, a full disk
             print(printable(message), file=sys.stderr, flush=True)
@@ -29,10 +29,9 @@ def tell(message: str, *, quiet: bool) -> None:
 
 @contextlib.contextmanager
 def following(name: str | os.PathLike[str], *, quiet: bool) -> Iterator[Advance]:
-    """Within it, a function to call whenever a run has come farther.
+    """A context that gives a function to call whenever there is progress.
 
-    Neither on a terminal nor in a notebook, each stage and each tenth of the way is a line that
-    begins with `name`.
+    Without a terminal and a notebook, each stage and each tenth is a line that begins with `name`.
     """
     if quiet:
         yield lambda *_: None
@@ -62,7 +61,7 @@ def followed(
     callback: Callable[[Value], Any] | None,
     progress: bool,
 ) -> Iterator[Value]:
-    """The values, with their progress shown, up to the one of which `callback` returns True.
+    """Yield the values and show progress; end when `callback` returns True.
 
     Raises:
         ValueError: `progress` is neither True nor False.
@@ -74,7 +73,7 @@ def followed(
             for value in values:
                 advance(*way(value))
                 yield value
-                # Not anything that is true: what a callback happens to return should end no run.
+                # Only True ends a run, not other true values that a callback may return by chance.
                 if callback and isinstance(end := callback(value), bool | np.bool_) and end:
                     return
 
@@ -82,9 +81,9 @@ def followed(
 
 
 class PictureWay:
-    """How far the run of one picture is on its way through the levels.
+    """Progress of the run of one picture through its levels.
 
-    `levels` are (shape, steps); `begin` is the state before the first step.
+    `levels` are (shape, steps); `begin` is the state shown before the first step.
     """
 
     def __init__(self, levels: Sequence[tuple[tuple[int, int], int]], *, begin: str = "compiling"):
@@ -92,7 +91,7 @@ class PictureWay:
         self._clock, self._steps = time.monotonic(), 0
 
     def __call__(self, result: Any) -> tuple[float, str, str]:
-        """The share of the work that is done, the level that is next, and the state there."""
+        """The share of the work that is done, the current level, and its state."""
         ends = np.cumsum([steps for _, steps in self._levels])
         steps = result.steps
         number = min(int(np.searchsorted(ends, steps, side="right")), len(ends) - 1)
@@ -110,7 +109,7 @@ class PictureWay:
         return self.work(steps) / max(self.work(ends[-1]), 1), stage, state
 
     def work(self, steps: int) -> int:
-        """The pixels of the first steps, so that the time left is right across levels."""
+        """The pixels of the first `steps` steps; the time of a step grows with its pixels."""
         work = 0
         for (height, width), most in self._levels:
             work += min(steps, most) * height * width
@@ -119,14 +118,14 @@ class PictureWay:
 
 
 class BatchWay:
-    """How far a run of `count` pictures is, from the results so far of a batch, by number."""
+    """Progress of a run of `count` pictures, from the results so far of each batch."""
 
     def __init__(self, count: int):
         self._count = count
         self._done: dict[int, float] = {}
 
     def __call__(self, progress: Any) -> tuple[float, str, str]:
-        """The share of the steps that are done, how many pictures are begun, and the last's."""
+        """The share of the steps that are done, the pictures begun, and the last one's steps."""
         for number, result in progress.results.items():
             self._done[number] = result.steps / max(result.config.steps, 1)
         last = progress.results[max(progress.results)]
@@ -136,7 +135,7 @@ class BatchWay:
 
 
 def sweep_way(progress: Any) -> tuple[float, str, str]:
-    """How far a sweep is: the share of its points, their number, and the batch in progress."""
+    """Progress of a sweep: the share and number of its points, and the current batch."""
     begun = progress.batch * progress.step / max(progress.steps, 1)
     share = min(1, (progress.done + begun) / progress.points)
     stage = f"{progress.done} of {count_of(progress.points, 'point')}"
@@ -150,12 +149,12 @@ def sweep_way(progress: Any) -> tuple[float, str, str]:
 
 
 def count_of(number: int, name: str) -> str:
-    """ "1 point", "2 points"."""
+    """A number with its noun: "1 point", "2 points"."""
     return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, whole."""
+    """A duration as text, in whole seconds, minutes or hours."""
     if seconds == float("inf"):
         return "?"
     minutes, hours = seconds / 60, seconds / 3600
@@ -183,7 +182,7 @@ class _Lines:
 
 
 class _Display:
-    """One output of a notebook's cell, which is written over."""
+    """An output of a notebook cell that is updated in place."""
 
     def __init__(self, display: Callable[..., Any]):
         self._begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""Checks of arguments, with messages that say what came and what is accepted."""
+"""Checks of arguments; their messages say what was given and what is accepted."""
 
 import contextlib
 import difflib
@@ -11,14 +11,14 @@ _LONGEST = 80  # characters of a value in a message
 
 
 def plain(value: Any) -> Any:
-    """A scalar of NumPy, JAX or the like as Python's own; anything else as it is."""
+    """A scalar of NumPy, JAX or another library as a Python scalar; other values unchanged."""
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
         return value.item()
     return value
 
 
 def shown(value: Any) -> str:
-    """A value in a message: in one line, and not longer than one."""
+    """`repr` of a value for a message: one line, shortened to 80 characters."""
     try:
         text = " ".join(repr(value).split())
     except ValueError:  # Python writes out no number of more than 4,300 digits
@@ -27,7 +27,7 @@ def shown(value: Any) -> str:
 
 
 def did_you_mean(value: Any, known: Iterable[str]) -> str:
-    """ "did you mean 'size'? " of the nearest name, for a message; "" if none is near."""
+    """Text for a message, such as "did you mean 'size'? "; "" if no known name is similar."""
     nearest = difflib.get_close_matches(value, list(known), n=1) if isinstance(value, str) else ()
     return f"did you mean {nearest[0]!r}? " if nearest else ""
 

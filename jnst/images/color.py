@@ -1,4 +1,4 @@
-"""Whose colors a picture has: matching before, luminance apart.
+"""Colors of a picture: matching to another picture, and transfer of luminance only.
 
 Gatys, Bethge, Hertzmann, Shechtman 2016, "Preserving color in neural artistic style transfer", and
 Gatys et al. 2017, "Controlling perceptual factors in neural style transfer", section 6. Images are
@@ -16,7 +16,7 @@ Image = Float[np.ndarray, "h w 3"]
 Match = Literal["cholesky", "pca", "symmetric", "histogram"]
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])
-"""Y of YIQ, the space of the papers: linear, so that luminance and chroma come apart exactly."""
+"""Weights of Y in YIQ, the papers' color space, which is linear in RGB."""
 
 _SMALLEST_VARIANCE = 1e-8
 
@@ -29,8 +29,8 @@ def luminance(image: Image) -> Float[np.ndarray, "h w"]:
 def with_luminance(image: Image, values: Float[np.ndarray, "h w"]) -> Image:
     """The image's chroma (I and Q of YIQ) with another luminance.
 
-    R, G and B get the same difference, which leaves I and Q as they are. Where a color would
-    leave [0, 1], the luminance is brought to the nearest that has that chroma.
+    The same number is added to R, G and B, which does not change I and Q. Where a color would leave
+    [0, 1], the nearest luminance that is possible with that chroma is taken.
     """
     chroma = image - luminance(image)[..., None]
     lowest, highest = -chroma.min(-1), 1 - chroma.max(-1)
@@ -48,16 +48,16 @@ def match_luminance(
 def match_colors(image: Image, target: Image, *, method: Match = "symmetric") -> Image:
     """The image with the color statistics of another, not clipped.
 
-    x' = A (x - m) + m_t with A S A' = S_t for the covariances S, S_t of the colors, so that mean
-    and covariance become the target's:
+    x' = A (x - m) + m_t with A S A' = S_t for the covariances S, S_t of the colors, so that the
+    mean and the covariance become those of the target:
 
     "cholesky"   A = L_t L^-1, L L' = S
     "pca"        A = U_t D_t^1/2 D^-1/2 U', U D U' = S, eigenvalues in falling order
     "symmetric"  A = S_t^1/2 S^-1/2, with symmetric roots ("image analogies" in the paper)
-    "histogram"  each channel's values become the target's of the same rank, equal ones of
-                 their middle rank
+    "histogram"  each value of a channel becomes the target's value of the same rank; equal
+                 values share their middle rank
 
-    A variance of the image under 1e-8 counts as that.
+    1e-8 is added to every variance.
 
     Raises:
         ValueError: an unknown method.

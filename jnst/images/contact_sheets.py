@@ -1,4 +1,4 @@
-"""A contact sheet: many pictures on one, each with its label."""
+"""Contact sheets: many small pictures on one, each with a label."""
 
 import math
 from bisect import bisect_right
@@ -28,19 +28,19 @@ def contact_sheet(
 ) -> Float[np.ndarray, "height width 3"]:
     """Images on white, row by row, each above its label.
 
-    The longer side of every image becomes `cell` pixels, and a row is as high as its highest. A
-    label is one line, as wide as a cell: of a longer one the middle is left out. `columns` default
-    to as many as make the sheet about a square.
+    The longer side of every image becomes `cell` pixels; a row is as high as its highest image. A
+    label is one line; the middle of a label that is wider than a cell is left out. By default
+    there are as many `columns` as make the sheet about square.
 
     Raises:
-        ValueError: there are no images, labels of another number, or `columns` or `cell` is not a
-            whole number of at least 1, or the sheet needs more memory than is free.
+        ValueError: there are no images, or not one label for each; `columns` or `cell` is not a
+            whole number of at least 1; the sheet needs more memory than is free.
     """
     sources = listed("images", images)
     if not sources:
         raise ValueError("images is empty; at least one is accepted")
     if len(labels) != len(sources):
-        raise ValueError(f"labels are {len(labels)}; one for each of {len(sources)} images")
+        raise ValueError(f"labels has {len(labels)} entries; expected {len(sources)}, one each")
     cell = whole_number("cell", cell, minimum=1, maximum=LARGEST_CELL)
     fitted = [_fitted(name, source, cell) for name, source in numbered("image", sources)]
     font = ImageFont.load_default(max(_SMALLEST_FONT, round(cell / 18)))
@@ -85,7 +85,7 @@ def _one_line(text: str) -> str:
 
 
 def _shorten(text: str, font: _Font, width: int) -> str:
-    """The text, with an ellipsis in place of as much of its middle as does not fit."""
+    """The text, with an ellipsis for the part of its middle that does not fit."""
     if font.getlength(text) <= width:
         return text
 

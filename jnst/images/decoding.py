@@ -1,4 +1,4 @@
-"""Files of every format as samples, by the bits they have."""
+"""Decoding of picture files, with all bits of each sample."""
 
 import io
 
@@ -22,7 +22,7 @@ from jnst.images.pixels import unit_values
 from jnst.images.png_files import SIGNATURE, read_png
 from jnst.images.samples import Samples, read_rows, reduction
 
-_PILLOW = 8  # bytes that Pillow holds a pixel in, and as many to convert it
+_PILLOW = 8  # bytes a pixel: 4 in Pillow, 4 while it is converted
 
 _OPENERS: dict[str, type[ImageFile.ImageFile]] = {
     "GIF": GifImagePlugin.GifImageFile,
@@ -31,15 +31,18 @@ _OPENERS: dict[str, type[ImageFile.ImageFile]] = {
     "PPM": PpmImagePlugin.PpmImageFile,
     "AVIF": AvifImagePlugin.AvifImageFile,
 }
-"""Not by `Image.open`, whose limit of pixels is of the process: here the limit is memory."""
+"""Pillow's openers by format.
+
+`Image.open` is not used: its limit of pixels is for the whole process. Here memory is the limit.
+"""
 
 
 def decode(data: bytes, size: int | None = None) -> Samples:
-    """The pixels of a file; reduced, if `size` on the longer side are needed and it has far more.
+    """The pixels of a file; reduced if its longer side is much longer than `size`.
 
     Raises:
-        UnknownFormatError: it is no picture of a format that is read.
-        Exception: it is damaged, or of a kind that is not read.
+        UnknownFormatError: it is no picture, or of an unsupported format.
+        Exception: it is damaged, or of an unsupported kind.
     """
     if data.startswith(START):
         return _decode_jpeg(data, size)
@@ -70,10 +73,10 @@ def _decode_tiff(data: bytes, size: int | None) -> Samples:
 
 
 def open_other(data: bytes) -> ImageFile.ImageFile:
-    """A file that is no JPEG, PNG or TIFF, not decoded yet.
+    """Open a file that is no JPEG, PNG or TIFF, without decoding it.
 
     Raises:
-        UnknownFormatError: it is no picture of a format that is read.
+        UnknownFormatError: it is no picture, or of an unsupported format.
         Exception: it is damaged.
     """
     for name, opener in _OPENERS.items():
@@ -81,14 +84,14 @@ def open_other(data: bytes) -> ImageFile.ImageFile:
             try:
                 return opener(io.BytesIO(data))
             except SyntaxError:
-                if name == "AVIF":  # brands that it has in common with HEIC
+                if name == "AVIF":  # HEIC files can have the same brand
                     refuse_format(data)
                 raise
     refuse_format(data)
 
 
 def exif_of(picture: Image.Image) -> Image.Exif:
-    """EXIF that is broken is none."""
+    """The EXIF data of a picture; empty if it is broken."""
     try:
         return picture.getexif()
     except Exception:  # whatever the parser ran into
@@ -102,14 +105,14 @@ def samples_of(
     shape: tuple[int, int] | None = None,
     factor: int = 1,
 ) -> Samples:
-    """Pixels with what else their picture says."""
+    """`Samples` from pixels and the metadata of their picture."""
     orientation = exif_of(picture).get(ExifTags.Base.Orientation, 1)
     profile = picture.info.get("icc_profile")
     return Samples(colors, alpha, profile, orientation, shape or colors.shape[:2], factor)
 
 
 def eight_bits(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
-    """Colors and alpha of a picture of 8 bits or fewer."""
+    """Colors and alpha of a picture of at most 8 bits."""
     if picture.mode == "CMYK":
         return np.asarray(picture), None
     mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
@@ -120,7 +123,7 @@ def eight_bits(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def keyed_alpha(picture: Image.Image, colors: np.ndarray) -> np.ndarray | None:
-    """0 where a picture has the one color that stands for transparency."""
+    """Alpha of a picture that marks one color as transparent; None if it marks none."""
     if (key := picture.info.get("transparency")) is None:
         return None
     return np.any(colors != key, axis=-1).astype(np.float32)
@@ -164,7 +167,7 @@ def _read(picture: Image.Image, factor: int) -> tuple[np.ndarray, np.ndarray | N
 
 
 def _decode_deep_png(data: bytes, size: int | None) -> Samples:
-    """All 16 bits of a PNG; with color or alpha Pillow keeps 8 of them."""
+    """All 16 bits of a PNG; Pillow keeps only 8 of them if there is color or alpha."""
     picture = PngImagePlugin.PngImageFile(io.BytesIO(data))
     shape = picture.height, picture.width
     factor = reduction(shape, size)

@@ -1,4 +1,4 @@
-"""Two pictures that the package draws itself: a landscape, and a painting of swirling strokes."""
+"""The two pictures of the demo, drawn by code: a landscape, and a painting of swirling strokes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The files that jnst writes, and the recipes in them."""
+"""Writing of picture files with recipes, and reading of the recipes."""
 
 import io
 import os
@@ -24,7 +24,7 @@ from jnst.images.png_files import SIGNATURE, read_png
 from jnst.images.samples import over_white
 
 _SOFTWARE = "jnst"
-_FREE = 1.0  # how far beyond [0, 1] an optimized image may be, before it is one of another range
+_FREE = 1.0  # beyond [0, 1]: an optimized image may be so far outside, not more
 _JPEG_RECIPE_LIMIT = 65_000  # bytes; an EXIF block in a JPEG ends at 65,533
 
 
@@ -35,17 +35,17 @@ def save_image(
     alpha: ArrayLike | None = None,
     recipe: str | None = None,
 ) -> None:
-    """Write an image in the format of the suffix; the same bytes every time.
+    """Write an image in the format of the suffix. The same image gives the same bytes.
 
-    It is (H, W, 3), (H, W, 4) with its alpha, or gray, (H, W): uint8 or uint16, or floats in
-    [0, 1], to which values of at least -1 and at most 2 are clipped.
+    `image` is (H, W, 3), (H, W, 4) with alpha, or gray (H, W). Its values are uint8, uint16, or
+    floats in [0, 1]; floats from -1 to 2 are clipped to that range.
 
     .png has 8 bits, .tif and .tiff have 16; .webp is lossless with 8 bits; .jpg and .jpeg have
-    quality 95, full chroma, and white in place of transparency. `recipe` is kept in the file for
-    `read_recipe`. The file is there whole or, after a failure, as it was before.
+    quality 95, full chroma, and white in place of transparency. `recipe` is stored in the file for
+    `read_recipe`. After a failure the file is as it was before.
 
     Raises:
-        ValueError: another shape, other numbers, or a value that is not finite or farther out.
+        ValueError: another shape or type; a value that is not finite or out of range.
         ImageError: as `check_writable`, or the format or the disk cannot hold it.
     """
     path = Path(path)
@@ -55,7 +55,7 @@ def save_image(
         alpha = own
     elif np.shape(alpha) != pixels.shape[:2]:
         raise ValueError(
-            f"alpha has the shape {np.shape(alpha)}; that of the image is {pixels.shape[:2]}"
+            f"alpha has shape {np.shape(alpha)}; expected {pixels.shape[:2]}, that of the image"
         )
     else:
         alpha = unit_values("alpha", as_array("alpha", alpha))
@@ -67,7 +67,7 @@ def save_image(
 
 
 def read_recipe(path: str | os.PathLike[str]) -> str | None:
-    """The recipe that `save_image` put into a file; None if there is none.
+    """The recipe that `save_image` stored in a file; None if there is none.
 
     Raises:
         ImageError: there is no such file, it is not a picture, or it is damaged.

@@ -1,4 +1,4 @@
-"""Files of pictures: what is in them, or one line that says why not."""
+"""Access to picture files, with one-line errors."""
 
 import contextlib
 import hashlib
@@ -39,23 +39,23 @@ _OTHER_FORMATS = (
     (rb"v/1\x01|#\?RADIANCE", "high dynamic range: save it as PNG or TIFF of [0, 1] first"),
 )
 
-_UNIT, _BLENDED = 24, 48  # bytes of a pixel on its way to three floats; with alpha, or from CMYK
-_URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:", re.IGNORECASE)  # a Path has one stroke of two
+_UNIT, _BLENDED = 24, 48  # bytes a pixel while it becomes three floats; with alpha, or from CMYK
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/|data:", re.IGNORECASE)  # a Path turns "//" into "/"
 
 
 class UnknownFormatError(ValueError):
-    """A file that is of none of the formats that are read."""
+    """A file of an unsupported format."""
 
 
 class ImageError(ValueError):
-    """A picture that cannot be read or written; the message names the path and what is wrong."""
+    """A picture that cannot be read or written; the message names the path and the reason."""
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Find out, before any work starts, whether `save_image` could write to `path`.
 
     Raises:
-        ImageError: the suffix is of no format that is written, or as `check_place`.
+        ImageError: the suffix is of no supported format, or as `check_place`.
     """
     path = Path(path)
     _check_name(path)
@@ -71,7 +71,7 @@ def _check_name(path: Path) -> None:
 
 
 def check_place(path: Path) -> None:
-    """Find out whether a file could be written at `path`, whatever it is.
+    """Find out whether a file of any kind could be written to `path`.
 
     Raises:
         ImageError: its folder does not exist or cannot be written to, or it is a folder, a device
@@ -87,7 +87,7 @@ def check_place(path: Path) -> None:
             raise ImageError(f"{path}: there is no folder {path.parent}")
         with contextlib.suppress(FileNotFoundError):
             os.lstat(path)  # which refuses a name that is too long
-        # A look at the permissions would say yes to root everywhere, so a file is made.
+        # Root has permission everywhere, also on read-only disks, so a file is made.
         with tempfile.NamedTemporaryFile(dir=os.path.realpath(path.parent), prefix=".jnst."):
             pass
     except OSError as error:
@@ -98,7 +98,7 @@ def read_bytes(path: Path) -> bytes:
     """All bytes of a regular file.
 
     Raises:
-        ImageError: as `opened_file`, or it is larger than the memory that is free.
+        ImageError: as `opened_file`, or the file is larger than the free memory.
     """
     with opened_file(path) as file:
         if (needed := os.fstat(file.fileno()).st_size) > (free := free_host_memory()):
@@ -107,7 +107,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a regular file, which may be larger than the memory.
+    """The SHA-256 of a regular file, read in parts.
 
     Raises:
         ImageError: as `opened_file`.
@@ -118,7 +118,7 @@ def file_digest(path: str | os.PathLike[str]) -> str:
 
 @contextlib.contextmanager
 def opened_file(path: Path) -> Iterator[io.BufferedReader]:
-    """A regular file, opened to be read.
+    """A context with a regular file, opened for reading.
 
     Raises:
         ImageError: there is none, it is empty, or it cannot be read.
@@ -141,7 +141,7 @@ def opened_file(path: Path) -> Iterator[io.BufferedReader]:
 
 @contextlib.contextmanager
 def reading(path: Path | str) -> Iterator[None]:
-    """Decoders raise whatever they run into in a damaged file; what they warn of stays inside."""
+    """A context that turns any exception of a decoder into an ImageError and hides its warnings."""
     try:
         with quiet_decoders():
             yield
@@ -153,7 +153,7 @@ def reading(path: Path | str) -> Iterator[None]:
 
 
 def refuse_format(data: bytes) -> NoReturn:
-    """What a file is that is no picture of those that are read, and what to do about it.
+    """Raise an error that says what kind of file this is and what to do about it.
 
     Raises:
         UnknownFormatError: always.
@@ -166,9 +166,9 @@ def refuse_format(data: bytes) -> NoReturn:
 
 
 def check_memory(shape: tuple[int, int], decoded: int, factor: int, *, blended: bool) -> None:
-    """ValueError unless there is room for a picture of (height, width), reduced by a factor.
+    """ValueError unless a picture of (height, width), reduced by a factor, fits into memory.
 
-    A pixel is `decoded` bytes before it is reduced; colors are `blended` by alpha or black ink.
+    A pixel takes `decoded` bytes before it is reduced; `blended`: it has alpha or black ink.
     """
     pixel = decoded + (_BLENDED if blended else _UNIT) / factor**2
     needed, free = shape[0] * shape[1] * pixel, free_host_memory()

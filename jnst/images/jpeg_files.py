@@ -1,4 +1,4 @@
-"""JPEG files, decoded small where that is enough, with or without their end marker."""
+"""JPEG files: decoding at reduced size, and files without an end marker."""
 
 import io
 import re
@@ -15,10 +15,10 @@ _SCAN = 0xDA
 
 
 def open_jpeg(data: bytes, scale: int = 1, *, decoded: bool = True) -> Image.Image:
-    """The picture of a JPEG file, at 1, 1/2, 1/4 or 1/8 of its size, or no more than its header.
+    """The picture of a JPEG file at 1, 1/2, 1/4 or 1/8 of its size, or only its header.
 
     Raises:
-        OSError: a pixel is missing.
+        OSError: the data of a pixel is missing.
     """
     picture = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
     if not decoded or _load(picture, scale):
@@ -38,7 +38,7 @@ def open_jpeg(data: bytes, scale: int = 1, *, decoded: bool = True) -> Image.Ima
 
 
 def _tail(seed: int) -> bytes:
-    """Coefficients of nothing, for wherever the file was cut: behind each of the eight restarts."""
+    """Empty coefficients that complete a cut file, after each of the eight restart markers."""
     noise = np.random.default_rng(seed).integers(0, 255, (16, 64), np.uint8)
     return b"".join(
         row.tobytes() + bytes([0xFF, 0xD0 + number % 8]) for number, row in enumerate(noise)
@@ -46,7 +46,7 @@ def _tail(seed: int) -> bytes:
 
 
 def _load(picture: Image.Image, scale: int) -> bool:
-    """Decode it; False if the file ends before the picture."""
+    """Decode the picture; False if the file ends before the picture does."""
     if scale > 1:
         picture.draft(None, (picture.width // scale, picture.height // scale))
     try:
@@ -59,7 +59,7 @@ def _load(picture: Image.Image, scale: int) -> bool:
 
 
 def _all_coefficients(data: bytes) -> bool:
-    """Whether there is a scan of every coefficient of every component, to its last bit."""
+    """Whether the file has every scan: all coefficients of all components, with all bits."""
     missing: dict[int, set[int]] = {}
     place = 2
     while match := _MARKER.search(data, place):

@@ -1,4 +1,4 @@
-"""Pictures between files and arrays of shape (H, W, 3): float32, sRGB, in [0, 1]."""
+"""Reading of picture files as arrays (H, W, 3): float32, sRGB, in [0, 1]."""
 
 import os
 from pathlib import Path
@@ -19,9 +19,9 @@ from jnst.images.samples import Samples, over_white, target_shape, to_unit, upri
 
 
 class Picture(NamedTuple):
-    """A picture as read: `image` (H, W, 3) in [0, 1], over white where it was transparent.
+    """A picture as read: `image` (H, W, 3) in [0, 1], on white where it is transparent.
 
-    `alpha` is (H, W) in [0, 1], 0 where transparent; None if the picture is opaque all over.
+    `alpha` is (H, W) in [0, 1], 0 where transparent; None if the picture is opaque everywhere.
     """
 
     image: Float[np.ndarray, "height width 3"]
@@ -34,19 +34,18 @@ class Picture(NamedTuple):
 def load_picture(path: str | os.PathLike[str], *, size: int | None = None) -> Picture:
     """Read a PNG, JPEG, WebP, TIFF, GIF, BMP, PPM or AVIF file, whatever its suffix.
 
-    Of several frames it is the first, of several pages the first that is no preview. The EXIF
-    orientation is applied. Colors are converted to sRGB by the embedded ICC profile, in a PNG also
-    by cICP, or gAMA and cHRM; a profile that is broken or made for other channels is ignored. PNG
-    keeps its 16 bits and TIFF its 16 bits or floats, of which what is beyond [0, 1] by at most 1 is
-    clipped. What of a damaged file is whole is read if no pixel is missing.
+    The first frame is read, or the first page that is no preview. The EXIF orientation is applied.
+    Colors are converted to sRGB by the embedded ICC profile, in a PNG also by cICP, or by gAMA and
+    cHRM. A profile that is broken or made for other channels is ignored. All 16 bits of PNG and
+    TIFF are kept. Floats of a TIFF are clipped to [0, 1]; values beyond it by more than 1 are
+    refused. A damaged file is read if no pixel is missing.
 
-    With `size` a picture whose longer side has more pixels is resized to it, and large files are
-    decoded small; but the shorter side keeps 64 pixels, if it has them.
+    With `size`, a picture whose longer side is longer is resized to `size`; its shorter side keeps
+    at least 64 pixels, if it has them. Large files are decoded at reduced size.
 
     Raises:
         ImageError: there is no such file, it is not a picture, it is damaged or needs more memory
-            than is free, or its pixels are not finite, in another range, or of a kind that is not
-            read.
+            than is free, or its pixels are not finite, out of range, or of an unsupported kind.
     """
     path = Path(path)
     data = read_bytes(path)
@@ -56,15 +55,17 @@ def load_picture(path: str | os.PathLike[str], *, size: int | None = None) -> Pi
 
 
 def convert_picture(name: str, picture: Image.Image) -> Picture:
-    """A PIL image, of any mode but "I", as its file would be read; messages call it `name`.
+    """Convert a PIL image of any mode but "I" as if its file was read.
+
+    Messages call it `name`.
 
     Raises:
-        ImageError: its pixels cannot be had, or are of a kind that is not read.
+        ImageError: its pixels cannot be decoded, or are of an unsupported kind.
     """
     with reading(name):
         picture.load()
         if picture.mode == "I":
-            raise ValueError("mode I says no range; convert it to I;16 or L")
+            raise ValueError("mode I has no defined range; convert it to I;16 or L")
         if picture.mode == "F":
             gray = unit_values("mode F", np.asarray(picture))
             return _picture(samples_of(picture, gray[..., None], None))
@@ -94,7 +95,7 @@ def load_image(
 
 
 def _picture(samples: Samples, shape: tuple[int, int] | None = None) -> Picture:
-    """The picture of some samples, of their size or, before it is turned upright, of a `shape`."""
+    """The picture of some samples, resized to `shape` if given, then turned upright."""
     if samples.colors.size == 0:
         raise ValueError("there are no pixels")
     image = to_srgb(samples.colors, samples.profile)

@@ -1,4 +1,4 @@
-"""Masks and label maps, as files and as arrays: where the styles of a run count."""
+"""Masks and label maps: the regions that the styles of a run apply to."""
 
 import os
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ Mask = Float[np.ndarray, "h w"]
 MOST_LABELS = 64
 
 _GRAY = 0.1
-"""How far apart the channels of a gray picture may be: profiles and JPEG are not exact."""
+"""Largest difference between the channels of a gray picture: profiles and JPEG are not exact."""
 
 _ONE_COLOR = 0.02
 
 
 def content_masks_of(given: Any, picture: tuple[int, ...], styles: int) -> tuple[Mask, ...]:
-    """For each style the part of a content of this (height, width) that it is for.
+    """One mask for each style: the region of the content that the style is for.
 
-    One alone, for several styles, is a label map, the darkest color for the first style: see
-    `load_labels`.
+    `picture` is the content's (height, width). One mask for several styles is a label map, the
+    darkest color for the first style: see `load_labels`.
 
     Raises:
         ValueError: as `load_mask`; a mask is 0 everywhere, or there are not as many as styles.
@@ -43,14 +43,14 @@ def content_masks_of(given: Any, picture: tuple[int, ...], styles: int) -> tuple
     if len(masks) != styles:
         raise ValueError(
             f"{called('content_masks', source)} is a label map of {len(masks)} colors; "
-            f"{styles} styles need as many, or a mask each"
+            f"expected {styles}, one for each style, or one mask for each style"
         )
     check_aspect(called("content_masks", source), masks[0].shape, picture)
     return masks
 
 
 def style_masks_of(given: Any, pictures: Sequence[tuple[int, ...]]) -> tuple[Mask | None, ...]:
-    """For each style, of these (height, width), the part of it that counts; None: all of it.
+    """One mask for each style: the part of the style that counts; None: all of it.
 
     Raises:
         ValueError: as `load_mask`; a mask is 0 everywhere, or there are not as many as styles.
@@ -68,12 +68,12 @@ def style_masks_of(given: Any, pictures: Sequence[tuple[int, ...]]) -> tuple[Mas
 def load_mask(
     source: Source, *, name: str = "mask", picture: tuple[int, ...] | None = None
 ) -> Mask:
-    """A mask (H, W) in [0, 1] from what `open_picture` takes; messages call it `name`.
+    """A mask (H, W) in [0, 1] from anything that `open_picture` takes; messages call it `name`.
 
-    An array may also be bool, or hold the whole numbers 0 and 1. Of an opaque picture the mask is
-    its gray: 0 for black, 1 for white. With transparency, where one color is drawn on nothing, it
-    is the alpha, whichever the color; with more grays than one, gray times alpha. `picture` is
-    the (height, width) of what the mask is for: it may be of another size, not of another aspect.
+    An array may also be bool, or have the whole numbers 0 and 1. For an opaque picture the mask is
+    its gray value: 0 for black, 1 for white. For one color drawn on transparency it is the alpha;
+    for several grays on transparency it is gray times alpha. `picture` is the (height, width) that
+    the mask is for; the mask may have another size, but not another aspect.
 
     Raises:
         ValueError: as `open_picture`; or it is not gray, or of another aspect.
@@ -85,9 +85,9 @@ def load_mask(
 
 
 def load_labels(source: Source, *, name: str = "label map") -> tuple[Mask, ...]:
-    """A label map as masks, one for each of its colors, from dark to light.
+    """The masks of a label map, one for each of its colors, from dark to light.
 
-    What is transparent has no label.
+    Transparent pixels have no label.
 
     Raises:
         ValueError: as `open_picture`; or it has more than 64 colors.
@@ -113,12 +113,12 @@ def load_labels(source: Source, *, name: str = "label map") -> tuple[Mask, ...]:
 def _part(name: str, source: Source, picture: tuple[int, ...]) -> Mask:
     mask = load_mask(source, name=name, picture=picture)
     if not mask.any():
-        raise ValueError(f"{called(name, source)} is 0 everywhere, which leaves nothing to count")
+        raise ValueError(f"{called(name, source)} is 0 everywhere, so nothing counts")
     return mask
 
 
 def _as_picture(name: str, source: Source) -> Source:
-    """Truth values, and whole numbers that are nothing else, as floats."""
+    """Arrays of bool, or of the whole numbers 0 and 1, as floats; others unchanged."""
     if isinstance(source, str | os.PathLike | PillowImage.Image):
         return source
     array = as_array(name, source)
@@ -140,4 +140,4 @@ def _values(name: str, picture: Picture) -> Mask:
 
 def _check_count(name: str, given: Sequence[Any], styles: int) -> None:
     if len(given) != styles:
-        raise ValueError(f"{name} has {len(given)} entries; {styles} styles need as many")
+        raise ValueError(f"{name} has {len(given)} entries; expected {styles}, one for each style")

@@ -1,4 +1,4 @@
-"""Arrays of pixels as they come: checked, and made float32 in [0, 1]."""
+"""Checking of pixel arrays, and conversion to float32 in [0, 1]."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 ROUNDING = 1e-4
-"""How far a value may be beyond [0, 1]: what arithmetic in low precision leaves there."""
+"""How far a value may be beyond [0, 1] by rounding in low precision."""
 
 FLOATS = "floats in [0, 1] or uint8 are accepted"
 
@@ -14,10 +14,10 @@ _INTEGERS = ("uint8", "uint16")
 
 
 def as_array(name: str, value: Any) -> np.ndarray:
-    """What NumPy makes of an array of any library.
+    """An array of any library as a NumPy array.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no array.
     """
     if not hasattr(value, "__array__") and not hasattr(value, "__array_interface__"):
         what = "None" if value is None else f"of type {type(value).__name__}"
@@ -32,7 +32,7 @@ def as_array(name: str, value: Any) -> np.ndarray:
 def unit_pixels(
     name: str, value: Any, *, slack: float = ROUNDING
 ) -> tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w"] | None]:
-    """The colors and the alpha of an array (H, W, 3), (H, W, 4), or gray, (H, W) or (H, W, 1).
+    """Colors and alpha of an array (H, W, 3), (H, W, 4), or gray, (H, W) or (H, W, 1).
 
     Raises:
         ValueError: it has another shape, or as `unit_values`.
@@ -55,13 +55,12 @@ def unit_pixels(
 def unit_values(
     name: str, array: np.ndarray, *, slack: float = ROUNDING
 ) -> Float[np.ndarray, "..."]:
-    """Values as float32 in [0, 1]: of uint8 and uint16 their range, of floats what is there.
+    """Values as float32 in [0, 1]: uint8 and uint16 are divided by their maximum, floats stay.
 
-    What floats are beyond [0, 1] by at most `slack` is cut off.
+    Floats that are beyond [0, 1] by at most `slack` are clipped.
 
     Raises:
-        ValueError: there are none, or they are of another kind, not finite or farther out; the
-            message says which.
+        ValueError: the array is empty, of another type, not finite or out of range.
     """
     if not array.size:
         raise ValueError(f"{name} is empty: its shape is {array.shape}")

@@ -1,4 +1,4 @@
-"""PNG files by their chunks: what a decoder needs of them, without damage that no viewer minds."""
+"""PNG chunks: a file with only what a decoder needs, so that other damage does no harm."""
 
 import struct
 import zlib
@@ -11,7 +11,7 @@ import numpy as np
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _SRGB_GAMMA = 45455
-_NEARLY_SRGB = 0.02  # a share of it; 1/2.2 is written as 45454 to 45500
+_NEARLY_SRGB = 0.02  # relative tolerance: 1/2.2 is written as 45454 to 45500
 _LARGEST_PROFILE = 2**24  # bytes
 _REC_709, _LINEAR, _SRGB_TRANSFER = 1, 8, 13  # codes of ITU-T H.273
 _PRIMARIES = {
@@ -24,7 +24,7 @@ _DECODED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf")
 
 
 class PngFile(NamedTuple):
-    """What a PNG holds: `pixels`, a file of the chunks that a decoder needs, and the others."""
+    """A PNG taken apart: `pixels`, a PNG with only the chunks of the pixels, and the metadata."""
 
     pixels: bytes
     profile: bytes | None
@@ -32,10 +32,10 @@ class PngFile(NamedTuple):
 
 
 def read_png(data: bytes) -> PngFile:
-    """The chunks of a PNG file, in which ancillary ones may be damaged and the end missing.
+    """Read a PNG file; ancillary chunks may be damaged, and the end may be missing.
 
-    The profile is that of the chunk iCCP, or made of cICP or gAMA and cHRM; sRGB has none. Of the
-    texts those of iTXt that are not compressed are kept.
+    The profile is that of the chunk iCCP, or is made from cICP, or from gAMA and cHRM; it is None
+    for sRGB. Texts are those of uncompressed iTXt chunks.
 
     Raises:
         ValueError: the checksum of a critical chunk is wrong.
@@ -58,7 +58,7 @@ def read_png(data: bytes) -> PngFile:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and body of each chunk up to IEND, or to where the file is cut."""
+    """Name and body of each chunk up to IEND, or to the end of a cut file."""
     place = len(SIGNATURE)
     while place + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
@@ -81,7 +81,7 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 
 def _profile(colors: dict[bytes, bytes]) -> bytes | None:
-    """In the order of the specification: cICP, iCCP, sRGB, gAMA and cHRM."""
+    """The ICC profile; the specification ranks the chunks cICP, iCCP, sRGB, gAMA and cHRM."""
     if (code := colors.get(b"cICP")) and len(code) == 4 and code[0] in _PRIMARIES:
         if code[1] == _LINEAR:
             return _made(1.0, _D65, _PRIMARIES[code[0]])
@@ -118,7 +118,7 @@ def _from_gamma(gamma: bytes, primaries: bytes) -> bytes | None:
 
 
 def _made(gamma: float | None, white: Sequence[float], primaries: Sequence[float]) -> bytes | None:
-    """An ICC profile of RGB: light is samples ** gamma, or without one as sRGB has it."""
+    """An ICC profile for RGB: linear light is samples ** gamma, or the curve of sRGB if None."""
     if gamma is None:
         codes = np.linspace(0, 1, 4096)
         light = np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)

@@ -1,4 +1,4 @@
-"""Colors of any profile as sRGB."""
+"""Conversion of colors to sRGB by ICC profiles."""
 
 import imagecodecs
 import numpy as np
@@ -11,10 +11,10 @@ _COLOR_SPACES = {1: "gray", 3: "rgb", 4: "cmyk"}
 def to_srgb(colors: np.ndarray, profile: bytes | None) -> np.ndarray:
     """Samples (H, W, C) of 1, 3 or, in CMYK, 4 channels as sRGB (H, W, 3), float32 in [0, 1].
 
-    By the ICC profile; without one, or where it does not fit, they are sRGB already.
+    Without a profile, or with one for other channels, the samples are taken as sRGB.
     """
     if colors.shape[-1] == 1 and profile and profile[16:20] == b"RGB ":
-        # A gray picture with the profile of the color picture that it was.
+        # A gray picture can still have the profile of the color picture that it was made from.
         colors = np.repeat(colors, 3, axis=-1)
     if profile and (converted := _convert(colors, profile)) is not None:
         return converted
@@ -25,7 +25,7 @@ def to_srgb(colors: np.ndarray, profile: bytes | None) -> np.ndarray:
 
 
 def _convert(colors: np.ndarray, profile: bytes) -> np.ndarray | None:
-    """Colors in sRGB, or None if the profile is broken or made for other channels."""
+    """The colors in sRGB, or None if the profile is broken or made for other channels."""
     channels = colors.shape[-1]
     if colors.dtype != np.uint8:
         colors = np.rint(to_unit(colors) * 65535).astype(np.uint16)

@@ -1,4 +1,4 @@
-"""What decoders warn of and log is kept inside, in the thread that decodes and nowhere else."""
+"""Hides warnings and log records of decoders, only in the thread that decodes."""
 
 import contextlib
 import logging
@@ -12,7 +12,7 @@ _decoding = ContextVar("_decoding", default=False)
 
 
 class _Here:
-    """In the place of a regular expression: it matches in a thread that decodes."""
+    """Stands in for a regular expression of a warnings filter; matches in a thread that decodes."""
 
     def match(self, _text: str) -> bool:
         return _decoding.get()
@@ -25,10 +25,10 @@ class _NotHere(logging.Filter):
 
 @contextlib.contextmanager
 def quiet_decoders() -> Iterator[None]:
-    """Within it this thread's warnings and the decoders' records are passed over.
+    """A context in which warnings of this thread and log records of decoders are ignored.
 
-    `warnings.catch_warnings` exchanges the filters of the whole process and, of two threads that
-    overlap, leaves those of the first. Here each adds an entry and takes it away again.
+    `warnings.catch_warnings` replaces the filters of the whole process, which is wrong when two
+    threads overlap. This context adds a filter and removes it again.
     """
     entry = ("ignore", _Here(), Warning, None, 0)
     silence = _NotHere()

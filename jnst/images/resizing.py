@@ -1,4 +1,4 @@
-"""Images at another size."""
+"""Resizing of images."""
 
 import numpy as np
 from jaxtyping import Float
@@ -8,7 +8,7 @@ from jnst.common.validation import whole_number
 
 
 def fit_size(shape: tuple[int, ...], size: int) -> tuple[int, int]:
-    """The (height, width) whose longer side is `size`, up or down, with the aspect of `shape`.
+    """The (height, width) with the aspect of `shape` whose longer side is `size`.
 
     Raises:
         ValueError: a side or `size` is not a whole number of at least 1.
@@ -29,7 +29,7 @@ def resize_image(
     """Resize an image (H, W, 3), or its alpha (H, W), to `shape`, which is (height, width).
 
     The filter is Lanczos, antialiased; its overshoot is clipped to [0, 1]. `extent` is the (height,
-    width) of the part from the upper left that is resized, all of it by default.
+    width) of the part that is resized, from the upper left corner; by default all of the image.
 
     Raises:
         ValueError: a side is not a whole number of at least 1.

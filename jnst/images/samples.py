@@ -1,4 +1,4 @@
-"""Pixels as a file holds them, or fewer of them."""
+"""Decoded pixels of a file, at full or reduced size."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,18 +8,18 @@ from jaxtyping import Float
 
 from jnst.images.resizing import fit_size
 
-_SHORTEST = 64  # pixels on the shorter side, which every network and every strip has enough of
+_SHORTEST = 64  # pixels on the shorter side: enough for every network
 _AT_ONCE = 2**22  # pixels that are reduced together
 
 Rows = Callable[[int, int], tuple[np.ndarray, np.ndarray | None]]
-"""Colors (H, W, C) and alpha (H, W) from one row to another."""
+"""Gives the colors (H, W, C) and alpha (H, W) of the rows from the first to before the last."""
 
 
 class Samples(NamedTuple):
-    """Pixels as decoded: `colors` (H, W, 1, 3 or 4) are gray, RGB or CMYK, `alpha` is (H, W).
+    """Decoded pixels: `colors` (H, W, 1, 3 or 4) are gray, RGB or CMYK, `alpha` is (H, W).
 
-    Unsigned integers span their whole range, floats [0, 1]. Of the file, which has the (height,
-    width) `shape`, a pixel stands for `factor` x `factor`, fewer at the ends.
+    Unsigned integers span their whole range, floats span [0, 1]. `shape` is the (height, width) of
+    the file; each pixel is the mean of `factor` x `factor` pixels of it, fewer at the ends.
     """
 
     colors: np.ndarray
@@ -31,9 +31,9 @@ class Samples(NamedTuple):
 
 
 def target_shape(shape: tuple[int, int], size: int | None) -> tuple[int, int]:
-    """What a picture of `shape` is read at, if `size` pixels on the longer side are needed.
+    """The (height, width) to read a picture of `shape` at, for a longer side of `size`.
 
-    It is never enlarged, and none is made so narrow that nothing is left of it.
+    A picture is never enlarged, and its shorter side keeps 64 pixels if it has them.
     """
     longer, shorter = max(shape), min(shape)
     if size is None or shorter <= _SHORTEST:
@@ -42,10 +42,10 @@ def target_shape(shape: tuple[int, int], size: int | None) -> tuple[int, int]:
 
 
 def reduction(shape: tuple[int, int], size: int | None) -> int:
-    """The factor by which a picture may be reduced before it is resized: to twice what it needs.
+    """The factor by which a picture is reduced before it is resized.
 
-    `thumbnail` of Pillow does the same: the means of squares cost nothing, and what Lanczos makes
-    of twice the pixels is what it makes of all to about 1/255.
+    It leaves at least twice the pixels that are needed, as `thumbnail` of Pillow does: means of
+    squares are cheap, and Lanczos gives the same result to about 1/255.
     """
     return max(1, max(shape) // (2 * max(target_shape(shape, size))))
 
@@ -53,7 +53,7 @@ def reduction(shape: tuple[int, int], size: int | None) -> int:
 def read_rows(
     rows: Rows, shape: tuple[int, int], factor: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """All rows; by a factor, the means of squares, in which transparent colors do not count."""
+    """All rows, reduced by a factor to means of squares, weighted by alpha."""
     if factor == 1:
         return rows(0, shape[0])
     step = factor * max(1, _AT_ONCE // (factor * shape[1]))
@@ -68,7 +68,7 @@ def read_rows(
 def block_means(
     colors: np.ndarray, alpha: np.ndarray | None, factor: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Means of squares of `factor` pixels; transparent colors do not count."""
+    """Means over squares of `factor` x `factor` pixels, weighted by alpha."""
     if alpha is None:
         return _mean(to_unit(colors), factor), None
     opacity = to_unit(alpha)[..., None]
@@ -85,7 +85,7 @@ def _mean(values: np.ndarray, factor: int) -> np.ndarray:
 
 
 def to_unit(samples: np.ndarray) -> np.ndarray:
-    """Samples of any shape as float32 in [0, 1]: whole numbers by their range, floats cut off."""
+    """Samples as float32 in [0, 1]: whole numbers by their maximum, floats are clipped."""
     if samples.dtype.kind == "f":
         return samples.clip(0, 1).astype(np.float32)
     return samples.astype(np.float32) / np.float32(np.iinfo(samples.dtype).max)
@@ -105,5 +105,5 @@ def upright(array: np.ndarray, orientation: int) -> np.ndarray:
 def over_white(
     image: Float[np.ndarray, "h w 3"], alpha: Float[np.ndarray, "h w"]
 ) -> Float[np.ndarray, "h w 3"]:
-    """What is seen of an image on white paper: a x + (1 - a)."""
+    """An image x with alpha a on white: a x + (1 - a)."""
     return image * alpha[..., None] + (1 - alpha[..., None])

@@ -1,4 +1,4 @@
-"""The one gate for what a user hands in as a picture or a mask: paths, PIL images, arrays."""
+"""Pictures and masks as users give them: paths, PIL images, arrays. All are opened here."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,21 +16,21 @@ Image = Float[np.ndarray, "h w 3"]
 
 
 class SupportsArray(Protocol):
-    """An array of any library: what `numpy.asarray` takes."""
+    """An array of any library that `numpy.asarray` accepts."""
 
     def __array__(self) -> np.ndarray: ...
 
 
 Source: TypeAlias = str | os.PathLike[str] | PillowImage.Image | SupportsArray | Picture
-"""A picture: a path, a PIL image, an array of uint8, uint16 or floats in [0, 1], or one opened."""
+"""A picture: a path, a PIL image, an array of uint8, uint16 or floats in [0, 1], or a `Picture`."""
 
 
 def open_picture(name: str, source: Source, *, size: int | None = None) -> Picture:
-    """The picture that a path, a PIL image or an array is; messages call it `name`.
+    """Open a path, a PIL image or an array as a `Picture`; messages call it `name`.
 
-    A PIL image is read as its file would be. An array is (H, W, 3), (H, W, 4) with its alpha last,
-    or gray, (H, W) or (H, W, 1); uint8 and uint16 of their whole range, or floats in [0, 1], of
-    which 1e-4 more or less is cut off. `size` is for files: see `load_picture`.
+    A PIL image is read as its file would be. An array is (H, W, 3), (H, W, 4) with alpha last, or
+    gray, (H, W) or (H, W, 1): uint8, uint16, or floats in [0, 1]. Floats beyond [0, 1] by at most
+    1e-4 are clipped. `size` is for files: see `load_picture`.
 
     Raises:
         ImageError: a file that cannot be read.
@@ -49,17 +49,17 @@ def open_picture(name: str, source: Source, *, size: int | None = None) -> Pictu
 
 
 def open_image(name: str, source: Source) -> Image:
-    """The image of `open_picture`, over white where it is transparent."""
+    """The image of `open_picture`, on white where it is transparent."""
     return open_picture(name, source).image
 
 
 def listed(name: str, given: Any, *, axes: int = 3) -> list[Any]:
-    """What is given as one or several pictures, as a list.
+    """One or several pictures as a list.
 
-    An array with more than `axes` axes is several, as is a list, a tuple or a generator.
+    Several are a list, a tuple, a generator, or an array with more than `axes` axes.
 
     Raises:
-        ValueError: it is None, or no kind of list.
+        ValueError: `given` is neither a picture nor a list.
     """
     if isinstance(given, str | os.PathLike | PillowImage.Image | Picture):
         return [given]
@@ -72,19 +72,19 @@ def listed(name: str, given: Any, *, axes: int = 3) -> list[Any]:
 
 
 def numbered(name: str, given: Sequence[Any]) -> list[tuple[str, Any]]:
-    """Several pictures with what messages call them: "style 2"; one alone is "style"."""
+    """Pictures with their names for messages: "style 1", "style 2"; only one is "style"."""
     if len(given) == 1:
         return [(name, given[0])]
     return [(f"{name} {number}", each) for number, each in enumerate(given, 1)]
 
 
 def called(name: str, source: Any) -> str:
-    """What messages call a source: its path, or `name` if it has none."""
+    """The name of a source for messages: its path, or `name` if it has none."""
     return str(source) if isinstance(source, str | os.PathLike) else name
 
 
 def check_aspect(name: str, shape: tuple[int, ...], picture: tuple[int, ...]) -> None:
-    """ValueError unless both are one shape at two sizes, each rounded to whole pixels."""
+    """ValueError unless two (height, width) have the same aspect, up to rounding to pixels."""
     (height, width), (other_height, other_width) = shape, picture
     rounding = max(height + width, other_height + other_width)
     if abs(height * other_width - width * other_height) > rounding:
@@ -95,5 +95,5 @@ def check_aspect(name: str, shape: tuple[int, ...], picture: tuple[int, ...]) ->
 
 
 def name_of(source: Any) -> str:
-    """The name of the file, "" for what is none."""
+    """The name of a file; "" for anything but a path."""
     return os.path.basename(source) if isinstance(source, str | os.PathLike) else ""

@@ -1,6 +1,6 @@
-"""TIFF files: which page is the picture, and its pixels in all their bits.
+"""TIFF files: choosing the page of the picture, and decoding all bits of its pixels.
 
-It is imported when there is a TIFF: tifffile takes its time.
+This module is imported only for a TIFF, because importing tifffile is slow.
 """
 
 import struct
@@ -25,10 +25,10 @@ _TIFF_COMPRESSIONS = (COMPRESSION.NONE, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.D
 
 
 def full_page(file: tifffile.TiffFile) -> tifffile.TiffPage:
-    """The first page that is no reduced preview, also among the pages under the first ones.
+    """The first page, or subpage of one, that is no reduced preview.
 
     Raises:
-        ValueError: there is none, or it is the data of a raw photograph.
+        ValueError: there is none, or it is a raw photograph.
     """
     for page in file.pages:
         page = page.aspage()
@@ -38,11 +38,11 @@ def full_page(file: tifffile.TiffFile) -> tifffile.TiffPage:
                 raise UnknownFormatError(RAW_PHOTOGRAPH)
             if not full.is_reduced and not full.is_mask:
                 return full
-    raise ValueError("it holds a reduced preview of a picture, and not the picture")
+    raise ValueError("it holds only a reduced preview of a picture")
 
 
 def plain_tiff(page: tifffile.TiffPage) -> bool:
-    """Whether `decode_tiff` reads it, so that Pillow, which keeps 8 bits, need not."""
+    """Whether `decode_tiff` reads the page; Pillow, which keeps only 8 bits, reads the others."""
     return page.bitspersample > 8 or (
         page.bitspersample == 8
         and page.compression in _TIFF_COMPRESSIONS
@@ -52,7 +52,7 @@ def plain_tiff(page: tifffile.TiffPage) -> bool:
 
 
 def only_page(data: bytes, page: tifffile.TiffPage) -> bytes:
-    """The file with a page of it as its first."""
+    """The file, changed so that the page is its first."""
     order = page.parent.byteorder
     if page.parent.is_bigtiff:
         return data[:8] + struct.pack(f"{order}Q", page.offset) + data[16:]
@@ -60,7 +60,7 @@ def only_page(data: bytes, page: tifffile.TiffPage) -> bytes:
 
 
 def decode_tiff(page: tifffile.TiffPage, size: int | None) -> Samples:
-    """The pixels of a page, reduced where `size` allows it; ValueError for what is not read."""
+    """The pixels of a page, reduced where `size` allows it; ValueError if it is unsupported."""
     dtype, bits, kind = page.dtype, page.bitspersample, PHOTOMETRIC(page.photometric)
     whole = dtype is not None and dtype.kind in "uf" and dtype.itemsize * 8 == bits
     if dtype is None or not whole or kind not in _TIFF_CHANNELS or page.axes not in _AXES:
@@ -101,7 +101,7 @@ def decode_tiff(page: tifffile.TiffPage, size: int | None) -> Samples:
 
 
 def _check_range(pixels: np.ndarray) -> None:
-    """Values a little beyond [0, 1], as sharpening or a wide gamut leave them, are cut off."""
+    """ValueError for values far beyond [0, 1]; after sharpening some are a little beyond it."""
     lowest, highest = pixels.min(), pixels.max()
     if not (np.isfinite(lowest) and np.isfinite(highest)):
         raise ValueError("a pixel is not finite")

@@ -1,4 +1,4 @@
-"""Pictures that are transparent in parts: the colors that are there, and none for the rest."""
+"""Pictures with transparent parts."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -12,7 +12,7 @@ Seen = Bool[np.ndarray, "h w"]
 
 
 def drawn_colors(picture: Picture) -> Image:
-    """The colors under the transparency, which a picture has over white."""
+    """The colors of a picture without the white that shows through its transparency."""
     image, alpha = picture
     if alpha is None:
         return image
@@ -21,24 +21,26 @@ def drawn_colors(picture: Picture) -> Image:
 
 
 def seen_part(picture: Picture) -> Seen | None:
-    """Where a picture is more than half opaque, or as opaque as it is anywhere; None: all over.
+    """Where a picture counts as visible; None: everywhere.
+
+    Visible is an alpha of at least 1/2, or the largest alpha where no pixel has so much.
 
     Raises:
-        ValueError: nowhere.
+        ValueError: the picture is transparent everywhere.
     """
     if picture.alpha is None:
         return None
     most = picture.alpha.max()
     if most == 0:
-        raise ValueError("it is transparent everywhere, which leaves nothing to see")
+        raise ValueError("it is transparent everywhere")
     return picture.alpha >= min(0.5, most)
 
 
 def fill_unseen(image: Image, seen: Seen) -> Image:
-    """The image with the colors of the nearest parts that are seen where nothing is.
+    """The image with its invisible parts filled with the colors of the nearest visible parts.
 
-    From coarse to fine: what is not seen of squares of 2 x 2 pixels is taken from twice as large
-    ones (Gortler, Grzeszczuk, Szeliski, Cohen 1996, "The lumigraph", section 3.4).
+    From coarse to fine: an invisible square of 2 x 2 pixels takes the color of the square twice as
+    large (Gortler, Grzeszczuk, Szeliski, Cohen 1996, "The lumigraph", section 3.4).
     """
     if seen.all():
         return image

@@ -1,15 +1,15 @@
 """Losses of style transfer as pure functions of arrays.
 
 Letters: H, W height and width; C channels (the papers' N); M = H W positions (the papers' M).
-The literature hides different scales under the same names, so content and Gram losses take a
-`convention`:
+Publications use different scales for losses of the same name. The content loss and the Gram loss
+therefore take a `convention`:
 
 "paper"     Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks", 2016
 "code"      its authors' published code (github.com/leongatys/PytorchNeuralStyleTransfer)
 "johnson"   Johnson's neural-style (github.com/jcjohnson/neural-style)
-"relative"  dimensionless: 0 is a perfect match, 1 the loss of a map of zeros; the default
+"relative"  dimensionless, the default: 0 for a perfect match, 1 for features of zeros
 
-All others are means over channels and positions, with the formula of their paper beside them.
+All other losses are means over channels and positions; each gives the formula of its paper.
 """
 
 from jnst.losses._common import Convention

@@ -1,4 +1,4 @@
-"""What the losses share: the scales of the literature, and checks."""
+"""Shared by the losses: conventions, checks, a safe square root."""
 
 from typing import Any, Literal, get_args
 
@@ -10,19 +10,19 @@ Scalar = Float[Array, ""]
 
 
 def mean_square(target: Array) -> Scalar:
-    """What a relative loss is divided by: 1 for a target of zeros, a layer that is dead on it."""
+    """The divisor of a relative loss: the mean square of the target, or 1 if it is all zero."""
     scale = jnp.square(target).mean()
     return jnp.where(scale == 0, 1, scale)
 
 
 def check_same_shape(name: str, array: Array, target: Array) -> None:
-    """ValueError unless both have one shape."""
+    """ValueError unless both have the same shape."""
     if array.shape != target.shape:
         raise ValueError(f"{name} has shape {array.shape}; its target has {target.shape}")
 
 
 def unknown(name: str, value: str, literal: Any) -> ValueError:
-    """The error for a string that is none of a `Literal` type's."""
+    """The error for a string that is not in a `Literal` type."""
     return ValueError(f"{name} is {value!r}; accepted: {', '.join(get_args(literal))}")
 
 

@@ -1,4 +1,4 @@
-"""Distances from the content: its features (Gatys 2016), its edges (Li 2017)."""
+"""Distances from the content: of features (Gatys 2016), of edges (Li 2017)."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -39,10 +39,10 @@ def laplacian_loss(
 ) -> Scalar:
     """Mean squared distance of the Laplacians of two images, averaged over squares first.
 
-    Both are (H, W, C) in [0, 1]; what remains of H, W by `pool` is left out. With x the mean over
-    each `pool` x `pool` square, and D x = 4 x - (its four neighbors), summed over channels: mean
-    (D image - D target)^2 over squares with four neighbors (Li, Xu, Nie, Chua 2017,
-    "Laplacian-steered neural style transfer", equation 4, a sum there).
+    Both are (H, W, C) in [0, 1]. x is the mean over each `pool` x `pool` square, summed over
+    channels; rows and columns beyond the last whole square are left out. D x = 4 x - (its four
+    neighbors). The loss is the mean of (D image - D target)^2 over squares with four neighbors
+    (Li, Xu, Nie, Chua 2017, "Laplacian-steered neural style transfer", equation 4, a sum there).
 
     Raises:
         ValueError: shapes that differ, or fewer than 3 x 3 squares.
@@ -50,7 +50,9 @@ def laplacian_loss(
     check_same_shape("image", image, target)
     height, width = image.shape[0] // pool, image.shape[1] // pool
     if min(height, width) < 3:
-        raise ValueError(f"image has shape {image.shape}; 3 x 3 squares of {pool} are needed")
+        raise ValueError(
+            f"image has shape {image.shape}; at least {3 * pool} x {3 * pool} pixels are accepted"
+        )
     difference = (image - target)[: height * pool, : width * pool]
     x = difference.reshape(height, pool, width, pool, -1).mean((1, 3)).sum(-1)
     laplacian = 4 * x[1:-1, 1:-1] - x[:-2, 1:-1] - x[2:, 1:-1] - x[1:-1, :-2] - x[1:-1, 2:]

@@ -1,4 +1,4 @@
-"""Styles as the mean and the covariance of features, and the distances between them."""
+"""Mean and covariance of features as a style, and distances between them."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from jnst.losses._common import Scalar, safe_sqrt
 from jnst.losses._gram import gram_matrix
 
 WASSERSTEIN_EPSILON = 1e-4
-"""Added to every variance, so that the root of a covariance of low rank has a gradient."""
+"""Added to every variance, so that the root of a singular covariance has a gradient."""
 
 
 class Moments(struct.PyTreeNode):
@@ -34,21 +34,21 @@ class Moments(struct.PyTreeNode):
 def moments(features: Float[Array, "h w c"], weights: Float[Array, "h w"] | None = None) -> Moments:
     """Mean and covariance of features (H, W, C) over positions.
 
-    `weights` (H, W), not negative and of sum 1, says how much a position counts; all alike without.
-    With weights T^2 / sum T^2 `second` is the guided Gram matrix of a mask T (Gatys et al. 2017,
-    "Controlling perceptual factors in neural style transfer", equation 4).
+    `weights` (H, W), at least 0 with sum 1, are the weights of the positions; by default all are
+    equal. With weights T^2 / sum T^2, `second` is the guided Gram matrix of a mask T (Gatys et al.
+    2017, "Controlling perceptual factors in neural style transfer", equation 4).
     """
     if weights is None:
         mean = features.mean((0, 1))
         return Moments(mean, gram_matrix(features - mean[None, None]))
-    # Times the positions, so that equal weights are ones and round nothing.
+    # Scaled so that equal weights are exactly 1 and cause no rounding.
     amounts = (weights * weights.size)[..., None]
     mean = (amounts * features).mean((0, 1))
     return Moments(mean, gram_matrix(safe_sqrt(amounts) * (features - mean[None, None])))
 
 
 def mix_moments(parts: Sequence[Moments], shares: Float[Array, " n"]) -> Moments:
-    """The moments of a mixture: features of part k with probability `shares` k, which sum to 1."""
+    """The moments of a mixture of parts; `shares` are their probabilities, with sum 1."""
     mean = sum(share * part.mean for share, part in zip(shares, parts, strict=True))
     covariance = sum(
         share * (part.covariance + jnp.outer(part.mean - mean, part.mean - mean))
@@ -68,9 +68,9 @@ def mean_variance_loss(given: Moments, target: Moments) -> Scalar:
 
 
 def covariance_loss(given: Moments, target: Moments) -> Scalar:
-    """Distance of covariances, mean over C x C of (C1 - C2)^2: Gram matrices of centered features.
+    """Distance of covariances: the mean over C x C of (C1 - C2)^2.
 
-    Gatys' style loss without its share of the means.
+    It is the Gram loss of centered features, which does not compare the means.
     """
     return jnp.square(given.covariance - target.covariance).mean()
 
@@ -79,7 +79,7 @@ def gram_mean_deviation_loss(given: Moments, target: Moments) -> Scalar:
     """Gram matrices, means and standard deviations together, each a mean of squares.
 
     mean (G - A)^2 + mean (m - n)^2 + mean (s - t)^2: the statistics of Gatys et al. 2016 and of Li
-    et al. 2017 in one.
+    et al. 2017 together.
     """
     return jnp.square(given.second - target.second).mean() + mean_variance_loss(given, target)
 
@@ -124,7 +124,7 @@ def _trace_of_root(a: Float[Array, "c c"], b: Float[Array, "c c"]) -> Scalar:
 
 @_trace_of_root.defjvp
 def _trace_of_root_jvp(primals, tangents):
-    # Autodiff would go through the eigenvectors, and divide by differences of eigenvalues.
+    # Automatic differentiation would divide by differences of eigenvalues, which may be 0.
     a, b = primals
     value, by_a, by_b = _root_of_product(_root(a), b)
     return value, jnp.vdot(by_a, tangents[0]) + jnp.vdot(by_b, tangents[1])

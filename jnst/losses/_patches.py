@@ -1,4 +1,4 @@
-"""Styles as collections of patches and of single features."""
+"""Losses that match patches or single features to those of the style."""
 
 import jax
 import jax.numpy as jnp
@@ -7,11 +7,11 @@ from jaxtyping import Array, Float
 from jnst.losses._common import Scalar, safe_sqrt
 
 BLOCK = 1024
-"""Patches that are compared with all of the style's at a time."""
+"""Number of patches that are compared with all patches of the style at a time."""
 
 
 def extract_patches(features: Float[Array, "h w c"], *, size: int = 3) -> Float[Array, "n d"]:
-    """Every `size` x `size` patch of features (H, W, C), in rows of size^2 C numbers."""
+    """All `size` x `size` patches of features (H, W, C), each as a row of size^2 C numbers."""
     rows, columns = features.shape[0] - size + 1, features.shape[1] - size + 1
     shifted = [features[i : i + rows, j : j + columns] for i in range(size) for j in range(size)]
     return jnp.concatenate(shifted, -1).reshape(rows * columns, -1)
@@ -30,8 +30,8 @@ def patch_loss(
     mean over patches i of mean (P_i - T_nn(i))^2, nn(i) = argmax_j P_i T_j / (|P_i| |T_j|), with
     `target` the `extract_patches` of the style (Li and Wand 2016, "Combining Markov random fields
     and convolutional neural networks for image synthesis", equations 2 and 3, a sum there). The
-    choice of neighbors has no gradient. `weights` (H, W) says how much the patch around a position
-    counts, and a style's patch of `target_weights` 0 is not chosen.
+    choice of neighbors has no gradient. `weights` (H, W) are the weights of the patches by their
+    center; patches of the style with a `target_weights` of 0 are not chosen.
     """
     patches = extract_patches(features, size=size)
     nearest = _nearest(jax.lax.stop_gradient(patches), target, target_weights)
@@ -44,7 +44,7 @@ def patch_loss(
 
 
 def _nearest(patches: Array, target: Array, target_weights: Array | None) -> Array:
-    """For each patch the target of the largest cosine; its own length does not change which."""
+    """The target with the largest cosine for each patch; the patch's length does not matter."""
     unit = target / jnp.maximum(jnp.linalg.norm(target, axis=-1, keepdims=True), 1e-12)
     out = 0.0 if target_weights is None else jnp.where(target_weights > 0, 0.0, -jnp.inf)
     return jax.lax.map(lambda patch: jnp.argmax(unit @ patch + out), patches, batch_size=BLOCK)
@@ -57,12 +57,13 @@ def contextual_loss(
     bandwidth: float = 0.5,
     epsilon: float = 1e-5,
 ) -> Scalar:
-    """How well every feature of the style is met by some feature of the image, wherever it is.
+    """How well each style feature is matched by some feature of the image, at any position.
 
-    -log mean_j max_i w_ij / sum_k w_ik, w_ij = exp ((1 - d_ij / (min_k d_ik + epsilon)) / h), h the
-    bandwidth, d_ij the cosine distance of image feature i and style feature j, less style's mean
-    (Mechrez, Talmi, Zelnik-Manor 2018, "The contextual loss", equations 2 to 5). It holds a
-    matrix of all pairs of positions: for deep layers.
+    -log mean_j max_i w_ij / sum_k w_ik with w_ij = exp ((1 - d_ij / (min_k d_ik + epsilon)) / h).
+    h is the bandwidth, d_ij the cosine distance of image feature i and style feature j after the
+    mean of the style is subtracted
+    (Mechrez, Talmi, Zelnik-Manor 2018, "The contextual loss", equations 2 to 5). The
+    matrix of all pairs of positions is in memory: use deep layers.
     """
     mean = target.mean((0, 1))
     image, style = (

@@ -1,4 +1,4 @@
-"""Styles as distributions along lines: sliced Wasserstein, and histograms of single channels."""
+"""Losses of one-dimensional distributions: sliced Wasserstein, histograms of channels."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from jnst.losses._common import Scalar
 def random_directions(
     key: Key[Array, ""], channels: int, count: int | None = None, *, dtype: Any = jnp.float32
 ) -> Float[Array, "c p"]:
-    """Unit vectors in all directions, (C, `count`); as many as channels without a count."""
+    """Random unit vectors (C, `count`); by default as many as channels."""
     vectors = jax.random.normal(key, (channels, count or channels), dtype)
     return vectors / jnp.linalg.norm(vectors, axis=0, keepdims=True)
 
@@ -26,9 +26,9 @@ def quantiles(
 ) -> Float[Array, "q p"]:
     """The sorted projections of features (H, W, C) on each direction, (Q, P).
 
-    Without directions those of each channel. Q is `count`, or H W: value q is that below which
-    (q + 1/2) / Q of the positions are, linear between neighbors. `weights` (H, W), not negative
-    and of sum 1, says how much a position counts.
+    Without directions, those of each channel. Q is `count`, by default H W. Quantile q is the value
+    below which (q + 1/2) / Q of the positions are, linearly interpolated. `weights` (H, W), at
+    least 0 with sum 1, are the weights of the positions.
     """
     values, weights = _sort(features, directions, weights)
     if weights is None:
@@ -63,12 +63,12 @@ def histogram_loss(
     target: Float[Array, "q c"],
     weights: Float[Array, "h w"] | None = None,
 ) -> Scalar:
-    """Mean squared distance of features (H, W, C) from their histograms matched to a style's.
+    """Mean squared distance of features (H, W, C) from themselves after histogram matching.
 
-    mean (F - R(F))^2 with R the monotone map, channel by channel, to the style's histogram, whose
-    `quantiles` are `target` (Risser, Wilmot, Barnes 2017, "Stable and controllable neural texture
-    synthesis and style transfer using histogram losses", equation 5, a sum there; with exact
-    distributions in the place of 256 bins).
+    mean (F - R(F))^2, where R matches each channel to the style's histogram by a monotone map.
+    `target` are the `quantiles` of the style (Risser, Wilmot, Barnes 2017, "Stable and controllable
+    neural texture synthesis and style transfer using histogram losses", equation 5, a sum there;
+    with exact distributions instead of 256 bins).
     """
     return sliced_wasserstein_loss(features, target, None, weights)
 
@@ -83,7 +83,7 @@ def _sort(
     if weights is None:
         return _all_or_none(jnp.sort(values, 0)), None
     spread = jnp.broadcast_to(weights.reshape(-1, 1), values.shape)
-    # What does not count goes to the end, as another largest value.
+    # Positions of weight 0 go to the end, as copies of the largest value.
     largest = jnp.where(spread > 0, values, -jnp.inf).max(0)
     values = jnp.where(spread > 0, values, jnp.where(jnp.isfinite(largest), largest, 0))
     values, spread = jax.lax.sort((values, spread), dimension=0, num_keys=1)
@@ -91,13 +91,13 @@ def _sort(
 
 
 def _all_or_none(values: Float[Array, "n p"]) -> Float[Array, "n p"]:
-    """Sorted columns, NaN all over where one value is: it is the last, and few quantiles see it."""
+    """Sorted columns; a column with a NaN becomes all NaN, or most quantiles would hide it."""
     return jnp.where(jnp.isnan(values[-1:]), jnp.nan, values)
 
 
 def _middles(weights: Float[Array, "n p"]) -> Float[Array, "n p"]:
-    """Where each value stands in its distribution, in the middle of its share."""
-    amounts = weights * len(weights)  # equal weights are ones, whose sums are exact
+    """The rank of each value in its distribution, in [0, 1], at the middle of its weight."""
+    amounts = weights * len(weights)  # equal weights are 1, whose sums are exact
     return (jnp.cumsum(amounts, 0) - amounts / 2) / len(weights)
 
 
@@ -106,7 +106,7 @@ def _centers(count: int, dtype: Any) -> Float[Array, " n"]:
 
 
 def _at(table: Float[Array, "q p"], points: Array) -> Array:
-    """Each column of a table of quantiles, linear between its rows, at points in (0, 1)."""
+    """Each column of a table of quantiles at points in (0, 1), linearly interpolated."""
     place = jnp.clip(points * len(table) - 0.5, 0, len(table) - 1)
     below = jnp.floor(place).astype(int)
     share = (place - below.astype(place.dtype)).reshape(len(place), -1)

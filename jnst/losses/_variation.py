@@ -1,4 +1,4 @@
-"""Roughness of an image, and its distance from the frame before it."""
+"""Variation of an image, and its distance from the last frame."""
 
 from typing import Literal
 
@@ -17,11 +17,11 @@ def total_variation_loss(
     norm: Norm = "l2",
     reduction: Reduction = "mean",
 ) -> Scalar:
-    """Roughness of an image: its differences d between vertical and horizontal neighbors.
+    """Total variation: the differences d of vertical and horizontal neighbors.
 
     `image` is (H, W, C). `norm` "l2" takes d^2 (Mahendran and Vedaldi 2015, beta = 2), "l1"
-    takes |d| (Rudin, Osher, Fatemi 1992, anisotropic). `reduction` "sum" adds all of them up,
-    "mean" adds the mean over vertical neighbors and the mean over horizontal ones.
+    takes |d| (Rudin, Osher, Fatemi 1992, anisotropic). `reduction` "sum" is the sum of all;
+    "mean" is the mean over vertical neighbors plus the mean over horizontal ones.
 
     Raises:
         ValueError: an unknown norm or reduction.
@@ -47,19 +47,20 @@ def total_variation_loss(
 def temporal_loss(
     image: Float[Array, "h w c"], previous: Float[Array, "h w c"], weights: Float[Array, "h w"]
 ) -> Scalar:
-    """Distance of a frame from the last one moved to it: mean over H W C of weight (x - w)^2.
+    """Distance of a frame x from the last one moved to it, w: mean over H W C of weight (x - w)^2.
 
-    `weights` (H, W) is 0 where the motion is not to be relied on (Ruder, Dosovitskiy, Brox 2016,
+    `weights` (H, W) is 0 where the motion is not reliable (Ruder, Dosovitskiy, Brox 2016,
     "Artistic style transfer for videos", equation 7).
     """
     return (weights[..., None] * jnp.square(image - previous)).mean()
 
 
 def nine_point_variation_loss(image: Float[Array, "h w c"]) -> Scalar:
-    """Roughness that counts diagonal neighbors too (Crowson 2021, style-transfer-pytorch).
+    """Variation with diagonal neighbors too (Crowson 2021, style-transfer-pytorch).
 
-    `image` is (H, W, C), repeated by one pixel beyond each border. With the means of the squared
-    differences of neighbors: 2/3 of those to the right and below, 1/6 of those along diagonals.
+    `image` is (H, W, C), extended by one repeated pixel at each border. The result is a sum of
+    means of squared differences: 2/3 times those to the right and below, 1/6 times the diagonal
+    ones.
     """
     x = jnp.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")
     inner = x[1:-1, 1:-1]

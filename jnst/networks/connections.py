@@ -1,4 +1,4 @@
-"""Requests over HTTP that come to an end: a lowest speed, a most of bytes, few redirections."""
+"""HTTP requests with limits on the time, the bytes and the redirections."""
 
 import http.client
 import io
@@ -11,13 +11,13 @@ from typing import Any
 from jnst.common.errors import NetworkError
 
 TIMEOUT = 30
-"""Seconds without a byte after which a connection is given up."""
+"""A connection is given up after this many seconds without a byte."""
 
 LOWEST_SPEED, WINDOW = 5_000, 30
-"""Bytes a second that a connection brings at least, over this many seconds of waiting."""
+"""A connection is given up if it is slower than this many bytes a second over WINDOW seconds."""
 
 MOST_HEADERS = 1 << 20
-"""Bytes before the content, and beside it."""
+"""Bytes that an answer may have besides its content."""
 
 MOST_REDIRECTIONS = 10
 
@@ -28,28 +28,28 @@ clock = time.monotonic
 
 
 def check_url(url: str) -> None:
-    """ValueError unless a file can be asked for at `url`: http or https, a host, no password."""
-    accepted = "an address that begins with https:// or http:// is accepted"
+    """ValueError unless `url` is http or https, with a host and without a user name."""
+    accepted = "a URL that begins with https:// or http:// is accepted"
     if not (url.isascii() and url.isprintable()) or " " in url:
-        raise ValueError(f"{url[:_LONGEST]!r} is no address; {accepted}")
+        raise ValueError(f"{url[:_LONGEST]!r} is no URL; {accepted}")
     try:
         parts = urllib.parse.urlsplit(url)
         host, password, _ = parts.hostname, parts.username, parts.port
     except ValueError as error:
-        raise ValueError(f"{url[:_LONGEST]} is no address ({error})") from None
+        raise ValueError(f"{url[:_LONGEST]} is no URL ({error})") from None
     if parts.scheme not in ("http", "https") or not host:
-        raise ValueError(f"{url[:_LONGEST]} is not taken; {accepted}")
+        raise ValueError(f"{url[:_LONGEST]} is not accepted; {accepted}")
     if password is not None:
-        raise ValueError(f"an address at {host} has a user name in it; none is accepted")
+        raise ValueError(f"a URL at {host} has a user name in it; none is accepted")
 
 
 def open_url(url: str, headers: Mapping[str, str], *, most_bytes: int) -> http.client.HTTPResponse:
-    """The answer to a request, of any status, with at most some times `most_bytes` of content.
+    """The response to a request, of any status; its content is limited by `most_bytes`.
 
     Raises:
-        NetworkError: it redirects to where files are not taken from (ftp, http instead of https),
-            or too often; it is slower than `LOWEST_SPEED`, or sends more than it may. Reading the
-            answer raises it too.
+        NetworkError: it redirects too often, or to a URL that is not accepted (ftp, or http
+            instead of https); it is slower than `LOWEST_SPEED`, or sends too many bytes. Reading
+            the response raises it too.
         OSError, http.client.HTTPException: the connection failed.
     """
     opener = urllib.request.OpenerDirector()
@@ -60,7 +60,7 @@ def open_url(url: str, headers: Mapping[str, str], *, most_bytes: int) -> http.c
         response = opener.open(request, timeout=TIMEOUT)
         location = response.headers.get("Location")
         if response.status not in _REDIRECTIONS or location is None:
-            response.pace.allow(MOST_HEADERS + 8 * most_bytes)  # chunks of one byte take six
+            response.pace.allow(MOST_HEADERS + 8 * most_bytes)  # a chunk of one byte takes six
             return response
         response.close()
         url = _redirected(url, location)
@@ -68,9 +68,9 @@ def open_url(url: str, headers: Mapping[str, str], *, most_bytes: int) -> http.c
 
 
 def reason(error: Exception) -> str:
-    """What an error of a connection says, in one line, without the numbers of the system."""
+    """The message of a connection error in one line, without error numbers."""
     while isinstance(inner := getattr(error, "reason", None), Exception):
-        error = inner  # urllib wraps what the system says
+        error = inner  # urllib wraps the errors of the system
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     text = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
@@ -88,27 +88,27 @@ def _redirected(url: str, location: str) -> str:
 
 
 class Pace:
-    """What a connection may still bring, and how slowly: counted at every read."""
+    """Limits the bytes and the speed of a connection; updated at every read."""
 
     def __init__(self) -> None:
         self._left = MOST_HEADERS
         self._bytes, self._seconds = 0, 0.0
 
     def allow(self, most_bytes: int) -> None:
-        """From now on, so many bytes."""
+        """Allow this many bytes from now on."""
         self._left = most_bytes
 
     def count(self, number: int, seconds: float) -> None:
-        """So many bytes came after so long; NetworkError if that is too much or too slow."""
+        """Count bytes that came in some seconds; NetworkError if it is too many or too slow."""
         self._left -= number
         if self._left < 0:
-            raise NetworkError("sends more than it was asked for")
+            raise NetworkError("sends more bytes than were asked for")
         self._bytes, self._seconds = self._bytes + number, self._seconds + seconds
         if self._seconds >= WINDOW:
             speed = self._bytes / self._seconds
             if speed < LOWEST_SPEED:
                 raise NetworkError(
-                    f"sends {speed:.0f} bytes a second, less than {LOWEST_SPEED} are given up"
+                    f"sends {speed:.0f} bytes a second; at least {LOWEST_SPEED} are accepted"
                 )
             self._bytes, self._seconds = 0, 0.0
 
@@ -135,7 +135,7 @@ class _PacedSocket(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """Paced below everything that is read: a status, headers and chunks can drip too."""
+    """A response whose socket is limited, so that slow headers and chunks are found too."""
 
     fp: io.BufferedReader
 

@@ -1,4 +1,4 @@
-"""The one convolution of VGG-19, with an input gradient that stays fast inside loops on CPU."""
+"""The convolution of VGG, with a gradient that is fast inside loops on CPU."""
 
 import jax
 from jax.custom_derivatives import CustomVJPPrimal
@@ -10,11 +10,11 @@ Kernel = Float[Array, "3 3 i o"]
 
 @jax.custom_vjp
 def convolve(image: Map, kernel: Kernel) -> Float[Array, "h w o"]:
-    """3 x 3 cross-correlation of an (H, W, I) map with a (3, 3, I, O) kernel, zeros beyond it.
+    """3 x 3 cross-correlation of an (H, W, I) map with a (3, 3, I, O) kernel, padded with zeros.
 
     out[y, x, o] = sum over a, b, i of kernel[a, b, i, o] image[y + a - 1, x + b - 1, i]
 
-    Reverse-mode differentiable in both arguments, to any order; `jax.jvp` is not supported.
+    Differentiable in reverse mode by both arguments, to any order; `jax.jvp` is not supported.
     """
     return jax.lax.conv_general_dilated(
         image[None], kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
@@ -22,7 +22,7 @@ def convolve(image: Map, kernel: Kernel) -> Float[Array, "h w o"]:
 
 
 def _forward(image: CustomVJPPrimal, kernel: CustomVJPPrimal) -> tuple[Array, tuple]:
-    # Each gradient needs the other argument; one that is not asked for keeps nothing alive.
+    # Each gradient needs the other argument, which is kept only if the gradient is asked for.
     kept = image.value if kernel.perturbed else None, kernel.value if image.perturbed else None
     return convolve(image.value, kernel.value), kept
 
@@ -36,14 +36,14 @@ def _backward(kept: tuple, cotangent: Array) -> tuple[Array | None, Array | None
 
 
 def _image_gradient(kernel: Kernel, cotangent: Array) -> Map:
-    # JAX's own transpose asks for a reversed kernel with I and O swapped in its dimension numbers,
-    # which XLA's CPU compiler runs without its convolution library inside `scan` and `cond`
-    # (github.com/jax-ml/jax/issues/12868): 1470 against 477 ms a step at 256 px on two cores.
+    # JAX's own transpose swaps I and O in the dimension numbers. Inside `scan` and `cond` XLA's CPU
+    # compiler then does not use its convolution library, which is three times slower
+    # (github.com/jax-ml/jax/issues/12868).
     return convolve(cotangent, kernel[::-1, ::-1].swapaxes(2, 3))
 
 
 def _kernel_gradient(image: Map, cotangent: Array) -> Kernel:
-    # A correlation of the map with the cotangent: I plays the batch, H x W the kernel.
+    # A correlation of the map with the cotangent, with I as the batch and H x W as the kernel.
     return jax.lax.conv_general_dilated(
         image[None],
         cotangent[None],

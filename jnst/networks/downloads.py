@@ -1,4 +1,4 @@
-"""The way of a network from a server into the folder of those that were fetched."""
+"""Downloading of network files into the cache."""
 
 import errno
 import hashlib
@@ -15,13 +15,13 @@ from jnst.networks.connections import open_url, reason
 from jnst.networks.manifest import Download
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that are there and the bytes in all."""
+"""Called with the bytes so far and the bytes in all."""
 
 LEFTOVERS = (".download", ".part")
-"""Endings of a download that is verified and not yet ported, and of one that is not finished."""
+"""Suffixes of a download that is complete but not ported yet, and of an unfinished one."""
 
 ATTEMPTS = 20
-"""Connections to one address that may break off, as long as each brings something."""
+"""Largest number of connections for one URL; each must bring some bytes."""
 
 CHUNK = 1 << 18
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -31,7 +31,7 @@ def cache_folder() -> Path:
     """Where fetched networks are kept: $JNST_CACHE, or jnst in the platform's cache folder.
 
     Raises:
-        NetworkError: that is in a home folder, and there is none.
+        NetworkError: the cache is in the home folder, and there is none.
     """
     if named := os.environ.get("JNST_CACHE"):
         return _expanded(named)
@@ -47,24 +47,24 @@ def _expanded(folder: str) -> Path:
         return Path(folder).expanduser()
     except RuntimeError:  # neither $HOME nor a user of that name
         raise NetworkError(
-            f"no cache: there is no home folder for {folder}; JNST_CACHE names a folder"
+            f"no cache: there is no home folder for {folder}; set JNST_CACHE to a folder"
         ) from None
 
 
 def fetch(download: Download, folder: Path, *, progress: Progress | None = None) -> Path:
-    """Download the file into the folder and verify it; a part of it from before is continued.
+    """Download a file into the folder and verify it; an unfinished download is continued.
 
-    The addresses are tried in turn. Not safe against another process: lock the folder.
+    The URLs are tried in order. Two processes must not do this at once: lock the folder.
 
     Raises:
-        NetworkError: no address gave the right file; says of each server why. Only an unfinished
-            part is left, to be continued.
-        OSError: the folder cannot be written to, or is full; nothing is left.
+        NetworkError: no URL gave the right file; the message has the reason of each server. An
+            unfinished part is kept, to be continued.
+        OSError: the folder cannot be written to, or is full; nothing is kept.
     """
     target, part = (folder / f"{download.file}{suffix}" for suffix in LEFTOVERS)
     for path in (target, part):
         if path.is_symlink() or (path.exists() and not path.is_file()):
-            raise NetworkError(f"{path} is in the way: it is no regular file")
+            raise NetworkError(f"{path} is in the way: it is not a regular file")
     if target.is_file() and matches(target, download):
         return target
     failures = []
@@ -82,18 +82,18 @@ def fetch(download: Download, folder: Path, *, progress: Progress | None = None)
             os.replace(part, target)
             return target
     if kept := _size(part):
-        failures.append(f"{kept} of {download.bytes} bytes are kept, to go on from")
+        failures.append(f"{kept} of {download.bytes} bytes are kept, to be continued")
     else:
         part.unlink(missing_ok=True)
     raise NetworkError("; ".join(failures))
 
 
 def matches(path: Path, download: Download) -> bool:
-    """Whether a file has the length and the digest of the manifest."""
+    """Whether a file has the size and the digest that the manifest states."""
     if not path.is_file() or path.stat().st_size != download.bytes:
         return False
     algorithm, _, expected = download.digest.partition(":")
-    with path.open("rb") as file:  # nothing secret: where MD5 is switched off for that, it does
+    with path.open("rb") as file:  # MD5 is allowed for this where it is disabled for security
         found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
     return found.hexdigest() == expected
 
@@ -104,12 +104,12 @@ def _fetch_from(url: str, part: Path, download: Download, progress: Progress) ->
     if not matches(part, download):
         part.unlink()
         if not continued:
-            raise NetworkError(f"the file there has not the digest {download.digest}")
-        _fetch_from(url, part, download, progress)  # what was there before may have been wrong
+            raise NetworkError(f"the file does not have the digest {download.digest}")
+        _fetch_from(url, part, download, progress)  # the continued part may have been wrong
 
 
 def _receive(url: str, part: Path, total: int, progress: Progress) -> None:
-    """Bring `part` to `total` bytes."""
+    """Download until `part` has `total` bytes."""
     for _ in range(ATTEMPTS):
         before = _size(part)
         if before >= total:
@@ -126,7 +126,7 @@ def _receive(url: str, part: Path, total: int, progress: Progress) -> None:
 
 
 def _continue(url: str, part: Path, before: int, total: int, progress: Progress) -> None:
-    """Add to `part` what comes from `before` on; remove it if that is not to be had."""
+    """Append the bytes from `before` on to `part`; remove `part` if the server has none."""
     headers = {"Range": f"bytes={before}-"} if before else {}
     with open_url(url, headers, most_bytes=total) as response:
         if before and _begins_elsewhere(response, before, total):
@@ -142,7 +142,7 @@ def _continue(url: str, part: Path, before: int, total: int, progress: Progress)
 
 
 def _begins_elsewhere(response: http.client.HTTPResponse, before: int, total: int) -> bool:
-    """Whether an answer says that the file has no byte `before`, or gives other ones."""
+    """Whether a response does not begin at byte `before`."""
     if response.status != 206:
         return response.status == 416
     if (given := response.headers.get("Content-Range")) is None:
@@ -151,7 +151,7 @@ def _begins_elsewhere(response: http.client.HTTPResponse, before: int, total: in
 
 
 def _check(response: http.client.HTTPResponse, total: int, *, begun: bool) -> None:
-    """NetworkError unless an answer is the file, or a part of it where one was asked for."""
+    """NetworkError unless a response is the file, or a part of it if one was asked for."""
     if response.status not in ((200, 206) if begun else (200,)):
         raise NetworkError(f"answers {response.status} {response.reason}")
     encoding = response.headers.get("Content-Encoding", "identity")

@@ -1,4 +1,4 @@
-"""What is asked of a network: its layers, and the features of an image."""
+"""The interface of a network: the strides of its layers, and the features of an image."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -11,12 +11,12 @@ from jnst.networks.layers import STRIDES
 
 @runtime_checkable
 class FeatureNetwork(Protocol):
-    """A network for `jnst.stylize` and the like: a pytree with these two; `Network` is one.
+    """A network for `jnst.stylize`: a pytree with these two members. `Network` is one.
 
-    `strides` has the pixels between two positions of each layer's maps, by the layers' names; it
-    is no leaf of the pytree. `features(image, layers)` are the maps of an image (H, W, 3), sRGB in
-    [0, 1]: at least (H // stride, W // stride, C) of each of the layers. A `flax.struct.PyTreeNode`
-    is a pytree; its `name` is what the recipe says.
+    `strides` maps the name of each layer to the pixels between two positions of its maps; it is no
+    leaf of the pytree. `features(image, layers)` gives the maps of an image (H, W, 3), sRGB in
+    [0, 1], by layer; a map has at least (H // stride, W // stride) positions. A
+    `flax.struct.PyTreeNode` is a pytree. Recipes use the attribute `name`, if there is one.
     """
 
     @property
@@ -28,16 +28,16 @@ class FeatureNetwork(Protocol):
 
 
 def strides_of(network: Any) -> Mapping[str, int]:
-    """The strides of all layers of a network, of a VGG-19 if it is a name or a file.
+    """The strides of the layers of a network; of VGG-19 for a name or a file.
 
     Raises:
-        ValueError: JAX would take the network for one value.
+        ValueError: the network is no pytree.
     """
     if not isinstance(network, FeatureNetwork):
         return STRIDES
     if jax.tree_util.all_leaves([network]):
         raise ValueError(
-            f"network {type(network).__name__} is no pytree; flax.struct.PyTreeNode makes it one"
+            f"network {type(network).__name__} is no pytree; make it a flax.struct.PyTreeNode"
         )
     return network.strides
 
@@ -45,10 +45,10 @@ def strides_of(network: Any) -> Mapping[str, int]:
 def own_features(
     network: FeatureNetwork, image: Float[Array, "h w 3"], layers: tuple[str, ...]
 ) -> dict[str, Float[Array, "_h _w _c"]]:
-    """The maps of a network of another kind than VGG-19, (H', W', C) by layer.
+    """The maps (H', W', C) of the user's own network, by layer.
 
     Raises:
-        ValueError: one is missing, or no map of the size that its stride says.
+        ValueError: a map is missing, or smaller than the stride of its layer implies.
     """
     maps = network.features(image, layers)
     for name in layers:

@@ -1,4 +1,4 @@
-"""The layers of VGG-19 (Simonyan and Zisserman 2015) as a table, and what a list of them needs."""
+"""The layers of VGG-19 (Simonyan and Zisserman 2015), and checks of layer names."""
 
 import types
 from collections.abc import Iterable, Mapping
@@ -35,14 +35,14 @@ CONVOLUTIONS = _convolution_shapes()
 """Kernel shape (3, 3, C_in, C_out) of each of the sixteen convolutions, in order."""
 
 STRIDES: Mapping[str, int] = types.MappingProxyType(_strides())
-"""Of each layer the pixels between two positions of its maps, in the order of computation."""
+"""The pixels between two positions of each layer's maps, in the order of computation."""
 
 LAYERS = tuple(STRIDES)
 """Every layer in the order of computation: conv1_1, relu1_1, conv1_2, ..., pool5."""
 
 
 def check_layers(layers: Iterable[str], known: Iterable[str] = LAYERS) -> tuple[str, ...]:
-    """The names as a tuple; a ValueError names an unknown one, its nearest, and all that exist."""
+    """The names as a tuple; ValueError for an unknown one, with the nearest and all known names."""
     layers, known = different_names(layers), tuple(known)
     for name in layers:
         if name not in known:
@@ -51,10 +51,10 @@ def check_layers(layers: Iterable[str], known: Iterable[str] = LAYERS) -> tuple[
 
 
 def different_names(layers: Iterable[str]) -> tuple[str, ...]:
-    """The names as a tuple; ValueError if one comes twice."""
+    """The names as a tuple; ValueError if one is there twice."""
     layers = (layers,) if isinstance(layers, str) else tuple(layers)
     if len(set(layers)) < len(layers):
-        raise ValueError(f"layers name one twice: {', '.join(layers)}")
+        raise ValueError(f"one layer is named twice: {', '.join(layers)}")
     return layers
 
 
@@ -64,5 +64,5 @@ def layers_up_to(layers: Iterable[str]) -> tuple[str, ...]:
 
 
 def smallest_side(layers: Iterable[str], strides: Mapping[str, int] = STRIDES) -> int:
-    """Pixels an image needs on each side for the deepest of `layers` to have one position."""
+    """The smallest side of an image for which the deepest of `layers` has one position."""
     return max((strides[name] for name in layers), default=1)

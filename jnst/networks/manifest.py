@@ -1,4 +1,4 @@
-"""The networks that can be fetched by name: where they are, and how they are known again."""
+"""The manifest: networks that can be downloaded by name, with their URLs and digests."""
 
 import dataclasses
 import functools
@@ -16,10 +16,10 @@ from jnst.networks.package_data import data_file
 from jnst.networks.preprocessing import CONVENTIONS
 
 EMBEDDED = "embedded"
-"""The network that the package carries; no other has its name."""
+"""The name of the network that the package carries."""
 
 DIGESTS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
-"""The algorithms of digests, and how many hexadecimal digits they have."""
+"""The accepted digest algorithms, with their number of hexadecimal digits."""
 
 _MOST_BYTES = 1 << 40
 _LONGEST_MANIFEST = 1 << 16
@@ -29,7 +29,7 @@ _FILE_NAME = re.compile(r"\w[\w.+-]{,99}")
 
 @dataclasses.dataclass(frozen=True)
 class Download:
-    """An entry of the manifest; `digest` is "algorithm:hexadecimal" of the file as it comes."""
+    """An entry of the manifest; `digest` is "algorithm:hexadecimal" of the downloaded file."""
 
     name: str
     file: str
@@ -43,9 +43,11 @@ class Download:
     def __post_init__(self) -> None:
         for field in ("name", "file"):
             if not _FILE_NAME.fullmatch(_text(field, getattr(self, field))):
-                raise ValueError(f"{field} is {shown(getattr(self, field))}, no name of a file")
+                raise ValueError(
+                    f"{field} is {shown(getattr(self, field))}; a file name is accepted"
+                )
         if self.name == EMBEDDED:
-            raise ValueError(f"{EMBEDDED} is the name of the network that jnst carries")
+            raise ValueError(f"{EMBEDDED} is the name of the embedded network; choose another")
         if not (urls := several("urls", self.urls)):
             raise ValueError("urls is empty; one is needed")
         for url in urls:
@@ -62,7 +64,7 @@ def manifest() -> Mapping[str, Download]:
     """The networks of weights/manifest.toml, or of the file that $JNST_MANIFEST names.
 
     Raises:
-        NetworkError: it cannot be read as one.
+        NetworkError: the file cannot be read, or is no manifest.
     """
     path = Path(os.environ.get("JNST_MANIFEST") or data_file("manifest.toml"))
     try:
@@ -102,7 +104,7 @@ def _entry(name: str, entry: Any) -> Download:
 
 
 def _check_files_differ(downloads: Mapping[str, Download]) -> None:
-    """Two that share a file would go on with each other's parts."""
+    """ValueError if two entries share a file, as each would continue the other's download."""
     files = [download.file for download in downloads.values()]
     if twice := [file for file in files if files.count(file) > 1]:
         raise ValueError(f"{twice[0]} is the file of two networks")
@@ -113,8 +115,8 @@ def _digest(value: Any) -> str:
     algorithm, _, digits = digest.partition(":")
     if len(digits) != DIGESTS.get(algorithm) or not re.fullmatch("[0-9a-f]+", digits):
         raise ValueError(
-            f"digest is {shown(value)}; the hexadecimal digits of one of {', '.join(DIGESTS)} "
-            "behind its name and a colon are accepted"
+            f"digest is {shown(value)}; ALGORITHM:HEXADECIMAL with one of "
+            f"{', '.join(DIGESTS)} is accepted"
         )
     return digest
 

@@ -1,4 +1,4 @@
-"""The paper's normalized network: every filter has a mean activation of 1."""
+"""The normalized network of the paper: every filter has a mean activation of 1."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -16,7 +16,7 @@ from jnst.networks.vgg import Network, check_complete, extract_features
 Image = Float[Array, "_h _w 3"] | Float[np.ndarray, "_h _w 3"]
 
 PASSES = 2
-"""The second removes what float32 rounded in the first for filters that are hardly ever active."""
+"""The second pass corrects rounding of the first for filters that are rarely active."""
 
 
 def normalize_network(network: Network, images: Iterable[Source], *, pooling: Pooling) -> Network:
@@ -24,9 +24,9 @@ def normalize_network(network: Network, images: Iterable[Source], *, pooling: Po
 
     kernel'[i, o] = kernel[i, o] m[l-1, i] / m[l, o] and bias'[o] = bias[o] / m[l, o], with m[l, o]
     the mean of reluB_K's channel o; a filter that is never active keeps its scale (m = 1). ReLUs
-    and both poolings let a scale through, so that the network's functions are the same up to their
-    scales (Gatys, Ecker and Bethge 2016, section 2). `images` are what `jnst.stylize` takes as a
-    content; `pooling` is the one that the network will be used with, for the means depend on it.
+    and both poolings commute with a positive scale, so only the scales of the features change
+    (Gatys, Ecker and Bethge 2016, section 2). `images` are of any kind that `jnst.stylize` takes.
+    The means depend on `pooling`: give the one that the network will be used with.
 
     Raises:
         ValueError: there are no images, or one is too small; an unknown pooling; a network from
@@ -35,7 +35,7 @@ def normalize_network(network: Network, images: Iterable[Source], *, pooling: Po
     check_complete(network)
     sources = listed("images", images)
     if not sources:
-        raise ValueError("images is empty; the means need at least one")
+        raise ValueError("images is empty; at least one is accepted")
     opened = [open_image(*named) for named in numbered("image", sources)]
     normalized = network
     for _ in range(PASSES):
@@ -51,7 +51,7 @@ def normalize_network(network: Network, images: Iterable[Source], *, pooling: Po
 def mean_activations(
     network: Network, images: Iterable[Image], *, pooling: Pooling
 ) -> dict[str, Float[np.ndarray, " channels"]]:
-    """The mean of every filter after its ReLU, over all positions of all images, by convolution."""
+    """The mean of each filter after its ReLU over all positions of all images, by convolution."""
     totals = {name: np.zeros(network.params[name]["bias"].shape) for name in CONVOLUTIONS}
     positions = dict.fromkeys(CONVOLUTIONS, 0)
     for image in images:

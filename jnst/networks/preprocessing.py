@@ -1,4 +1,4 @@
-"""What a VGG-19 expects as input, and how that is folded into conv1_1."""
+"""The input conventions of VGG weights, and folding of a convention into conv1_1."""
 
 import dataclasses
 import types
@@ -16,7 +16,7 @@ class Convention:
     """The input of a network: (scale * image - mean) / deviation, its channels in `order`.
 
     `image` is RGB in [0, 1]; `mean` and `deviation` are in the network's own order and units.
-    `kernel_range` bounds the root mean square of a conv1_1 that can be of this convention.
+    `kernel_range` is the range of the root mean square of conv1_1 in this convention.
     """
 
     name: str
@@ -27,9 +27,9 @@ class Convention:
     kernel_range: tuple[float, float]
 
     def fold(self, kernel: Kernel) -> Kernel:
-        """The kernel, HWIO, for RGB in [0, 1] minus `canonical_mean`: scale / deviation times it.
+        """The kernel (HWIO) for RGB in [0, 1] minus `canonical_mean`: times scale / deviation.
 
-        In float64. The mean cannot go into the bias: at the border the network pads with zeros.
+        In float64. The mean cannot be folded into the bias, as the border is padded with zeros.
         """
         gain = self.scale / np.array(self.deviation)
         return (np.asarray(kernel, np.float64) * gain[:, None])[:, :, self._rgb()]
@@ -56,7 +56,7 @@ CONVENTIONS = types.MappingProxyType(
         )
     }
 )
-"""The original network (Simonyan, Zisserman 2015) in two orders of channels, and torchvision's."""
+"""The original network (Simonyan, Zisserman 2015) in two channel orders, and torchvision's."""
 
 # conv1_1's first kernel, channel R, as PyTorch prints it for vgg19-dcbb9e9d.pth.
 _TORCHVISION_KERNEL = np.array(
@@ -69,15 +69,15 @@ _TORCHVISION_KERNEL = np.array(
 
 
 def is_torchvision(kernel: Kernel) -> bool:
-    """Whether conv1_1 (HWIO) is that of torchvision's own network."""
+    """Whether conv1_1 (HWIO) is that of torchvision's pretrained network."""
     return np.allclose(kernel[:, :, 0, 0], _TORCHVISION_KERNEL, rtol=1e-3, atol=1e-6)
 
 
 def guess_convention(kernel: Kernel) -> Convention:
     """ "caffe" or "torchvision", whichever the scale of conv1_1 (HWIO) fits.
 
-    A kernel that is too small for inputs of about 1 is for inputs up to 255. The original
-    network's is not small, however: it has the scale of torchvision's, which is guessed then.
+    A small kernel means inputs up to 255. But the kernel of the original network is as large as
+    that of torchvision, so the guess can be wrong for it.
     """
     lowest = CONVENTIONS["torchvision"].kernel_range[0]
     small = not is_torchvision(kernel) and _root_mean_square(kernel) < lowest

@@ -1,4 +1,4 @@
-"""Winograd's convolution with fewer multiplications than directly (Lavin and Gray 2016)."""
+"""Winograd's convolution, with fewer multiplications than a direct one (Lavin and Gray 2016)."""
 
 import functools
 from collections.abc import Sequence
@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 POINTS = {2: (0, 1, -1), 4: (0, 3 / 4, -3 / 4, 3 / 2, -3 / 2)}
-"""Where polynomials are evaluated, and at infinity, for tiles of 2 x 2 and of 4 x 4 outputs. These
-of 4 round half as much as 0, 1, -1, 2, -2 (256 channels: 1.3e-6 of the output's deviation instead
-of 2.6e-6; tiles of 2: 4e-7; directly 2e-7 to 5e-7)."""
+"""The points of evaluation, besides infinity, for tiles of 2 x 2 and of 4 x 4 outputs.
+
+Those for 4 x 4 round half as much as the usual 0, 1, -1, 2, -2.
+"""
 
 
 class Matrices(NamedTuple):
@@ -25,7 +26,7 @@ class Matrices(NamedTuple):
 
 @functools.cache
 def matrices(tile: int) -> Matrices:
-    """Those of Cook and Toom for tiles of side t."""
+    """The matrices of Cook and Toom for tiles of side t."""
     points = np.array(POINTS[tile])
     others = [np.delete(points, index) for index in range(len(points))]
     scale = [np.prod(point - rest) for point, rest in zip(points, others, strict=True)]
@@ -41,14 +42,11 @@ def matrices(tile: int) -> Matrices:
 
 
 def best_tile(shape: tuple[int, ...]) -> int:
-    """Side of the tiles to convolve in with a kernel of that shape; 0 where directly is better.
+    """The side of the tiles for a kernel of that shape; 0 where direct convolution is better.
 
-    Measured on two CPU cores, forward and backward. With 128 channels tiles of 4 are 3 % faster at
-    192 x 256 and 30 % at 48 x 64; 256 twice, 512 2.5 times as fast. With 64 channels the maps, 2.25
-    times as large, take longer to write than they save. For 512 to 512 channels, whose kernels
-    take the most memory and whose maps are small, tiles of 2 make a step of 512 px 5 % longer and
-    the process 912 instead of 999 MB; one of 256 px is as fast, with 748 instead of 853 MB. On GPU
-    and TPU there are XLA's own convolutions.
+    By measurements on CPU. Below 128 channels writing the larger maps takes longer than is saved.
+    Kernels of 512 to 512 channels take tiles of 2, whose transformed kernels need much less memory.
+    On GPU and TPU the convolutions are XLA's own.
     """
     if jax.default_backend() != "cpu" or min(shape[2:]) < 128:
         return 0
@@ -56,7 +54,7 @@ def best_tile(shape: tuple[int, ...]) -> int:
 
 
 def transform_kernel(kernel: Float[Array, "3 3 i o"], tile: int) -> Float[Array, "t+2 t+2 i o"]:
-    """G g G': what `convolve` takes, for tiles of 4 four times as large as the kernel."""
+    """G g G', the kernel for `convolve`; with tiles of 4 it is four times as large as g."""
     along_one = matrices(tile).kernel
     both_sides = jnp.asarray(np.kron(along_one, along_one), kernel.dtype)
     columns_first = kernel.swapaxes(0, 1).reshape(9, -1)
@@ -67,11 +65,10 @@ def transform_kernel(kernel: Float[Array, "3 3 i o"], tile: int) -> Float[Array,
 def convolve(
     image: Float[Array, "h w i"], transformed: Float[Array, "t+2 t+2 i o"]
 ) -> Float[Array, "h w o"]:
-    """`jnst.networks.convolution.convolve` with `transform_kernel` of its kernel.
+    """As `jnst.networks.convolution.convolve`, with a kernel from `transform_kernel`.
 
-    Each tile of t x t outputs is (t + 2)^2 multiplications for each pair of channels where directly
-    it is 9 t^2, between linear maps of the channels by themselves. Made of operations whose
-    transposes are as fast, so that JAX derives its gradients.
+    A tile of t x t outputs takes (t + 2)^2 multiplications for each pair of channels, instead of
+    9 t^2. JAX derives the gradients: the transposes of all operations are as fast.
     """
     tile = len(transformed) - 2
     _, on_image, on_output = matrices(tile)
@@ -91,7 +88,7 @@ def convolve(
 
 
 def _windows(image: Array, axis: int, tile: int) -> list[Array]:
-    """The 1st, 2nd, ..., last of `tile` + 2 positions along an axis, every `tile` positions."""
+    """For each of the `tile` + 2 positions in a window: that position of all windows."""
     count = image.shape[axis] // tile - 1
     shape = *image.shape[:axis], count + 1, tile, *image.shape[axis + 1 :]
     parts = _unstack(image.reshape(shape), axis + 1)
@@ -100,13 +97,13 @@ def _windows(image: Array, axis: int, tile: int) -> list[Array]:
 
 
 def _unstack(values: Array, axis: int) -> list[Array]:
-    # The transpose of a split is one concatenation; that of slices, a sum of padded arrays.
+    # Split, not slices: its transpose is one concatenation, not a sum of padded arrays.
     parts = jax.lax.split(values, (1,) * values.shape[axis], axis)
     return [jnp.squeeze(part, axis) for part in parts]
 
 
 def _combine(matrix: np.ndarray, parts: Sequence[Array]) -> Array:
-    """The product of a small matrix with the stacked parts, without its zeros."""
+    """The product of a small matrix with the stacked parts; zeros of the matrix are skipped."""
     return jnp.stack(
         [
             sum(part if factor == 1 else float(factor) * part for factor, part in terms)

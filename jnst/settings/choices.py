@@ -1,4 +1,4 @@
-"""The settings that are one of a few names."""
+"""The types of settings that accept a few names."""
 
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
@@ -11,11 +11,11 @@ Propagation = Literal["simple", "all", "inside"]
 Variation = Literal["l2", "l1", "nine_point"]
 
 Schedule = Callable[[Any], Any]
-"""A learning rate by the number of the step, as optax has them."""
+"""An optax schedule: the learning rate as a function of the step number."""
 
 
 class Transformation(Protocol):
-    """An optimizer of optax's kind."""
+    """An optax optimizer, without importing optax."""
 
     @property
     def init(self) -> Callable[..., Any]: ...

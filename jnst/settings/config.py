@@ -1,4 +1,4 @@
-"""The settings of a run: frozen, validated, plain values that a file can hold."""
+"""`Config`: the settings of a run, validated, frozen, and storable in a file."""
 
 import dataclasses
 import functools
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 OWN = "own"
-"""In the place of what no file can hold."""
+"""Written to a file in place of an optimizer or a schedule, which a file cannot hold."""
 
 
 def _setting(default: Any, meaning: str, check: Check) -> Any:
@@ -53,7 +53,7 @@ def _setting(default: Any, meaning: str, check: Check) -> Any:
 
 
 def _checked(config: type) -> type:
-    """The class; a setting that it does not have is a ValueError that names the nearest."""
+    """A class decorator: an unknown setting is a ValueError that suggests the nearest name."""
     make = config.__init__  # type: ignore[misc]
 
     @functools.wraps(make)
@@ -70,7 +70,7 @@ def _checked(config: type) -> type:
 @_checked
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Everything that decides a result beside the two pictures and the network.
+    """All settings of a run. With the pictures and the network they determine the result.
 
     Raises:
         ValueError: a setting that does not exist, or a value that is not accepted; the message
@@ -78,62 +78,63 @@ class Config:
     """
 
     size: int = _setting(512, "the longer side of the result in pixels", whole(1, LARGEST_SIDE))
-    steps: int = _setting(200, "how many steps are taken, over all levels", whole(0, MOST_STEPS))
+    steps: int = _setting(200, "number of steps, over all levels", whole(0, MOST_STEPS))
     levels: int = _setting(
-        3, "how many sizes, from coarse to fine; 1: full size only", whole(1, MOST_LEVELS)
+        3, "number of sizes, from coarse to fine; 1: full size only", whole(1, MOST_LEVELS)
     )
     level_factor: float = _setting(
-        2.0, "how much larger each level is than the one before", number(1.1, 100)
+        2.0, "size of each level divided by the size of the one before", number(1.1, 100)
     )
     level_sizes: tuple[int, ...] | None = _setting(
         None,
-        "the longer sides of the levels before the last, in the place of levels",
+        "the longer sides of all levels but the last; replaces levels",
         list_of(whole(1, LARGEST_SIDE)),
     )
     level_steps: tuple[int, ...] | None = _setting(
         None,
-        "the steps of each level, in the place of steps; unset: each has 3/4 of those before it",
+        "the steps of each level; replaces steps; unset: each has 3/4 of the steps before it",
         list_of(whole(1, MOST_STEPS)),
     )
     optimizer: Optimizer | Transformation = _setting(
-        "lbfgs", "what moves the image; in Python also an optax optimizer", any_optimizer
+        "lbfgs", "the optimizer; in Python also one of optax", any_optimizer
     )
     learning_rate: float | Schedule | None = _setting(
         None,
-        "how far adam (unset: 0.02) or sgd (unset: 1) moves; in Python also an optax schedule",
+        "learning rate of adam (unset: 0.02) or sgd (unset: 1); in Python also an optax schedule",
         any_rate,
     )
     learning_rate_decay: float = _setting(
         1.0,
-        "what the learning rate is multiplied by every 100 steps, of adam and sgd",
+        "factor on the learning rate every 100 steps; for adam and sgd",
         number(0, 100),
     )
     pixels: Pixels = _setting(
         "free",
-        "how values stay in [0, 1]: free (cut at the end), projected (each step), sigmoid",
+        "how pixels stay in [0, 1]: free (clipped at the end), projected (clipped at each step), "
+        "sigmoid (never outside)",
         choice(Pixels),
     )
     averaging: float = _setting(
         0.0,
-        "the result is an average of the images, with this share of the past; 0: the best image",
+        "share of the earlier images in a running average, which is the result; 0: the result is "
+        "the best image",
         share,
     )
     init: str | None = _setting(
         None,
-        "the first image: content, style, gray, mean (ImageNet's color), noise (uniform), "
-        "gaussian (0.5, deviation 0.25), "
-        "colors (gaussian, as the style's colors are), or a picture file; unset: content, "
-        "of a texture colors, of a reconstruction noise",
+        "the first image: content, style, gray, mean (ImageNet's mean color), noise (uniform), "
+        "gaussian (mean 0.5, deviation 0.25), colors (gaussian, with the style's mean and "
+        "covariance of colors), or a picture file; unset: content; for a texture colors; for "
+        "a reconstruction noise",
         init_name,
     )
-    init_content: float = _setting(0.0, "the share of the content in the first image", share)
-    seed: int = _setting(
-        0, "a number that the noise of the first image comes from", whole(0, 2**63 - 1)
-    )
+    init_content: float = _setting(0.0, "share of the content in the first image", share)
+    seed: int = _setting(0, "seed of the noise in the first image", whole(0, 2**63 - 1))
     color: Color = _setting(
         "style",
-        "whose colors: the style's; or the content's, by luminance (transferred alone), recombine "
-        "(put together after), or matched before by cholesky, pca, symmetric or histogram",
+        "whose colors the result has: style, or the content's by one of luminance (only light and "
+        "dark are transferred), recombine (the content's colors are put back at the end), "
+        "cholesky, pca, symmetric, histogram (the style is recolored before)",
         choice(Color),
     )
     content_weight: float = _setting(1.0, "how strongly the shapes of the content are kept", weight)
@@ -144,7 +145,7 @@ class Config:
     )
     tv_weight: float = _setting(
         0.05,
-        "how smooth the result is: the weight of its variation in units of the style's",
+        "how smooth the result is: weight of its total variation, in units of the style's",
         weight,
     )
     content_layers: tuple[str, ...] = _setting(
@@ -157,63 +158,68 @@ class Config:
     )
     style_loss: tuple[str, ...] = _setting(
         ("gram",),
-        "what is matched there: one loss for all style layers, or one for each: see jnst.losses",
+        "the style loss: one for all style layers, or one for each; see jnst.losses",
         loss_names,
     )
     content_layer_weights: tuple[float, ...] | None = _setting(
         None,
-        "a weight for each content layer; unset: equal ones with sum 1",
+        "one weight for each content layer; unset: equal, with sum 1",
         list_of(weight),
     )
     style_layer_weights: tuple[float, ...] | None = _setting(
         None,
-        "a weight for each style layer; unset: equal ones with sum 1",
+        "one weight for each style layer; unset: equal, with sum 1",
         list_of(weight),
     )
     style_blend: tuple[float, ...] | None = _setting(
         None,
-        "how much each of several styles counts; unset: all alike",
+        "the share of each style; unset: equal",
         list_of(number(0, BLENDS[1])),
     )
     style_scale: float = _setting(
         1.0,
-        "the size of the styles for the result's: larger makes larger strokes",
+        "size of the styles relative to the result: larger makes larger strokes",
         number(0.01, 16),
     )
     laplacian_weight: float = _setting(
-        0.0, "how strongly the edges of the content are kept; 0: not at all", weight
+        0.0, "how strongly the edges of the content are kept; 0: off", weight
     )
     laplacian_pool: int = _setting(
-        4, "the pixels that are averaged before edges are taken", whole(1, 4096)
+        4, "side of the squares that are averaged before edges are taken, in pixels", whole(1, 4096)
     )
     temporal_weight: float = _setting(
-        0.0, "how strongly a frame is held to the last one, moved by its flow", weight
+        0.0, "how strongly a video frame is held to the last result, moved by the flow", weight
     )
     mask_propagation: Propagation = _setting(
-        "simple", "what deep layers see of a mask", choice(Propagation)
+        "simple",
+        "how a region reaches deep layers: simple (averaged), all (positions that see any of it), "
+        "inside (positions that see nothing else)",
+        choice(Propagation),
     )
     normalize_gradients: bool = _setting(
-        False, "let every layer pull as hard as its weight says, with adam and sgd", true_or_false
+        False,
+        "scale each layer's gradient to its weight; for adam and sgd",
+        true_or_false,
     )
     convention: Convention = _setting(
         "relative", "the scale of the losses: see jnst.losses", choice(Convention)
     )
     variation: Variation = _setting(
         "l2",
-        "what variation is: squares of differences of neighbors, their sizes, or diagonals too",
+        "differences of neighbors: l2 (squares), l1 (sizes), nine_point (squares, diagonals too)",
         choice(Variation),
     )
     pooling: Pooling = _setting(
-        "average", "what is between the blocks of the network", choice(Pooling)
+        "average", "the pooling between the blocks of the network", choice(Pooling)
     )
     precision: Precision = _setting(
         "float32",
-        "the numbers that features are computed in; bfloat16 is for GPU and TPU",
+        "number type of the features; bfloat16 is for GPU and TPU",
         choice(Precision),
     )
     margin: int = _setting(
         16,
-        "pixels beyond each border that are optimized and cut off, so that no frame remains",
+        "pixels added beyond each border, optimized and then cut off, so that no frame remains",
         whole(0, 1024),
     )
 
@@ -229,15 +235,18 @@ class Config:
     def check_network(
         self, strides: Mapping[str, int] = STRIDES, *, own_terms: bool = False
     ) -> None:
-        """ValueError unless these settings are for a network with such layers, VGG-19's if unset.
+        """Check that a network has the layers of these settings; VGG-19 by default.
 
-        `strides` has the pixels between two positions of each layer's maps, by name. With
+        `strides` maps the name of each layer to the pixels between two positions of its maps. With
         `own_terms` the maps of content layers are cut at the margin too.
+
+        Raises:
+            ValueError: a layer is unknown, or the margin is no multiple of its stride.
         """
         check_for_network(self, strides, own_terms=own_terms)
 
     def plain(self) -> dict[str, Any]:
-        """The settings as values that a file can hold: "own" for an optimizer or a schedule."""
+        """The settings as plain values for a file; an optimizer or a schedule becomes "own"."""
         return {
             name: OWN if _is_object(value := getattr(self, name)) else value
             for name in setting_names()
@@ -265,9 +274,9 @@ class Config:
         object.__setattr__(self, name, value)
 
     def weights(self, extra_terms: Mapping[str, tuple[float, Any]] | None = None) -> "Terms":
-        """The weight of each term, as arrays: a different value never recompiles.
+        """The weight of each term as an array, so that another value never recompiles.
 
-        `extra_terms` are those that `make_targets` was given.
+        `extra_terms` are the ones given to `make_targets`.
         """
         from jnst.settings.terms import weights_of  # with JAX, which nothing else here needs
 
@@ -292,10 +301,11 @@ class Config:
         )
 
     def replace(self, **settings: Any) -> "Config":
-        """A copy with some fields changed, and those that hung on them as by default.
+        """A copy with some fields changed.
 
-        Another optimizer takes its own rate, other layers equal weights, other steps or levels
-        their usual shares.
+        Fields that only make sense with the old value go back to their defaults: the learning rate
+        with another optimizer, layer weights with other layers, `level_steps` with other steps or
+        levels.
 
         Raises:
             ValueError: a field that does not exist, or a value that is not accepted.
@@ -313,7 +323,7 @@ def setting_names() -> tuple[str, ...]:
 
 
 def config_or_default(config: Config | None) -> Config:
-    """The settings that were given, or those of `Config()`; ValueError if they are no Config."""
+    """`config`, or `Config()` for None; ValueError for anything else."""
     if config is None:
         return Config()
     if not isinstance(config, Config):

@@ -19,7 +19,7 @@ def check_together(config: "Config") -> None:
     _check_layers(config)
     _check_style_loss(config)
     if config.averaging == 1:
-        raise ValueError("averaging is 1.0; a share of the past under 1 is accepted")
+        raise ValueError("averaging is 1.0; a number of at least 0 and under 1 is accepted")
     if config.style_blend is not None and max(config.style_blend, default=0) < BLENDS[0]:
         raise ValueError(f"style_blend is {config.style_blend}; a positive number is needed")
 
@@ -49,8 +49,8 @@ def _check_optimizer(config: "Config") -> None:
     if not isinstance(config.optimizer, str):
         if callable(config.learning_rate):
             raise ValueError(
-                "learning_rate is a schedule; an optimizer of optax has its own, adam and sgd "
-                "take one"
+                "learning_rate is a schedule, which adam and sgd take; an optax optimizer has "
+                "its own"
             )
         if config.learning_rate_decay != 1:
             raise ValueError(
@@ -74,7 +74,7 @@ def _check_optimizer(config: "Config") -> None:
 def _check_levels(config: "Config") -> None:
     sizes = config.level_sizes or ()
     if list(sizes) != sorted(set(sizes)):
-        raise ValueError(f"level_sizes is {sizes}; they must rise")
+        raise ValueError(f"level_sizes is {sizes}; rising sizes are accepted")
     if len(sizes) >= MOST_LEVELS:
         raise ValueError(
             f"level_sizes has {len(sizes)} numbers; at most {MOST_LEVELS - 1} are accepted"
@@ -83,7 +83,8 @@ def _check_levels(config: "Config") -> None:
         count = config.levels if config.level_sizes is None else len(config.level_sizes) + 1
         if len(config.level_steps) != count:
             raise ValueError(
-                f"level_steps has {len(config.level_steps)} numbers; {count} levels need as many"
+                f"level_steps has {len(config.level_steps)} numbers; "
+                f"expected {count}, one for each level"
             )
         steps = sum(config.level_steps)
         whole_number("the sum of level_steps", steps, minimum=0, maximum=MOST_STEPS)
@@ -96,11 +97,13 @@ def _check_layers(config: "Config") -> None:
     ):
         count, shares = len(getattr(config, layers)), getattr(config, weights)
         if shares is not None and len(shares) != count:
-            raise ValueError(f"{weights} has {len(shares)} values; {count} layers need as many")
+            raise ValueError(
+                f"{weights} has {len(shares)} values; expected {count}, one for each layer"
+            )
         weight = f"{weights.partition('_')[0]}_weight"
         if max(shares or (0,)) * getattr(config, weight) > LARGEST_NUMBER:
             raise ValueError(
-                f"{weight} times {weights} is more than {LARGEST_NUMBER}, the most of float32"
+                f"{weight} times {weights} is more than {LARGEST_NUMBER}, the largest float32"
             )
     different_names(config.content_layers)
     if not config.content_layers and not config.style_layers:
@@ -110,9 +113,9 @@ def _check_layers(config: "Config") -> None:
 def _check_style_loss(config: "Config") -> None:
     if len(config.style_loss) not in (1, len(config.style_layers)):
         raise ValueError(
-            f"style_loss has {len(config.style_loss)} names; one, or one for each of the "
-            f"{len(config.style_layers)} style layers is accepted"
+            f"style_loss has {len(config.style_loss)} names; expected 1, or "
+            f"{len(config.style_layers)}, one for each style layer"
         )
     terms = [term.name for term in config.style_terms()]
     if len(set(terms)) < len(terms):
-        raise ValueError(f"style_layers name one twice with one loss: {', '.join(terms)}")
+        raise ValueError(f"style_layers has one layer and loss twice: {', '.join(terms)}")

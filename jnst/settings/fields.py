@@ -1,4 +1,4 @@
-"""What a setting is made of: the checks that fields of `Config` have, and how far they go."""
+"""The checks of the fields of `Config`, and their limits."""
 
 import os
 from collections.abc import Callable
@@ -18,17 +18,19 @@ from jnst.settings.choices import Optimizer, Schedule, Transformation
 from jnst.settings.style_loss_names import style_loss_names
 
 INITS = ("content", "style", "gray", "mean", "noise", "gaussian", "colors")
-"""The first images that have a name: see `jnst.runs.initial_image.first_image`."""
+"""The named first images: see `jnst.runs.initial_image.first_image`."""
 
 LARGEST_SIDE = 100_000  # pixels
 MOST_STEPS = 1_000_000
 MOST_LEVELS = 64
 LARGEST_NUMBER = 3e38  # of float32
 BLENDS = 1e-30, 1e30
-"""Between which lies the largest share of a style, so that their sum is a number of float32."""
+"""Limits of the largest `style_blend` share, so that the sum of all shares fits float32."""
 
 Check = Callable[[str, Any], Any]
-"""A setting as a plain value, from its name and what was given; ValueError if not accepted."""
+"""Validates and converts a setting.
+
+Takes the name and the given value, returns a plain value, raises ValueError."""
 
 
 def whole(minimum: int, maximum: int) -> Check:
@@ -50,7 +52,7 @@ def choice(literal: Any) -> Check:
 
 
 def list_of(check: Check) -> Check:
-    """A list of what `check` accepts."""
+    """A list whose entries pass `check`."""
     return lambda name, values: tuple(check(name, value) for value in several(name, values))
 
 
@@ -64,24 +66,24 @@ def _names(name: str, value: Any) -> tuple[str, ...]:
 
 
 def layer_names(name: str, value: Any) -> tuple[str, ...]:
-    """Layers of a network; one may stand without a list."""
+    """A list of layer names, or one name."""
     return _names(name, value)
 
 
 def loss_names(name: str, value: Any) -> tuple[str, ...]:
-    """Style losses; one may stand without a list."""
+    """A list of style losses, or one."""
     names, known = _names(name, value), style_loss_names()
     for loss in names:
         if loss not in known:
             raise ValueError(
-                f"{name} is {shown(loss)}; {choice_of(loss, known)}, and what "
-                "jnst.register_style_loss, or --plugin, adds"
+                f"{name} is {shown(loss)}; {choice_of(loss, known)}, and names registered by "
+                "jnst.register_style_loss or --plugin"
             )
     return names
 
 
 def init_name(name: str, value: Any) -> str:
-    """A first image that has a name, or the path of one."""
+    """The name of a first image (`INITS`), or the path of a picture."""
     value = plain(value)
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
         raise ValueError(
@@ -91,7 +93,7 @@ def init_name(name: str, value: Any) -> str:
 
 
 def any_optimizer(name: str, value: Any) -> str | Transformation:
-    """One of the names, or an optimizer of optax's kind."""
+    """The name of an optimizer, or an optax optimizer."""
     if callable(getattr(value, "init", None)) and callable(getattr(value, "update", None)):
         try:
             hash(value)
@@ -105,5 +107,5 @@ def any_optimizer(name: str, value: Any) -> str | Transformation:
 
 
 def any_rate(name: str, value: Any) -> float | Schedule:
-    """A learning rate, or a schedule of one."""
+    """A learning rate, or an optax schedule."""
     return value if callable(value) else weight(name, value)

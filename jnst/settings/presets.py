@@ -1,4 +1,4 @@
-"""Whole recipes from the literature, by name: settings of `Config` beside its defaults."""
+"""Presets: recipes from the literature by name, as changes to the defaults of `Config`."""
 
 import types
 from collections.abc import Mapping
@@ -118,27 +118,27 @@ NETWORKS: Mapping[str, str] = types.MappingProxyType(
         "crowson2021": "torchvision",
     }
 )
-"""The network that each recipe is for. Losses in absolute units mean nothing on another."""
+"""The network that each preset was designed for. Absolute losses do not carry over to another."""
 
 
 PURPOSES: Mapping[str, str] = types.MappingProxyType(
     {
-        "fast": "jnst's default: coarse to fine, losses without a dimension, in a minute or two.",
-        "gatys2016": "The paper of Gatys, Ecker and Bethge as it is written, from noise.",
-        "gatys2016-code": "What its authors published as their code, from the content.",
-        "johnson2015": "The defaults of Johnson's neural-style, which many pictures were made by.",
-        "keras": "Chollet's example in the documentation of Keras.",
+        "fast": "jnst's default: coarse to fine, relative losses, in a minute or two.",
+        "gatys2016": "Gatys, Ecker and Bethge as the paper describes it, from noise.",
+        "gatys2016-code": "The code that its authors published, from the content.",
+        "johnson2015": "The defaults of Johnson's neural-style.",
+        "keras": "The example by Chollet in the documentation of Keras.",
         "crowson2021": "Crowson's style-transfer-pytorch: Wasserstein losses, large pictures.",
     }
 )
-"""What each recipe is for."""
+"""What `jnst presets` says of each preset."""
 
 
 def preset(name: str, **settings: Any) -> Config:
-    """The settings of a recipe, with some of them changed.
+    """The settings of a preset, with some of them changed.
 
     Raises:
-        ValueError: an unknown recipe or setting, or a value that is not accepted.
+        ValueError: an unknown preset or setting, or a value that is not accepted.
     """
     check_name("preset", name, PRESETS)
     return Config(**PRESETS[name]).replace(**settings)

@@ -1,4 +1,4 @@
-"""The names of the style losses: the library's, and a program's own."""
+"""The names of the style losses: built-in and registered ones."""
 
 from typing import Any, Literal, get_args
 
@@ -16,7 +16,7 @@ BuiltIn = Literal[
 """See `jnst.losses` for the formulas and the papers."""
 
 registered: dict[str, Any] = {}
-"""A program's own losses by name: see `jnst.register_style_loss`."""
+"""Losses that the user registered, by name: see `jnst.register_style_loss`."""
 
 
 def style_loss_names() -> tuple[str, ...]:

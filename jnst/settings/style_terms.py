@@ -5,7 +5,10 @@ from typing import NamedTuple
 
 
 class StyleTerm(NamedTuple):
-    """A style loss at a layer: the layer's name is the term's, if it has no other loss."""
+    """A style loss at a layer.
+
+    `name` is the layer's name, or "layer/loss" where a layer has several losses.
+    """
 
     name: str
     layer: str

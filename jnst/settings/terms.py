@@ -43,6 +43,6 @@ def weights_of(config: "Config", extra_terms: Mapping[str, tuple[float, Any]]) -
 def _spread(
     weight: float, names: Sequence[str], shares: Sequence[float] | None = None
 ) -> dict[str, Float[Array, ""]]:
-    """A weight in shares, equal ones with sum 1 if none are given, by name."""
+    """`weight` times each share, by name; without `shares` they are equal, with sum 1."""
     shares = shares or [1 / len(names) for _ in names]
     return {name: jnp.float32(weight * share) for name, share in zip(names, shares, strict=True)}

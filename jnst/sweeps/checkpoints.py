@@ -1,4 +1,4 @@
-"""A batch in the middle of its way, as one file: what it takes to go on to the same result."""
+"""Checkpoints: an unfinished batch as a file, from which it continues to the same result."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ CHECKPOINT = "checkpoint.npz"
 
 
 class Checkpoint(NamedTuple):
-    """A snapshot, and the seconds that it took to come there."""
+    """A snapshot of a batch, and the seconds until then."""
 
     snapshot: Snapshot
     seconds: float
@@ -55,7 +55,7 @@ def save_checkpoint(
 def load_checkpoint(
     path: str | os.PathLike[str], jobs: Sequence[Job], names: Sequence[str], *, size: int
 ) -> Checkpoint | None:
-    """The checkpoint of these jobs, run as a batch of `size`; None if the file holds none."""
+    """The checkpoint of these jobs, run as a batch of `size`; None if the file has none."""
     try:
         return _read(*load_arrays(path), jobs, names, size)
     except DAMAGED:
@@ -100,7 +100,7 @@ def _read(
 
 
 def _places(state: State) -> list[list]:
-    """Each array of a state: where it is in it, its shape and its type."""
+    """The path, shape and type of each array of a state."""
     leaves = jax.tree_util.tree_leaves_with_path(state)
     return [
         [jax.tree_util.keystr(path), list(leaf.shape), str(leaf.dtype)] for path, leaf in leaves

@@ -1,4 +1,4 @@
-"""What a run costs: operations counted from the layers, and how many a second there are."""
+"""The cost of a run: operations of the layers, and operations a second of the machine."""
 
 import math
 import time
@@ -13,8 +13,8 @@ from jnst.networks.layers import CONVOLUTIONS, layers_up_to
 def operations(layers: Iterable[str], shape: tuple[int, int]) -> int:
     """Floating-point operations of the convolutions up to the deepest layer, at (height, width).
 
-    2 x 9 x C_in x C_out at each position of each convolution: a multiplication and an addition. The
-    gradient for the image takes as many again.
+    2 x 9 x C_in x C_out at each position of each convolution, for multiplications and additions.
+    The gradient by the image takes as many again.
     """
     height, width = shape
     total = 0
@@ -27,7 +27,7 @@ def operations(layers: Iterable[str], shape: tuple[int, int]) -> int:
 
 
 def operations_a_second(size: int = 1024, repetitions: int = 5) -> float:
-    """The fastest of a few float32 matrix products of that size, on the default device."""
+    """Operations a second of the fastest of a few float32 matrix products on the default device."""
     matrix = jnp.ones((size, size), jnp.float32)
     multiply = jax.jit(jnp.matmul)
     multiply(matrix, matrix).block_until_ready()

@@ -1,4 +1,4 @@
-"""The names of a sweep's pictures: what varies, and the short id behind it."""
+"""File names of a sweep's pictures: the settings that vary, and a short id."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 from jnst.common.atomic import LONGEST_NAME
 
-SHORT = 8  # digits of an id that tell a point from the others
+SHORT = 8  # digits of a short id
 _FILES = ("content", "style", "network")
 _MARKS = "_+-"
 _SUFFIX = ".png"
@@ -17,9 +17,9 @@ _SUFFIX = ".png"
 def picture_names(points: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """A file name for each point, by id, from those of its settings that vary.
 
-    starry_night-style_weight-10-2677d942.png: pictures and networks by their stems, other settings
-    with their names. No two names are the same, on systems that know no capitals either: where
-    they would be, the whole id takes the place of the short one.
+    Example: starry_night-style_weight-10-2677d942.png. Pictures and networks are named by their
+    stems, other settings have their names too. All names differ, also where upper and lower case
+    are the same; names that would be equal get the whole id.
     """
     names: dict[str, str] = {}
     taken: set[str] = set()
@@ -33,7 +33,7 @@ def picture_names(points: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def is_picture_name(text: str) -> bool:
-    """Whether a record may name its picture so: a PNG file in the same folder, on any system."""
+    """Whether a name in a record is the name of a PNG file without a folder, on any system."""
     stem = text.removesuffix(_SUFFIX)
     return (
         stem != text
@@ -71,7 +71,7 @@ def _setting(value: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """Letters and digits of any alphabet, with underscores for what a shell or a system reads."""
+    """The text with an underscore for each character but letters and digits of any alphabet."""
     normal = unicodedata.normalize("NFC", text)
     plain = "".join(c if _is_plain(c) else "_" for c in normal)
     return re.sub("_+", "_", plain).strip("_-")

@@ -1,4 +1,4 @@
-"""How long a sweep has left, and when its next checkpoint is due."""
+"""The remaining time of a sweep, and the times of its checkpoints."""
 
 import math
 import time
@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 SHARE_OF_CHECKPOINTS = 0.05
-"""Of the time, at most, however large they are."""
+"""Largest share of the time for writing checkpoints."""
 
 
 class Clock:
-    """How long is left of some work, from what has been done since the clock was made."""
+    """Estimates the remaining time from the work done since the clock was made."""
 
     def __init__(self, work: float):
         self._started, self._work, self._done = time.monotonic(), work, 0.0
@@ -20,24 +20,24 @@ class Clock:
         self._done += work
 
     def left(self, part: float) -> float:
-        """Seconds, with a part of the work done that is not counted yet; infinite before any."""
+        """Remaining seconds; `part` is work done but not counted yet. Infinite before any work."""
         done = self._done + part
         elapsed = time.monotonic() - self._started
         return elapsed * max(self._work - done, 0) / done if done else math.inf
 
 
 class Saves:
-    """When a checkpoint is due: not too often, whatever it costs."""
+    """Decides when a checkpoint is due, so that checkpoints take little of the time."""
 
     def __init__(self) -> None:
         self._last, self._pause = time.monotonic(), SECONDS_BETWEEN_CHECKPOINTS
 
     def due(self) -> bool:
-        """Whether it is time."""
+        """Whether the next checkpoint is due."""
         return time.monotonic() - self._last >= self._pause
 
     def save(self, write: Callable[[], None]) -> None:
-        """Write one, and see how long that takes."""
+        """Write a checkpoint and measure its time."""
         begun = time.monotonic()
         write()
         self._last = time.monotonic()

@@ -1,4 +1,4 @@
-"""How long each frame of a video is shown."""
+"""The time that each frame of a video is shown."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,19 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from jnst.common.validation import finite_number
 
 FRAME_MILLISECONDS = 100
-"""Of a frame of which nothing is said."""
+"""Milliseconds of a frame without a duration."""
 
 LONGEST_SHOWN = 655_350
 """Milliseconds: a GIF counts hundredths of a second in two bytes."""
 
 SLOWEST, FASTEST, FASTEST_GIF = 0.01, 1000, 100
-"""Frames per second that are written."""
+"""Limits of the frames per second that are written."""
 
 
 def shown_for(
     milliseconds: Sequence[float] = (), fps: float | None = None, *, fastest: float = FASTEST
 ) -> Iterator[float]:
-    """Milliseconds of one frame after the other without end: at a rate, or as given, then 100.
+    """Yield the milliseconds of each frame, without end: `fps`, or as given and then 100.
 
     Raises:
         ValueError: both are given, or `fps` is no finite number of at least 0.01 and at most
@@ -33,9 +33,9 @@ def shown_for(
 
 
 def gif_milliseconds(milliseconds: Iterable[float]) -> Iterator[int]:
-    """Each as a GIF has it, in whole hundredths of a second, at least one.
+    """Round durations for a GIF: whole hundredths of a second, at least one.
 
-    What one frame loses by that the next ones make up for, so that a rate is kept on average.
+    The rounding error of a frame is added to the next frames, so that a rate is kept on average.
     """
     ahead = 0.0
     for each in milliseconds:

@@ -1,4 +1,4 @@
-"""The program ffmpeg, which the package imageio-ffmpeg brings."""
+"""Running ffmpeg, which is in the package imageio-ffmpeg."""
 
 import contextlib
 import os
@@ -15,10 +15,10 @@ _SPEAKER = re.compile(r"^(\[[^\]]* @ [^\]]*\] *)+")
 
 
 def find_ffmpeg(path: str | os.PathLike[str]) -> str:
-    """Where the program is.
+    """The path of the program.
 
     Raises:
-        ImageError: it is not installed; the message says of which file it is needed.
+        ImageError: it is not installed; the message names the file that needs it.
     """
     try:
         import imageio_ffmpeg
@@ -36,12 +36,12 @@ def find_ffmpeg(path: str | os.PathLike[str]) -> str:
 def ffmpeg(
     path: Path, *arguments: str, failed: str, folder: Path | None = None
 ) -> Iterator[IO[bytes]]:
-    """Within it the program runs, in a folder, and what it writes is read; then it has to end well.
+    """A context in which ffmpeg runs in a folder, and its standard output can be read.
 
-    It has no part in the Ctrl-C of a terminal, and is ended with the block.
+    Ctrl-C in the terminal does not reach it; it is ended at the end of the block.
 
     Raises:
-        ImageError: it fails: `path`, what `failed`, and its own words.
+        ImageError: it fails; the message has `path`, `failed` and the error of ffmpeg.
     """
     command = [find_ffmpeg(path), "-nostdin", "-v", "error", *arguments]
     with tempfile.TemporaryFile() as said:
@@ -67,7 +67,7 @@ def ffmpeg(
 
 
 def _reason(said: str, failed: str) -> str:
-    """The first of its words, without who said them."""
+    """The first error of ffmpeg, without the name of the part that reports it."""
     if "matches no streams" in said:
         return "holds no video that can be read"
     if "not on whitelist" in said:

@@ -1,4 +1,4 @@
-"""Motion between frames: `.flo` files, warping, and where motion can be relied on."""
+"""Optical flow: `.flo` files, warping, and where a flow is reliable."""
 
 import os
 from pathlib import Path
@@ -18,12 +18,12 @@ class FlowError(ValueError):
 
 
 def load_flow(path: str | os.PathLike[str]) -> Flow:
-    """A `.flo` file of the Middlebury benchmark, as artistic-videos uses: (H, W, 2), x then y.
+    """Read a `.flo` file of the Middlebury benchmark, as artistic-videos uses: (H, W, 2).
 
-    Flow (x, y) at a pixel is where it goes, in pixels to the right and down.
+    The flow (x, y) of a pixel is its motion in pixels to the right and down.
 
     Raises:
-        FlowError: the file is missing, no .flo file, or cut off.
+        FlowError: the file is missing, is no .flo file, or is cut off.
     """
     path = Path(path)
     try:
@@ -44,7 +44,7 @@ def load_flow(path: str | os.PathLike[str]) -> Flow:
 
 
 def resize_flow(flow: Flow, shape: tuple[int, int]) -> Flow:
-    """A flow between frames of another size: bilinear, its vectors scaled as the frames are."""
+    """Resize a flow to frames of another size: bilinear, with its vectors scaled too."""
     height, width = flow.shape[:2]
     rows = ((np.arange(shape[0]) + 0.5) * height / shape[0] - 0.5).clip(0, height - 1)
     columns = ((np.arange(shape[1]) + 0.5) * width / shape[1] - 0.5).clip(0, width - 1)
@@ -55,8 +55,8 @@ def resize_flow(flow: Flow, shape: tuple[int, int]) -> Flow:
 def warp(image: Image, flow: Flow) -> Image:
     """The image that has at each pixel p the color of `image` at p + flow(p), bilinear.
 
-    With the flow back from this frame to the last, what the last frame is in this one; beyond its
-    border, the reflection.
+    With the flow from this frame back to the last one, it is the last frame moved to this one.
+    Beyond the border the image is reflected.
     """
     height, width = flow.shape[:2]
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1)
@@ -64,11 +64,15 @@ def warp(image: Image, flow: Flow) -> Image:
 
 
 def consistency(backward: Flow, forward: Flow) -> Mask:
-    """Where the flow back to the last frame can be relied on: 1, or 0.
+    """Where the flow back to the last frame is reliable: 1, else 0.
 
-    With w the flow back, f the flow forward at p + w(p): 0 where |w + f|^2 > 0.01 (|w|^2 + |f|^2) +
-    0.5, which is hidden in the last frame; where |du|^2 + |dv|^2 > 0.01 |w|^2 + 0.002, the edges of
-    motion; and where p + w(p) is outside (Ruder, Dosovitskiy, Brox 2016, equations 5 and 6).
+    With w = (u, v) the flow back and f the flow forward at p + w(p), it is 0 in three cases:
+
+    hidden in the last frame  |w + f|^2 > 0.01 (|w|^2 + |f|^2) + 0.5
+    at an edge of motion      |du|^2 + |dv|^2 > 0.01 |w|^2 + 0.002
+    from outside the frame    p + w(p) is beyond a border
+
+    (Ruder, Dosovitskiy, Brox 2016, equations 5 and 6.)
     """
     height, width = backward.shape[:2]
     back = warp(forward, backward)
@@ -84,13 +88,13 @@ def consistency(backward: Flow, forward: Flow) -> Mask:
 
 
 def _mirrored(places: Mask, count: int) -> Mask:
-    """Places on a side of so many pixels; those beyond its ends are reflected there."""
+    """Positions along a side; positions beyond its ends are reflected."""
     last = max(count - 1, 1)
     return (last - np.abs(places % (2 * last) - last)).clip(0, count - 1)
 
 
 def _sample(image: Image, grid: Flow) -> Image:
-    """The image at places (x, y), bilinear; beyond the border its reflection."""
+    """The image at positions (x, y), bilinear; beyond the border it is reflected."""
     height, width = image.shape[:2]
     x, y = _mirrored(grid[..., 0], width), _mirrored(grid[..., 1], height)
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)

@@ -1,4 +1,4 @@
-"""The frames of a sequence, one in memory at a time: a folder of pictures, a GIF, or a video."""
+"""The frames of a folder of pictures, a GIF or a video, with one in memory at a time."""
 
 import io
 import itertools
@@ -20,18 +20,18 @@ PICTURES = (
     *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"),
     *(".bmp", ".ppm", ".pgm", ".pbm", ".pnm", ".avif"),
 )
-"""Files of a folder that are frames; hidden ones, as other systems leave them, are not."""
+"""Suffixes of the files in a folder that are frames; hidden files are not frames."""
 
 
 def open_frames(path: str | os.PathLike[str]) -> Sequence[Source]:
-    """The frames of a GIF or a video, or the pictures in a folder, in the order of their numbers.
+    """Open the frames of a GIF or a video, or the pictures in a folder, ordered by number.
 
-    Those of a folder are their paths. Others are read when they are asked for; those of a video
-    (.mp4, .mov, .webm, .mkv) in turn, which needs imageio-ffmpeg: one that is asked for again, or
-    an earlier one, is decoded from the start.
+    The frames of a folder are paths. Frames of a file are decoded when they are asked for. A video
+    (.mp4, .mov, .webm, .mkv) needs imageio-ffmpeg, and is decoded in order: asking for the same or
+    an earlier frame decodes it again from the start.
 
     Raises:
-        ImageError: there is no such file or folder, it holds no picture, or it cannot be read.
+        ImageError: there is no such file or folder, it has no picture, or it cannot be read.
     """
     path = Path(path)
     if not path.exists():
@@ -44,18 +44,18 @@ def open_frames(path: str | os.PathLike[str]) -> Sequence[Source]:
         if file.suffix.lower() in PICTURES and not file.name.startswith(".")
     ]
     if not files:
-        raise ImageError(f"{path}: holds no pictures; {', '.join(PICTURES)} are read")
+        raise ImageError(f"{path}: has no pictures; {', '.join(PICTURES)} are read")
     return sorted(files, key=_order)
 
 
 def frame_durations(frames: Sequence[Source]) -> list[float]:
-    """How long each frame is shown, in milliseconds: as the GIF or the video says, else 100."""
+    """The milliseconds that each frame is shown: those of the GIF or video, else 100."""
     durations = frames.durations if isinstance(frames, _Gif | _Movie) else ()
     return list(itertools.islice(shown_for(durations), len(frames)))
 
 
 def frame_numbers(frames: Sequence[Source]) -> list[int]:
-    """The last number in the name of each frame; from 1 on if they are no files or have none."""
+    """The last number in each frame's file name; 1, 2, ... for frames without one."""
     last = []
     for frame in frames:
         numbers = re.findall(r"\d+", Path(called("", frame)).stem)
@@ -66,7 +66,7 @@ def frame_numbers(frames: Sequence[Source]) -> list[int]:
 
 
 def check_frames(frames: Sequence[Source]) -> tuple[int, int]:
-    """The (height, width) of the frames, each of which is read once.
+    """The (height, width) of the frames; reads each frame once.
 
     Raises:
         ImageError: there are none, one cannot be read, or one differs in size from the first.
@@ -87,7 +87,7 @@ def check_frames(frames: Sequence[Source]) -> tuple[int, int]:
 
 
 class _Gif(Sequence[Source]):
-    """The frames of one file, decoded one after the other."""
+    """The frames of a GIF, decoded one after the other."""
 
     def __init__(self, path: Path):
         self._path = path
@@ -117,7 +117,7 @@ class _Gif(Sequence[Source]):
 
 
 class _Movie(Sequence[Source]):
-    """The frames of one file, decoded one after the other; an earlier one from the start."""
+    """The frames of a video, decoded in order; for an earlier one decoding starts again."""
 
     def __init__(self, path: Path):
         self._path = path

@@ -1,4 +1,4 @@
-"""GIF files that grow by a frame at a time."""
+"""Writing of GIF files, also frame by frame."""
 
 import io
 import os
@@ -16,7 +16,7 @@ from jnst.video.durations import FASTEST_GIF, gif_milliseconds, shown_for
 Image = Float[np.ndarray, "h w 3"]
 
 TRAILER = b";"
-"""What ends a GIF: the next frame is written over it."""
+"""The end of a GIF; the next frame overwrites it."""
 
 
 def save_gif(
@@ -26,10 +26,10 @@ def save_gif(
     milliseconds: Sequence[float] = (),
     fps: float | None = None,
 ) -> None:
-    """Write frames as a GIF, atomically, at `fps` or for so long each, without both 100 ms.
+    """Write frames as a GIF, atomically, with a rate `fps` or `milliseconds`; by default 100 ms.
 
-    A frame is (H, W, 3) sRGB in [0, 1], and keeps 256 colors of its own; `frames` may be a
-    generator. The GIF repeats. It counts hundredths of a second: other times are right on average.
+    A frame is (H, W, 3) sRGB in [0, 1] and gets its own 256 colors; `frames` may be a generator.
+    The GIF repeats. It counts hundredths of a second; other times are right on average.
 
     Raises:
         ValueError: there are no frames, or `fps` is less than 0.01 or more than 100.
@@ -46,7 +46,7 @@ def save_gif(
 
 
 def gif_frame(frame: Image, *, milliseconds: int, first: bool) -> bytes:
-    """A frame as it stands in the file; before the first one stands what is said of them all."""
+    """The bytes of a frame; those of the first frame begin with the header of the file."""
     picture = PillowImage.fromarray(to_uint8(frame)).quantize(256)
     if not first:
         blocks = GifImagePlugin.getdata(picture, duration=milliseconds, include_color_table=True)

@@ -1,4 +1,4 @@
-"""Video files: their frames, one after the other, and mp4 files made of pictures."""
+"""Reading the frames of video files, and writing mp4 files."""
 
 import contextlib
 import os
@@ -22,21 +22,21 @@ from jnst.video.ffmpeg import ffmpeg, find_ffmpeg
 Image = Float[np.ndarray, "h w 3"]
 
 MOVIES = (".mp4", ".mov", ".webm", ".mkv")
-"""Suffixes of the video files that are read; the first is written."""
+"""Suffixes of the video files that can be read; the first can be written."""
 
 _CONTAINERS = "mov,matroska"
-"""Other formats, such as playlists, would have ffmpeg open other files."""
+"""The formats that ffmpeg may read; others, such as playlists, could open other files."""
 
-_CLOCK = 90_000  # ticks a second, of which all common rates take whole numbers
+_CLOCK = 90_000  # ticks a second: a frame of any common rate is a whole number of them
 
 _EXACT = "flags=accurate_rnd+full_chroma_int+full_chroma_inp"
 
 
 def movie_durations(path: Path) -> list[float]:
-    """How long each frame is shown, in milliseconds; the whole file is decoded for it.
+    """The milliseconds that each frame is shown; decodes the whole file.
 
     Raises:
-        ImageError: it cannot be read, is damaged, or holds no video; or there is no ffmpeg.
+        ImageError: the file cannot be read, is damaged, or has no video; or there is no ffmpeg.
     """
     tick, starts, last = Fraction(0), list[int](), 0
     with _decoding(path, "-f", "framecrc", "-") as lines:
@@ -49,11 +49,11 @@ def movie_durations(path: Path) -> list[float]:
     ends = [*starts[1:], starts[-1] + last] if starts else []
     shown = [float(tick * (end - start)) for start, end in zip(starts, ends, strict=True)]
     usual = statistics.median([each for each in shown if each > 0] or [FRAME_MILLISECONDS])
-    return [each if each > 0 else usual for each in shown]  # of a last one often nothing is said
+    return [each if each > 0 else usual for each in shown]  # the last one often has no duration
 
 
 def movie_frames(path: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """The frames as they are to be seen: upright, with square pixels.
+    """Yield the frames, upright and with square pixels.
 
     Raises:
         ImageError: as `movie_durations`.
@@ -76,11 +76,11 @@ def save_mp4(
     milliseconds: Sequence[float] = (),
     fps: float | None = None,
 ) -> None:
-    """Write frames as an mp4, atomically, at `fps` or for so long each, without both 100 ms.
+    """Write frames as an mp4, atomically, with a rate `fps` or `milliseconds`; by default 100 ms.
 
-    A frame is (H, W, 3) sRGB in [0, 1]; `frames` may be a generator, as one is in memory at a time.
-    It is H.264, which takes even sides: of an odd one the last pixels are there twice. It needs
-    imageio-ffmpeg.
+    A frame is (H, W, 3) sRGB in [0, 1]; `frames` may be a generator, and one frame is in memory at
+    a time. The video is H.264, whose sides are even: an odd side is padded by repeating its last
+    pixels. It needs imageio-ffmpeg.
 
     Raises:
         ValueError: there are no frames, or as `save_image`. ImageError: it cannot be written.
@@ -106,7 +106,7 @@ def save_mp4(
 
 
 def check_mp4(path: Path) -> None:
-    """Find out, before any work starts, whether an mp4 could be written there.
+    """Find out, before any work starts, whether an mp4 could be written to `path`.
 
     Raises:
         ImageError: as `check_place`, or there is no ffmpeg.
@@ -116,7 +116,7 @@ def check_mp4(path: Path) -> None:
 
 
 def write_mp4(path: Path, pictures: Sequence[Path], milliseconds: Sequence[float]) -> None:
-    """Write an mp4 of picture files, all in one folder and of one size, atomically.
+    """Write an mp4 from picture files of one size in one folder, atomically.
 
     Raises:
         ImageError: it cannot be written.
@@ -148,7 +148,7 @@ def write_mp4(path: Path, pictures: Sequence[Path], milliseconds: Sequence[float
 
 @contextlib.contextmanager
 def _listed(folder: Path, text: str) -> Iterator[str]:
-    """The name of a file in the folder that has this text, within."""
+    """A context with the name of a new file in the folder that has this text."""
     path = folder / "frames.ffconcat"
     path.write_text(text, encoding="utf-8")
     try:
@@ -158,7 +158,7 @@ def _listed(folder: Path, text: str) -> Iterator[str]:
 
 
 def _to_yuv(picture: Path) -> str:
-    """The filters that make H.264's colors of a picture, and its sides even."""
+    """The ffmpeg filters that convert a picture to the colors of H.264 and make its sides even."""
     with PillowImage.open(picture) as opened:
         right, bottom = opened.width % 2, opened.height % 2
     even = f"pad=iw+{right}:ih+{bottom},fillborders=0:{right}:0:{bottom}:mode=smear,"
@@ -168,7 +168,7 @@ def _to_yuv(picture: Path) -> str:
 
 
 def _decoding(path: Path, *output: str) -> contextlib.AbstractContextManager:
-    """ffmpeg, as it decodes a file: every frame once, whatever the rate; rotated as it says."""
+    """Run ffmpeg to decode a file: every frame once, at any rate, with its rotation applied."""
     with opened_file(path):
         pass
     safe = ("-xerror", "-protocol_whitelist", "file", "-format_whitelist", _CONTAINERS)

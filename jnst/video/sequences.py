@@ -1,4 +1,4 @@
-"""Sequences: every frame is started from the one before it, and held to it where it can be."""
+"""Stylizing a sequence: each frame starts from the last one and is held to it where possible."""
 
 import dataclasses
 import itertools
@@ -34,27 +34,26 @@ Image = Float[np.ndarray, "h w 3"]
 Mask = Float[np.ndarray, "h w"]
 
 TEMPORAL_WEIGHT = 300.0
-"""Of the temporal term, if none is given."""
+"""The weight of the temporal term if none is given."""
 
 FRAME_SHARE = 0.3
-"""Of a run's steps, that every frame after the first takes: it starts from the one before."""
+"""The share of a run's steps for each frame after the first."""
 
 _OLD = 0.5
-"""Of what is new in a frame, the share of its start that is the last result: its strokes without
-what was there before."""
+"""The share of the last result in the start of a frame's new parts, which keeps its strokes."""
 
 _BLOCK, _NOISE = 4, 0.02
-"""A block of pixels has changed if its mean color has by more than this."""
+"""A block of `_BLOCK` x `_BLOCK` pixels has changed if its mean color has by more than `_NOISE`."""
 
 _REACH = 24
-"""Parts of the longer side: as far around what changed its strokes may change too."""
+"""Around a change, pixels within 1 / `_REACH` of the longer side may change too."""
 
 
 class VideoState(NamedTuple):
-    """What it takes to go on with the next frame.
+    """What is needed to continue with the next frame.
 
-    `image` (H, W, 3) in [0, 1] is the last of the `done` frames as it was optimized, before it got
-    other colors; `painted` has for each pixel of it the content that it was made from.
+    `done` frames are finished. `image` (H, W, 3) in [0, 1] is the last of them as it was optimized,
+    before `color` changed it. `painted` has for each pixel the content that it was made from.
     """
 
     done: int
@@ -66,7 +65,7 @@ class VideoState(NamedTuple):
 
 
 class VideoOptions(OneRunOptions, total=False):
-    """What a sequence of frames takes."""
+    """The options of a sequence of frames."""
 
     content_masks: Source | Sequence[Source]
     style_masks: Source | Sequence[Source | None]
@@ -83,17 +82,23 @@ def stylize_frames(
     progress: bool = False,
     **options: Unpack[VideoOptions],
 ) -> Iterator[Result]:
-    """One Result a frame; the first is a whole run, every other starts from the one before it.
+    """Yield one Result for each frame (Ruder et al. 2016, "Artistic style transfer for videos").
 
-    `frames` are pictures of one size, each of which is opened when it is its turn: `open_frames`.
-    What does not change between frames stays as it is. With `flows`, a folder of .flo files named
-    as those of artistic-videos (backward_2_1.flo, forward_1_2.flo, by the last numbers in the
-    frames' names), a frame starts from the last result moved to it and is held to that where the
-    flows agree, by `temporal_weight` (300 if it is 0). The later frames take `frame_steps` steps
-    at full size, without it 0.3 times the steps of the first; with flows the first half of them
-    paint what is new, and the history of the Result is of the rest. (Ruder, Dosovitskiy, Brox 2016,
-    "Artistic style transfer for videos".) Options are those of `stylize` but `start` and
-    `previous`; `callback` is called with the Result of each frame.
+    The first frame is a whole run; each later one starts from the one before it. `frames` are
+    pictures of one size, such as those of `open_frames`; each is opened when it is needed. Parts
+    that do not change between frames stay as they are.
+
+    `flows` is a folder of .flo files, named as those of artistic-videos by the last numbers in the
+    frames' names: backward_2_1.flo, forward_1_2.flo. With it, a frame starts from the last result
+    moved by the flow. Where both flows agree it is held to that by `temporal_weight` (300 if it is
+    0).
+
+    Later frames take `frame_steps` steps at full size, by default 0.3 times the steps of the first.
+    With flows, half of these steps paint only the new parts; the history of the Result is that of
+    the other half.
+
+    Options are those of `stylize` but `start` and `previous`. `callback` is called with the Result
+    of each frame.
 
     Frames and flows are checked before this returns.
 
@@ -126,14 +131,12 @@ def stylize_frames_steps(
     style_masks: Any = (),
     **settings: Unpack[Settings],
 ) -> Iterator[tuple[Result, VideoState]]:
-    """As `stylize_frames`, with what it takes to go on behind each frame, as `resume`."""
+    """As `stylize_frames`, with the state after each frame; pass it as `resume` to continue."""
     config = config_or_default(config).replace(**settings)
     if config.color == "luminance":
-        raise ValueError(
-            "color is 'luminance'; a video takes 'recombine', or colors matched before"
-        )
+        raise ValueError("color is 'luminance'; a video accepts all others, such as 'recombine'")
     if flows is None and config.temporal_weight:
-        raise ValueError("temporal_weight is given without flows")
+        raise ValueError("temporal_weight is given without flows, which it needs")
     first, paint, sharpen = _settings(config, frame_steps, flows is not None)
     still = paint.replace(steps=0)
     shape = check_frames(frames)
@@ -173,11 +176,11 @@ def stylize_frames_steps(
 
 
 def unchanged(frame: Image, earlier: Image) -> Mask:
-    """Where a frame is as an earlier one, 1; where it is not, and around it, 0; soft between.
+    """A mask (H, W): 1 where a frame is unchanged from an earlier one, 0 in and around changes.
 
-    Both are (H, W, 3) in [0, 1], the mask is (H, W). The mean colors of blocks of 4 x 4 pixels are
-    compared, which leaves out the noise of cameras: more than 0.02 in a channel is a change. Around
-    it is 1/24 of the longer side.
+    Both frames are (H, W, 3) in [0, 1]. A block of 4 x 4 pixels is changed if its mean differs by
+    more than 0.02 in a channel; the mean is not affected by the noise of cameras. Pixels within
+    1/24 of the longer side of a change count as changed; the border of the mask is soft.
     """
     height, width = frame.shape[:2]
     blocks = max(1, height // _BLOCK), max(1, width // _BLOCK)
@@ -185,27 +188,27 @@ def unchanged(frame: Image, earlier: Image) -> Mask:
     changed = PillowImage.fromarray(np.uint8(255) * (difference > _NOISE))
     reach = math.ceil(max(height, width) / _REACH / _BLOCK)
     around = changed
-    for _ in range(reach + 1):  # one large filter takes the square of the time
+    for _ in range(reach + 1):  # one large filter would take the square of the time
         around = around.filter(ImageFilter.MaxFilter(3))
     soft = around.filter(ImageFilter.BoxBlur(reach / 2))
-    soft = soft.resize((width, height), PillowImage.Resampling.BILINEAR)  # others overshoot
+    soft = soft.resize((width, height), PillowImage.Resampling.BILINEAR)  # other filters overshoot
     return 1 - np.asarray(soft, np.float32) / 255
 
 
 def flow_paths(folder: str | os.PathLike[str], numbers: Sequence[int]) -> list[tuple[Path, Path]]:
-    """The files of the flows between frames of these numbers, backward and forward.
+    """The paths of the flows between consecutive frames, backward and forward.
 
-    They are named as those of artistic-videos: backward_2_1.flo, forward_1_2.flo.
+    The names are those of artistic-videos: backward_2_1.flo, forward_1_2.flo.
 
     Raises:
-        FlowError: the numbers do not follow one another.
+        FlowError: the numbers of the frames are not consecutive.
     """
     pairs = list(itertools.pairwise(numbers))
     for earlier, later in pairs:
         if later != earlier + 1:
             raise FlowError(
-                f"frame {later} is behind frame {earlier}; with flows their numbers follow one "
-                "another"
+                f"frame {later} follows frame {earlier}; with flows consecutive numbers are "
+                "accepted"
             )
     return [
         (Path(folder, f"backward_{b}_{a}.flo"), Path(folder, f"forward_{a}_{b}.flo"))
@@ -214,7 +217,7 @@ def flow_paths(folder: str | os.PathLike[str], numbers: Sequence[int]) -> list[t
 
 
 class _Held(NamedTuple):
-    """The last result as it is in this frame, and where it can be relied on."""
+    """The last result moved to this frame, and a mask of where it is reliable."""
 
     image: Image
     mask: Mask
@@ -223,7 +226,7 @@ class _Held(NamedTuple):
 def _held(
     state: VideoState, content: Image, flows: tuple[Path, Path] | None
 ) -> tuple[_Held, Image]:
-    """What is held in the next frame, and what its pixels will have been made from."""
+    """What the next frame is held to, and the content that its pixels are made from."""
     if flows is None:
         mask = unchanged(content, state.painted)
         return _Held(state.image, mask), _blend(mask, state.painted, content)
@@ -234,11 +237,11 @@ def _held(
 def _settings(
     config: Config, frame_steps: int | None, flows: bool
 ) -> tuple[Config, Config, Config]:
-    """Those of the first frame; of what is new in a later one; and of one that was moved.
+    """Settings of the first frame, of the new parts of a later frame, and of a whole later frame.
 
-    What is moved again and again gets blurred, so that with flows half of the steps go over all of
-    a frame, held to it softly. What is new is painted by itself, with the rest fixed: beside the
-    temporal term its own losses are so flat that L-BFGS would leave it a photograph.
+    New parts are painted while the rest is fixed: beside the temporal term their losses are so
+    flat that L-BFGS would not change them. With flows, half of the steps then go over the whole
+    frame, because moving a picture again and again blurs it.
     """
     if frame_steps is None:
         frame_steps = max(min(1, config.steps), round(FRAME_SHARE * config.steps))
@@ -261,7 +264,7 @@ def _maker(
     config: Config,
     **options: Any,
 ) -> Callable[..., Result]:
-    """What makes a frame: the styles are opened once, and the network is prepared once."""
+    """A function that makes one frame; it opens the styles and prepares the network only once."""
     sources = listed("style", style)
     names, size = tuple(map(name_of, sources)), opened_size(config)
     styles = [open_picture(*each, size=size) for each in numbered("style", sources)]

@@ -1,4 +1,4 @@
-"""A video as it is written, a folder, a GIF or an mp4, and what it takes to go on with it."""
+"""Writing of a video as a folder, a GIF or an mp4, and continuing an unfinished one."""
 
 import contextlib
 import hashlib
@@ -28,7 +28,7 @@ def video_key(
     *,
     fps: float | None = None,
 ) -> str:
-    """What a video is made from: another setting, network or byte of a file is another key.
+    """A digest of everything that a video is made from: settings, network and files.
 
     `files` are in groups: the frames, the styles, and so on.
     """
@@ -38,9 +38,9 @@ def video_key(
 
 
 class VideoFolder:
-    """A folder of frame-0001.png and so on.
+    """A video as a folder of frame-0001.png, frame-0002.png, ...
 
-    `written` says what is there: the checksum of each file.
+    `written` has the checksum of each written frame.
     """
 
     def __init__(self, path: Path):
@@ -55,7 +55,7 @@ class VideoFolder:
         self.written = [*self.written, zlib.crc32(path.read_bytes())]
 
     def goes_on(self, written: list[int]) -> bool:
-        """Take up what an earlier run has written; False if that is not there any more."""
+        """Continue after the frames of an earlier run; False if they are missing or changed."""
         for number, checksum in enumerate(written):
             frame = self._frame(number)
             if not frame.is_file() or zlib.crc32(frame.read_bytes()) != checksum:
@@ -64,14 +64,14 @@ class VideoFolder:
         return True
 
     def finish(self) -> None:
-        """It is whole with its last frame."""
+        """Do nothing: the video is complete with its last frame."""
 
     def _frame(self, number: int) -> Path:
         return self.growing / f"frame-{number + 1:04}.png"
 
 
 class VideoMp4(VideoFolder):
-    """An mp4, which cannot grow: until the end its frames are in a hidden folder beside it."""
+    """A video as an mp4; until the end its frames are in a hidden folder beside it."""
 
     def __init__(self, path: Path, durations: Sequence[float]):
         super().__init__(path)
@@ -85,9 +85,9 @@ class VideoMp4(VideoFolder):
 
 
 class VideoGif:
-    """A GIF to which each frame is appended.
+    """A video as a GIF, to which each frame is appended.
 
-    `written` says what is there: the frames, their bytes, and the checksum of these.
+    `written` has the number of frames, their bytes, and the checksum of these bytes.
     """
 
     def __init__(self, path: Path, durations: Sequence[float]):
@@ -95,7 +95,7 @@ class VideoGif:
         self.written, self._durations = [0, 0, 0], list(gif_milliseconds(durations))
 
     def write(self, result: Result) -> None:
-        """Append the next frame; a file that fails on the way keeps those before."""
+        """Append the next frame; if that fails, the file keeps the frames before it."""
         count, end, checksum = self.written
         blocks = gif_frame(result.image, milliseconds=self._durations[count], first=not count)
         if count:
@@ -120,7 +120,7 @@ class VideoGif:
                 raise
 
     def goes_on(self, written: list[int]) -> bool:
-        """Take up what an earlier run has written; False if that is not there any more."""
+        """Continue after the frames of an earlier run; False if they are missing or changed."""
         _, end, checksum = written
         if not self.path.is_file() or zlib.crc32(self.path.read_bytes()[:end]) != checksum:
             return False
@@ -128,11 +128,11 @@ class VideoGif:
         return True
 
     def finish(self) -> None:
-        """It is whole with its last frame."""
+        """Do nothing: the video is complete with its last frame."""
 
 
 def video_writer(path: Path, milliseconds: Sequence[float]) -> VideoFolder | VideoGif:
-    """What writes a video, by the suffix; its frames are shown for so long each."""
+    """The writer for a video, by its suffix; `milliseconds` is the time of each frame."""
     suffix = path.suffix.lower()
     if suffix == ".gif":
         return VideoGif(path, milliseconds)
@@ -140,14 +140,14 @@ def video_writer(path: Path, milliseconds: Sequence[float]) -> VideoFolder | Vid
 
 
 class UnfinishedVideo:
-    """The file beside a video that is there until it is whole: `.NAME.unfinished`."""
+    """The file `.NAME.unfinished` beside a video, which exists until the video is complete."""
 
     def __init__(self, video: VideoFolder | VideoGif, key: str):
         self._video, self._key = video, key
         self.path = _beside(video.path, "unfinished")
 
     def load(self) -> VideoState | None:
-        """Where an earlier run of the same key ended; None if there is none to go on with."""
+        """The state of an earlier run with the same key; None if there is none to continue."""
         try:
             label, arrays = load_arrays(self.path)
             if label["key"] == self._key and self._video.goes_on(label["written"]):
@@ -157,7 +157,7 @@ class UnfinishedVideo:
         return None
 
     def save(self, state: VideoState) -> bool:
-        """Write where the run is; False if it cannot be written."""
+        """Write the state of the run; False if the file cannot be written."""
         label = {"key": self._key, "written": self._video.written, "done": state.done}
         try:
             save_arrays(self.path, label, {"image": state.image, "painted": state.painted})
@@ -166,8 +166,8 @@ class UnfinishedVideo:
         return True
 
     def remove(self) -> None:
-        """The video is whole; what a killed run was just writing goes too."""
-        with contextlib.suppress(OSError):  # it could not be written either
+        """Remove the file, and temporary files of killed runs; the video is complete."""
+        with contextlib.suppress(OSError):  # it was not writable either
             self.path.unlink()
         with contextlib.suppress(OSError):
             ours = {self.path.name, self._video.path.name}
@@ -175,6 +175,6 @@ class UnfinishedVideo:
 
 
 def _beside(path: Path, suffix: str) -> Path:
-    """A hidden name beside a video."""
+    """The path of a hidden file beside a video."""
     name = os.fsdecode(os.fsencode(path.name)[:LONGEST_NAME])
     return path.absolute().with_name(f".{name}.{suffix}")

@@ -86,8 +86,8 @@ def test_a_recipe_keeps_what_has_no_control():
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        ({"config": {"optimizer": "own"}}, "made with optimizer of its own program"),
-        ({"config": {}, "extra_terms": {"mine": 1}}, "made with mine of its own program"),
+        ({"config": {"optimizer": "own"}}, "made in Python with its own optimizer"),
+        ({"config": {}, "extra_terms": {"mine": 1}}, "made in Python with its own mine"),
         ({"config": {"init": "/etc/passwd"}}, "starts from the file /etc/passwd"),
     ],
 )

@@ -233,7 +233,7 @@ BAD_OPTIONS = [
         ["--optimizer", "rmsprop"],
         "argument --optimizer: 'rmsprop' is not accepted; accepted: ",
     ),
-    (["--style-layer-weights", "1", "2"], "style_layer_weights has 2 values; 5 layers"),
+    (["--style-layer-weights", "1", "2"], "style_layer_weights has 2 values; expected 5"),
     (["--save-every", "0"], "--save-every is 0"),
     (["--colour"], "unknown option --colour; did you mean '--color'? (see jnst stylize --help)"),
     (["--siz", "64"], "unknown option --siz; did you mean '--size'?"),
@@ -284,7 +284,7 @@ def spoil(file):
 
 BAD_NETWORKS = {
     "missing": (None, "no such file, and no such network; networks are embedded, imagenet"),
-    "text": (b"weights", "is of no known format"),
+    "text": (b"weights", "has an unknown format"),
     "no tensor": (remove, "conv3_3/bias is missing"),
     "misshapen": (
         misshape,
@@ -488,7 +488,8 @@ def test_several_styles_and_masks(call, pictures, small, network_file, tmp_path)
     status, _, err = call("stylize", *two, *options, "c.png")
     assert (status, err) == (2, ["jnst: photo.png: there is no such file"])
     status, _, err = call("stylize", content, style, *masks, "photo.png", *options, "c.png")
-    assert (status, err) == (2, ["jnst: content_masks has 2 entries; 1 styles need as many"])
+    message = "content_masks has 2 entries; expected 1, one for each style"
+    assert (status, err) == (2, [f"jnst: {message}"])
 
 
 def test_texture_reconstruct_interpolate(call, pictures, small, network_file):
@@ -659,7 +660,7 @@ def test_a_signal_writes_what_there_is_of_many(call, pictures, small, network_fi
     for number in (1, 2):
         shutil.copy(content, f"frames/{number}.png")
     assert call("video", "frames", style, *common, "-o", "a.gif") == (
-        130, [], ["jnst: interrupted: wrote 1 of 2 frames to a.gif; the same command goes on"],
+        130, [], ["jnst: interrupted: wrote 1 of 2 frames to a.gif; the same command continues"],
     )  # fmt: skip
     assert len(jnst.open_frames("a.gif")) == 1
     monkeypatch.setattr(sequences, "stylize_frames_steps", steps)
@@ -716,7 +717,7 @@ def test_an_output_that_is_read_is_refused(call, pictures, small, network_file, 
     ):
         status, out, err = call(*arguments)
         assert (status, out, len(err)) == (2, [], 1), arguments
-        assert "is read too" in err[0] or "written over" in err[0]
+        assert "is also an input" in err[0] or "written over" in err[0]
     assert snapshot(tmp_path) == before
 
 
@@ -732,10 +733,10 @@ def test_a_video_into_its_own_frames_or_nowhere_is_refused(call, pictures, small
     options = [*flags(small | {"steps": 1}), "--network", network_file]
     before = snapshot(Path("frames"))
     for out, message in (
-        ("frames", "frames: is read too"),
-        ("linked", "linked: is read too"),
-        ("paint.gif", "paint.gif: is read too"),
-        ("out", "out/frame-0002.png: is read too"),
+        ("frames", "frames: is also an input"),
+        ("linked", "linked: is also an input"),
+        ("paint.gif", "paint.gif: is also an input"),
+        ("out", "out/frame-0002.png: is also an input"),
         ("/proc/o.gif", "cannot be written"),
         ("/proc/frames", "cannot be written"),
     ):
@@ -750,7 +751,7 @@ def test_a_series_that_leads_to_an_input_is_refused(tmp_path):
         (tmp_path / there).write_bytes(b"")
         (tmp_path / name).symlink_to(tmp_path / there)
     for out, read in (("a.png", "b.png"), ("d.png", "c.png")):
-        with pytest.raises(ValueError, match="is read too"):
+        with pytest.raises(ValueError, match="is also an input"):
             check_no_numbered_input(tmp_path / out, [tmp_path / read])
 
 
@@ -775,7 +776,7 @@ def test_a_demo_leaves_pictures_that_are_not_its_own(call, pictures, tmp_path):
         before = snapshot(tmp_path)
         status, _, err = call("demo", "-o", "mine")
         assert (status, len(err)) == (2, 1)
-        assert f"mine/{name}: is there, and not of the demo" in err[0]
+        assert f"mine/{name}: exists and is not a file of the demo" in err[0]
         assert snapshot(tmp_path) == before
         os.unlink(f"mine/{name}")
 
@@ -848,7 +849,7 @@ def test_a_device_that_is_not_there(stylize, monkeypatch, error):
     monkeypatch.setattr(jax, "local_devices", none)
     status, out, err = stylize("-o", "out.png")
     assert (status, out, len(err)) == (2, [], 1)
-    assert err[0].startswith("jnst: JAX has no device here; JAX_PLATFORMS is 'cuda'")
+    assert err[0].startswith("jnst: JAX finds no device; JAX_PLATFORMS is 'cuda'")
 
 
 def test_a_device_that_a_command_asks_for_in_vain(call, monkeypatch):
@@ -861,7 +862,7 @@ def test_a_device_that_a_command_asks_for_in_vain(call, monkeypatch):
     monkeypatch.setattr(jax, "local_devices", none)
     status, out, err = call("network", "verify", "embedded")
     assert (status, out, len(err)) == (2, [], 1)
-    assert err[0].startswith("jnst: JAX has no device here")
+    assert err[0].startswith("jnst: JAX finds no device")
 
 
 def test_the_command_in_a_thread_and_the_callers_hooks(call, monkeypatch):
@@ -933,7 +934,7 @@ def test_a_strip_keeps_what_there_is_when_memory_runs_out(
     options = [*options_of(small), "--network", network_file, "-o", "strip.png"]
     status, out, err = call("interpolate", content, style, style, "--count", 2, *options)
     assert (status, out) == (1, [])
-    assert err == ["jnst: wrote strip.png; memory ran out before it was whole"]
+    assert err == ["jnst: wrote strip.png; it is incomplete: not enough memory"]
     assert jnst.load_image("strip.png").shape == (32, 2 * 24, 3)
 
 

@@ -70,7 +70,7 @@ def test_a_network_is_removed_with_what_its_download_left(call, tiny, offer, cac
     [
         (["remove", "imagenet"], "imagenet: not in the cache "),
         (["remove", "embedded"], "embedded: not in the cache "),
-        (["verify", "imagenet"], "imagenet: not in the cache; there are embedded"),
+        (["verify", "imagenet"], "imagenet: not in the cache, which has embedded"),
         (["port", "missing.pth"], "missing.pth: no such file"),
         (["port", "a.html"], "a.html: is a web page: the download went wrong"),
         (["port", "a.html", "--convention", "tf"], "argument --convention: 'tf' is not accepted"),
@@ -116,7 +116,7 @@ def test_a_damaged_cache_is_shown(call, cache, tmp_path):
     assert any(line.startswith("b[final] ") for line in out)
     status, out, err = call("network", "verify")
     assert (status, len(err)) == (2, 1)
-    assert "a.h5: is of no known format" in err[0]
+    assert "a.h5: has an unknown format" in err[0]
     assert [line.split()[0] for line in out] == ["embedded:", "b[final]:"]
 
 

@@ -66,7 +66,7 @@ def test_a_rate_that_a_gif_has_on_average_is_said(call, short, pictures, network
     assert note not in call(*given, "--fps", 50, quiet=False)[2]
     jnst.save_mp4(short, list(np.random.default_rng(0).random((4, 32, 24, 3))), fps=240)
     assert call(*given) == (2, [], [
-        f"jnst: {short}: has 240 frames a second, a GIF at most 100; --fps says another rate"
+        f"jnst: {short}: has 240 frames a second, a GIF at most 100; choose another rate with --fps"
     ])  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def test_a_rate_that_a_gif_has_on_average_is_said(call, short, pictures, network
         ("a.mp4", "nan", "--fps of an mp4 is nan; a finite number"),
         ("a.mp4", "inf", "--fps of an mp4 is inf; a finite number"),
         ("a.gif", "fast", "argument --fps: invalid float value: 'fast'"),
-        ("out", "12", "--fps is given; out is no .gif or .mp4 file, which has a rate"),
+        ("out", "12", "--fps is given, but out is no .gif or .mp4 file"),
     ],
 )
 def test_rates_that_are_refused(video, short, tmp_path, out, fps, message):
@@ -101,9 +101,9 @@ def test_videos_that_are_refused(video, short, tmp_path, monkeypatch):
     before = set(tmp_path.rglob("*"))
     for frames, out, message in (
         ("text.mp4", "a.mp4", "text.mp4: cannot be read"),
-        (short, short, f"{short}: is read too"),
+        (short, short, f"{short}: is also an input"),
         (short, "no/a.mp4", "no/a.mp4: there is no folder no"),
-        (".b.mp4.frames", "b.mp4", f"{tmp_path}/.b.mp4.frames: is read too"),
+        (".b.mp4.frames", "b.mp4", f"{tmp_path}/.b.mp4.frames: is also an input"),
     ):
         status, lines, err = video(frames, "-o", out)
         assert (status, lines, len(err)) == (2, [], 1)
@@ -127,7 +127,9 @@ def test_an_mp4_that_was_stopped_goes_on_to_the_same(video, short, tmp_path, mon
     monkeypatch.setattr(video_module, "stylize_frames_steps", interrupted)
     frames = tmp_path / ".a.mp4.frames"
     for done in (1, 2, 3):  # the third time before it is encoded
-        line = f"jnst: interrupted: wrote {done} of 3 frames to {frames}; the same command goes on"
+        line = (
+            f"jnst: interrupted: wrote {done} of 3 frames to {frames}; the same command continues"
+        )
         assert video(short, "-o", "a.mp4") == (130, [], [line])
     assert not Path("a.mp4").exists()
     assert video(short, "--fps", 12, "-o", "a.mp4")[0] == 0  # no frame is left to be interrupted

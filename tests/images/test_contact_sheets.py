@@ -104,7 +104,7 @@ def test_pixels_are_those_of_the_pictures():
     ("count", "labels", "options", "message"),
     [
         (0, [], {}, "images is empty; at least one is accepted"),
-        (2, ["a"], {}, "labels are 1; one for each of 2 images"),
+        (2, ["a"], {}, "labels has 1 entries; expected 2, one each"),
         (1, ["a"], {"columns": 0}, "columns is 0; a whole number of at least 1 is accepted"),
         (
             1,

@@ -751,7 +751,7 @@ def test_long_recipe(tmp_path):
         (np.zeros((4, 5, 2)), None, r"image is float64 of shape \(4, 5, 2\); \(height, width\)"),
         (np.zeros((4, 5, 5)), None, r"image is float64 of shape \(4, 5, 5\)"),
         (np.zeros((0, 5, 3)), None, r"image is empty: its shape is \(0, 5, 3\)"),
-        (np.zeros((4, 5, 3)), np.zeros((5, 4)), r"alpha has the shape \(5, 4\).*\(4, 5\)"),
+        (np.zeros((4, 5, 3)), np.zeros((5, 4)), r"alpha has shape \(5, 4\).*\(4, 5\)"),
         (np.full((4, 5, 3), np.nan), None, "image is NaN in 60 of 60 values"),
         (np.zeros((4, 5, 3)), np.full((4, 5), np.inf), "alpha has infinite values"),
         (np.zeros((4, 5, 3), int), None, "image is int64 of shape .* uint8, uint16 or floats"),

@@ -73,15 +73,15 @@ def test_masks_of_some_styles(tmp_path):
 @pytest.mark.parametrize(
     ("given", "styles", "message"),
     [
-        ([SHAPE, SHAPE], 1, "content_masks has 2 entries; 1 styles need as many"),
-        ([SHAPE, SHAPE], 3, "content_masks has 2 entries; 3 styles need as many"),
-        ([SHAPE], 0, "content_masks has 1 entries; 0 styles"),
-        (SHAPE, 3, "content_masks is a label map of 2 colors; 3 styles need as many"),
-        ([COLORS[LABELS]], 2, "content_masks is a label map of 3 colors; 2 styles"),
+        ([SHAPE, SHAPE], 1, "content_masks has 2 entries; expected 1, one for"),
+        ([SHAPE, SHAPE], 3, "content_masks has 2 entries; expected 3, one for"),
+        ([SHAPE], 0, "content_masks has 1 entries; expected 0, one for"),
+        (SHAPE, 3, "content_masks is a label map of 2 colors; expected 3"),
+        ([COLORS[LABELS]], 2, "content_masks is a label map of 3 colors; expected 2"),
         ([SHAPE, None], 2, "content_mask 2 is None"),
         ([SHAPE, SHAPE[:4]], 2, "content_mask 2 is 4 x 8 pixels, its picture 6 x 8"),
         (np.kron([[0, 1]], np.ones((6, 9), int)), 2, "content_masks is 6 x 18 pixels"),
-        ([SHAPE * 0, SHAPE], 2, "content_mask 1 is 0 everywhere, which leaves nothing"),
+        ([SHAPE * 0, SHAPE], 2, "content_mask 1 is 0 everywhere, so nothing counts"),
         ([COLORS[LABELS]], 1, "content_mask has colors; a mask is gray"),
         ([SHAPE.astype(int)], 1, "content_mask is int64 of shape"),
         ([SHAPE * 1.0], 1, "content_mask has values from 0 to 255"),
@@ -93,7 +93,7 @@ def test_refused_masks(given, styles, message):
 
 
 def test_refused_style_masks():
-    with pytest.raises(ValueError, match="style_masks has 1 entries; 2 styles need as many"):
+    with pytest.raises(ValueError, match="style_masks has 1 entries; expected 2, one for"):
         style_masks_of([SHAPE], [(6, 8)] * 2)
     with pytest.raises(ValueError, match="style_mask 2 is 6 x 8 pixels, its picture 8 x 6"):
         style_masks_of([None, SHAPE], [(6, 8), (8, 6)])

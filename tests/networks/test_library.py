@@ -158,7 +158,7 @@ class TestFetch:
     def test_a_wrong_byte(self, tiny, offer, server, cache):
         offer(tiny)
         server.content = server.content[:-1] + bytes([server.content[-1] ^ 1])
-        with pytest.raises(NetworkError, match="has not the digest sha256:"):
+        with pytest.raises(NetworkError, match="does not have the digest sha256:"):
             jnst.load_network("imagenet")
         assert not [path for path in cache.iterdir() if not path.name.startswith(".")]
 

@@ -71,23 +71,23 @@ FIELDS = [
     ("4", "nan", "bytes is nan"),
     ("4", "10000000000000", "bytes is 10000000000000"),
     ("4", "0x" + "f" * 9000, "bytes is a number too long to write"),
-    *(("a.h5", name, "file is .*, no name of a file") for name in (
+    *(("a.h5", name, "file is .*; a file name is accepted") for name in (
         "../a.h5", "/a.h5", ".a", "..", "a/b", "a\\\\b", "a b", "a:b", "-a", "a" * 101,
     )),
     ("a.h5", "", "file is ''"),
     ("a.h5", "a\\nb", "file is"),
     ('"a.h5"', "3", "file is 3"),
-    *(("http://a/b", url, "'x': .*an address that begins with https:// or http:// is accepted")
+    *(("http://a/b", url, "'x': .*a URL that begins with https:// or http:// is accepted")
       for url in ("weights", "ftp://a/b", "file:///a", "data:,a", "javascript:a", "http:///b",
                   "http://a/b c", "http://ä/b")),
     ("http://a/b", "http://a/\\u0000", "a url is"),
-    ("http://a/b", "http://a:b/", "is no address .Port"),
-    ("http://a/b", "http://[a", "is no address"),
-    ("http://a/b", "http://me:secret@a/b", "an address at a has a user name in it"),
+    ("http://a/b", "http://a:b/", "is no URL .Port"),
+    ("http://a/b", "http://[a", "is no URL"),
+    ("http://a/b", "http://me:secret@a/b", "a URL at a has a user name in it"),
     ('["http://a/b"]', "[]", "urls is empty"),
     ('["http://a/b"]', "[3]", "a url is 3"),
     ('["http://a/b"]', '"http://a/b"', "urls is 'http://a/b'; a list is accepted"),
-    *((DIGEST, digest, "digest is .*the hexadecimal digits of one of md5, sha1, ") for digest in (
+    *((DIGEST, digest, "digest is .*ALGORITHM:HEXADECIMAL with one of md5, sha1, ") for digest in (
         "md5", "md5:", "sha256:", "md5:xyz", DIGEST[:-1], f"{DIGEST}0", f"{DIGEST[:-1]}g",
         f"{DIGEST[:-1]}٣", f"{DIGEST[:-1]}_", f"md55:{'0' * 32}", f"sha256:{'0' * 32}", "0" * 32,
         f"shake_128:{'0' * 32}", f":{'0' * 32}", f" {DIGEST}", "md5:0x" + "0" * 30,
@@ -97,9 +97,9 @@ FIELDS = [
     ("nobody", "a" * 1001, "citation is"),
     ('"nobody"', "[]", "citation is"),
     ("none", "", "license is ''"),
-    *(("[x]", f"[{name}]", "no name of a file") for name in ("'../x'", "'a b'", "'a/b'")),
+    *(("[x]", f"[{name}]", "a file name is accepted") for name in ("'../x'", "'a b'", "'a/b'")),
     ("[x]", "['']", "name is ''"),
-    ("[x]", "[embedded]", "embedded is the name of the network that jnst carries"),
+    ("[x]", "[embedded]", "embedded is the name of the embedded network"),
 ]  # fmt: skip
 
 

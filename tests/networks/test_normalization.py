@@ -92,7 +92,7 @@ def test_it_says_what_it_is(normalized, images, pooling):
 
 
 def test_wrong_arguments(network, images):
-    with pytest.raises(ValueError, match="images is empty; the means need at least one"):
+    with pytest.raises(ValueError, match="images is empty; at least one is accepted"):
         normalize_network(network, [], pooling="average")
     with pytest.raises(ValueError, match="pooling is 'median'; accepted: average, max"):
         normalize_network(network, images, pooling="median")

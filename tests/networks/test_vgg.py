@@ -129,7 +129,7 @@ def test_refusals(network):
         ValueError, match=r"unknown layer 'relu4_9'.*mean 'relu4_\d'.*conv1_1, relu"
     ):
         extract_features(network, image, ["relu4_9"])
-    with pytest.raises(ValueError, match="layers name one twice"):
+    with pytest.raises(ValueError, match="one layer is named twice"):
         extract_features(network, image, ["relu1_1", "relu1_1"])
     with pytest.raises(ValueError, match="pooling is 'median'; accepted: average, max"):
         extract_features(network, image, ["relu1_1"], pooling="median")

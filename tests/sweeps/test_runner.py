@@ -393,7 +393,7 @@ def test_a_second_sweep_into_the_folder_is_refused(tmp_path, plan, call):
     assert (status, out) == (0, [])
     assert re.fullmatch(r"sweep: 4 points, 2 programs to compile, about \d+ s and 9.2 kB", err[0])
     status, out, err = call("sweep", file, "-o", "sweep", quiet=False)
-    assert (status, out, err[0]) == (0, [], "sweep: 4 points, 4 there already")
+    assert (status, out, err[0]) == (0, [], "sweep: 4 points, 4 already done")
 
 
 def test_a_point_that_fails_does_not_stop_the_others(tmp_path, plan, call, monkeypatch):
@@ -491,7 +491,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, plan, call, monkeypatch):
     (tmp_path / "plan.toml").write_text(_toml(plan))
     status, out, err = call("sweep", "plan.toml", "-o", "sweep")
     assert (status, out) == (130, [])
-    assert err[0] == "jnst: interrupted: 2 of 4 points are in sweep; the same command goes on"
+    assert err[0] == "jnst: interrupted: 2 of 4 points are in sweep; the same command continues"
     assert len(table(tmp_path / "sweep")) == 2
     assert (tmp_path / "sweep" / "index.html").is_file()
 

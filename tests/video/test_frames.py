@@ -62,7 +62,7 @@ def test_a_transparent_gif_is_as_a_picture(tmp_path):
 def test_refusals(tmp_path):
     with pytest.raises(ImageError, match="no such folder, GIF or video"):
         open_frames(tmp_path / "missing")
-    with pytest.raises(ImageError, match="holds no pictures"):
+    with pytest.raises(ImageError, match="has no pictures"):
         open_frames(tmp_path)
     (tmp_path / "a.gif").write_bytes(b"GIF89a")
     with pytest.raises(ImageError, match=r"a.gif: no picture that can be read"):

@@ -167,7 +167,7 @@ def test_flows_are_of_the_numbers_of_the_frames(tmp_path):
     assert flow_paths(tmp_path, [7, 8]) == [
         (tmp_path / "backward_8_7.flo", tmp_path / "forward_7_8.flo")
     ]
-    with pytest.raises(FlowError, match="frame 9 is behind frame 7"):
+    with pytest.raises(FlowError, match="frame 9 follows frame 7"):
         flow_paths(tmp_path, [7, 9])
 
 

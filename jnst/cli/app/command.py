@@ -1,4 +1,4 @@
-"""`jnst app`: a page in the browser for who does not script."""
+"""`jnst app`: jnst as a page in the browser."""
 
 import argparse
 import importlib
@@ -29,24 +29,24 @@ def add_app_command(commands: Any) -> None:
         "--port",
         type=_port,
         metavar="N",
-        help="the port of this machine that it listens at; unset: the first free one from 7860 on",
+        help="the port of the page; unset: the first free one from 7860 on",
     )
     command.add_argument(
         "--no-browser",
         dest="browser",
         action="store_false",
-        help="say the address, and open no browser",
+        help="print the address and open no browser",
     )
     add_compilation_cache(command)
 
 
 def app_command(options: argparse.Namespace) -> int:
-    """`jnst app`: a page in the browser: two pictures in, one out, without a command."""
+    """`jnst app`: a page in the browser, for use without the command line."""
     with leaving_at_once(options.interrupted):
         build = importlib.import_module("jnst.cli.app.page").build
     try:
         with serving(build, port=options.port, browser=options.browser) as address:
-            say(f"the app is at {address} until Ctrl-C")
+            say(f"the app is at {address}; Ctrl-C ends it")
             threading.Event().wait()
     except KeyboardInterrupt:
         return fail("the app has ended", interrupted_status())

@@ -1,4 +1,4 @@
-"""The controls of the app: the ten options that matter."""
+"""The controls of the app, for the ten most important options."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from jnst.networks.library import known_networks
 
 
 class Controls(NamedTuple):
-    """The components by what they set: `settings` in the order of `CONTROLS`."""
+    """The components of the page; `settings` are in the order of `CONTROLS`."""
 
     settings: list[gr.components.Component]
     network: gr.Dropdown
@@ -20,7 +20,7 @@ class Controls(NamedTuple):
 
 
 def add_controls() -> Controls:
-    """The strength, the size and the two buttons at once, the others folded away."""
+    """Add strength, size and the two buttons, and the other controls in a closed section."""
     value = dict(zip(CONTROLS, controls_of(DEFAULT), strict=True))
     settings: dict[str, gr.components.Component] = {}
 
@@ -73,7 +73,7 @@ def add_controls() -> Controls:
             known_networks(),
             value="embedded",
             label="Network",
-            info="embedded is here, imagenet is fetched once",
+            info="embedded is always there, imagenet is fetched once",
             elem_id="network",
         )
     strength.input(STRENGTHS.__getitem__, strength, weight, queue=False, api_visibility="private")

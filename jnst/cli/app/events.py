@@ -1,4 +1,4 @@
-"""What the page of the app does when something is given, pressed or left."""
+"""The event handlers of the app's page."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,14 +25,14 @@ from jnst.runs.recipes import load_recipe
 from jnst.settings.config import Config
 
 PREVIEW = 512
-"""Pixels of the longer side of a picture that was given, as the page shows it."""
+"""Longer side in pixels of an uploaded picture on the page."""
 
 DEMO = "jnst-demo"
-"""The folder of the demo's pictures, here and of `jnst demo`."""
+"""The folder of the demo's pictures, as in `jnst demo`."""
 
 
 class Places(NamedTuple):
-    """Where a run is seen."""
+    """The components that a run updates."""
 
     notice: gr.HTML
     view: gr.HTML
@@ -46,15 +46,15 @@ class Places(NamedTuple):
 
 
 def opened(folder: Path, given: dict[str, Any] | None) -> tuple[str | None, Any, str]:
-    """The file of a picture that was given, the picture as it is seen, and what is wrong with it.
+    """An uploaded picture: its path, the image to show, and an error message or "".
 
-    Gradio itself would open it without its profile, and fewer kinds of files.
+    Gradio itself would ignore its color profile and open fewer formats.
     """
     if given is None:
         return None, None, ""
     path = Path(given["path"]).resolve()
     if not path.is_relative_to(folder.resolve()):
-        return None, None, problem("only a picture that was given to this page is opened")
+        return None, None, problem("only a picture that was uploaded to this page is opened")
     try:
         return str(path), shown(load_picture(path, size=PREVIEW).image), ""
     except Exception as error:
@@ -62,7 +62,7 @@ def opened(folder: Path, given: dict[str, Any] | None) -> tuple[str | None, Any,
 
 
 def drawn(folder: Path) -> tuple[Any, ...]:
-    """The files of the demo's pictures, the pictures, and nothing that is wrong with them."""
+    """The demo's pictures: their paths, the images to show, and no error message."""
     place = folder / DEMO
     place.mkdir(exist_ok=True)
     paths = place / "content.png", place / "style.png"
@@ -72,14 +72,14 @@ def drawn(folder: Path) -> tuple[Any, ...]:
 
 
 def loaded(file: str) -> tuple[Any, ...]:
-    """The settings inside a result, what is to be said of them, and the controls as they say."""
+    """The settings inside a result, a message about them, and the values of the controls."""
     try:
         recipe = load_recipe(file)
         config, network = config_of_recipe(recipe), recipe["network"]["load"]
         if network not in known_networks():
             raise ValueError(
-                f"the recipe was made with the network {network}, which is no name that is known "
-                f"here; known: {', '.join(known_networks())}"
+                f"the recipe was made with the network {network}, which is unknown here; "
+                f"known: {', '.join(known_networks())}"
             )
     except Exception as error:
         unchanged = [gr.skip()] * (1 + len(CONTROLS))
@@ -90,12 +90,12 @@ def loaded(file: str) -> tuple[Any, ...]:
 
 
 def unloaded() -> tuple[Any, ...]:
-    """The same without a result: the defaults."""
+    """As `loaded`, without a result: the defaults."""
     return DEFAULT, "", "embedded", *controls_of(DEFAULT)
 
 
 def runs(studio: Studio, places: Places) -> Callable[..., Iterator[dict[Any, Any]]]:
-    """What Stylize does: what is new on the page, as often as there is something."""
+    """The handler of the button Stylize: yields the updates of the page."""
 
     def run(
         request: gr.Request,
@@ -141,7 +141,7 @@ def _ended(places: Places, view: View) -> dict[Any, Any]:
 
 
 def stops(studio: Studio) -> Callable[[gr.Request], Any]:
-    """What Stop does: the run of this window ends after the steps that it is taking."""
+    """The handler of the button Stop: the run of this window ends after its current steps."""
 
     def stop(request: gr.Request) -> Any:
         studio.stop(str(request.session_hash))
@@ -151,7 +151,7 @@ def stops(studio: Studio) -> Callable[[gr.Request], Any]:
 
 
 def leaves(studio: Studio) -> Callable[[gr.Request], None]:
-    """What closing the window does: its run ends, and the next one has its turn."""
+    """The handler of a closed window: its run ends, and the next in line begins."""
 
     def leave(request: gr.Request) -> None:
         studio.stop(str(request.session_hash))
@@ -160,5 +160,5 @@ def leaves(studio: Studio) -> Callable[[gr.Request], None]:
 
 
 def _called(path: Path) -> str:
-    """The file as its user has it."""
+    """The file name as the user knows it."""
     return f"{DEMO}/{path.name}" if path.parent.name == DEMO else path.name

@@ -1,4 +1,4 @@
-"""The page of the app: two pictures, ten options, and the picture that becomes of them."""
+"""The page of the app: two pictures, ten options, and the result."""
 
 import functools
 from pathlib import Path
@@ -14,7 +14,7 @@ from jnst.cli.app.view import canvas, slider
 
 
 def build(folder: Path) -> gr.Blocks:
-    """The page; what comes from a browser and goes there is in the folder."""
+    """The page; uploads and downloads are in `folder`."""
     studio = Studio(folder)
     event: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     with gr.Blocks(title="jnst", analytics_enabled=False, fill_width=True) as page:

@@ -1,4 +1,4 @@
-"""The page of `jnst stylize --preview`: the run of a command, as it goes on."""
+"""The page of `jnst stylize --preview`, which shows the run of a command."""
 
 import contextlib
 import html
@@ -17,15 +17,15 @@ from jnst.cli.commands import say, uninterrupted
 from jnst.runs.results import Result
 
 PATIENCE = 3.0
-"""Seconds that a command which has ended waits for the pages that show it."""
+"""Seconds that a finished command waits for its pages to show the end."""
 
 FETCHING = 1.0
-"""Seconds in which a page that has the last view asks for the pictures of its slider."""
+"""Seconds that a page has to load the pictures of its slider, after the last view."""
 
 
 @contextlib.contextmanager
 def previewing(name: str, *, quiet: bool) -> Iterator[Callable[[Result], None]]:
-    """Within it a page shows a run, and is told each result by the function that is given."""
+    """A context with a page that shows a run; gives the function that shows a result on it."""
     preview = Preview(name)
     with serving(preview.build, port=None, browser=True) as address:
         if not quiet:
@@ -38,7 +38,7 @@ def previewing(name: str, *, quiet: bool) -> Iterator[Callable[[Result], None]]:
 
 
 class Preview:
-    """What there is of a run, for any number of pages that show it."""
+    """The current view of a run, for any number of open pages."""
 
     def __init__(self, name: str):
         self._name = name
@@ -48,12 +48,12 @@ class Preview:
         self._pages = 0
 
     def show(self, result: Result) -> None:
-        """What the pages show from now on."""
+        """Show a result on all pages."""
         self._way = self._way or Way(result)
         self._tell(self._way(result))
 
     def end(self) -> None:
-        """The pages show that nothing comes any more, and have it before this returns."""
+        """Show the end of the run on all pages, and wait until they have it."""
         view, line = self._view, "the run has ended before its first step"
         if view.result is not None:
             steps, whole = view.result.steps, view.result.config.steps
@@ -66,7 +66,7 @@ class Preview:
             time.sleep(FETCHING)
 
     def views(self) -> Iterator[View]:
-        """Each view that is new, for one page, until the run has ended."""
+        """Yield each new view for one page, until the run has ended."""
         view = None
         with self._news:
             self._pages += 1

@@ -1,4 +1,4 @@
-"""Runs of the app: one at a time, in the order in which they were asked for."""
+"""Runs of the app: one at a time, in the order of the requests."""
 
 import dataclasses
 import tempfile
@@ -18,15 +18,14 @@ from jnst.runs.stylization import stylize_steps
 from jnst.settings.config import Config
 
 BETWEEN = 0.3
-"""Seconds between two views of one run, at least."""
+"""Seconds between two views of a run, at least."""
 
 
 @dataclasses.dataclass(frozen=True)
 class View:
     """What a page shows of a run: a line, the share that is done, and the picture so far.
 
-    `file` is where the picture is written when the run has ended; `failed` says that the line is
-    what went wrong.
+    `file` is the written picture, at the end of the run. `failed`: the line is an error message.
     """
 
     line: str
@@ -38,7 +37,7 @@ class View:
 
 
 class Way:
-    """The View of each result so far, with the time that is left."""
+    """Makes the View of each result, with the time that is left."""
 
     def __init__(self, first: Result):
         self._way = PictureWay(plan_levels(first.image.shape[:2], first.config))
@@ -46,10 +45,10 @@ class Way:
         self._worked = self._seconds = 0.0
 
     def __call__(self, result: Result) -> View:
-        """The line has the size, the step, the loss, and the time left once it can be told."""
+        """The View of a result; its line has size, step, loss, and the time left if known."""
         share, stage, state = self._way(result)
         now, (then, before) = time.monotonic(), self._then
-        if self._compiled:  # an interval that began with a compilation tells nothing of the steps
+        if self._compiled:  # intervals with a compilation do not count
             self._worked, self._seconds = self._worked + share - before, self._seconds + now - then
         self._then, self._compiled = (now, share), state != "compiling"
         line = f"{stage}, {state}"
@@ -59,7 +58,7 @@ class Way:
 
 
 class Studio:
-    """Makes one picture at a time; who asks meanwhile waits, and is told behind how many."""
+    """Makes one picture at a time; other windows wait in line and see their place."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -67,14 +66,14 @@ class Studio:
         self._stops: dict[str, threading.Event] = {}
 
     def stop(self, window: str) -> None:
-        """End the run of a window, which keeps its last picture."""
+        """End the run of a window; its last picture is kept."""
         if window in self._stops:
             self._stops[window].set()
 
     def run(
         self, window: str, content: Path, style: Path, network: str, config: Config
     ) -> Iterator[View]:
-        """The views of the run of a window, from its place in the line to its end."""
+        """Yield the views of a window's run, from waiting in line to the end."""
         stop, ticket = threading.Event(), object()
         self._stops[window] = stop
         self._line.append(ticket)
@@ -136,7 +135,7 @@ class Studio:
 
 
 def sentence(error: Exception, *files: Path) -> str:
-    """What went wrong, for a person; files have the names that they had before they came here."""
+    """The text of an error for the user; paths of uploads are replaced by their names."""
     if is_out_of_memory(error):
         return "not enough memory; a smaller size needs less"
     if not isinstance(error, ValueError | OSError):

@@ -1,4 +1,4 @@
-"""A page of the app on this machine alone: its address, its folder, its end."""
+"""Serving a page to this machine only."""
 
 import contextlib
 import importlib.util
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 STYLE = Path(__file__).parent / "assets" / "app.css"
 FONT, MONOSPACED = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")
-"""Letters of the machine: the page asks nobody for them."""
+"""Fonts of the machine: the page downloads none."""
 
 
 def check_gradio() -> None:
-    """Find out, before any work starts, whether there can be a page.
+    """Check, before any work starts, that Gradio is installed.
 
     Raises:
         ValueError: Gradio is not installed.
@@ -33,14 +33,13 @@ def check_gradio() -> None:
 def serving(
     build: Callable[[Path], "gradio.Blocks"], *, port: int | None, browser: bool
 ) -> Iterator[str]:
-    """Within it a page is at the address that is given, and in the `browser` if there is one.
+    """A context that serves a page, gives its address, and opens the `browser` if there is one.
 
-    `build` makes the page, whose files are in a folder that goes with it. Nobody else is asked for
-    anything: there is no analysis of its use, no link through a foreign machine, no look for a
-    newer version, no font of the web.
+    `build` makes the page; its files are in a temporary folder. No other machine is contacted: no
+    usage analytics, no share link, no check for updates, no web fonts.
 
     Raises:
-        ValueError: there is no Gradio, or the port is taken.
+        ValueError: Gradio is not installed, or the port is taken.
     """
     check_gradio()
     with (
@@ -79,7 +78,7 @@ def _launch(page: "gradio.Blocks", port: int | None) -> str:
         )
     except OSError:
         place = "every port from 7860 on" if port is None else f"port {port}"
-        raise ValueError(f"{place} is taken on this machine; --port names another") from None
+        raise ValueError(f"{place} is taken on this machine; choose another with --port") from None
     return address
 
 
@@ -110,6 +109,6 @@ def _environment(settings: dict[str, str]) -> Iterator[None]:
 
 
 def _has_screen() -> bool:
-    """Without one a browser of the terminal would take its place."""
+    """Whether there is a screen; without one `webbrowser` may open a text browser."""
     names = ("DISPLAY", "WAYLAND_DISPLAY")
     return sys.platform in ("darwin", "win32") or any(map(os.environ.get, names))

@@ -1,4 +1,4 @@
-"""What the app has controls for: as a Config, from a recipe, and as the command that does it."""
+"""The settings of the app: to and from a Config, from a recipe, as a command."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -36,13 +36,13 @@ DEFAULT = preset("fast")
 
 
 def controls_of(config: Config) -> tuple[Any, ...]:
-    """The values of `CONTROLS` that show these settings."""
+    """The values of the `CONTROLS` for these settings."""
     shown = config.replace(init=config.init or "content")
     return tuple(getattr(shown, name) for name in CONTROLS)
 
 
 def config_of_controls(base: Config, values: Sequence[Any]) -> Config:
-    """The settings of `base` with the values of `CONTROLS` in the place of its own.
+    """The settings of `base`, changed to the values of the `CONTROLS`.
 
     Raises:
         ValueError: a control is empty, or a value is not accepted.
@@ -59,16 +59,17 @@ def config_of_controls(base: Config, values: Sequence[Any]) -> Config:
 
 
 def config_of_recipe(recipe: Mapping[str, Any]) -> Config:
-    """The settings of a recipe that `load_recipe` read, for pictures that are given anew.
+    """The settings of a recipe from `load_recipe`.
 
     Raises:
-        ValueError: it was made with what no recipe can hold, or from a file.
+        ValueError: it was made with Python objects that no recipe can hold, or its first image is a
+            file.
     """
     settings = recipe["config"]
     own = [name for name, value in settings.items() if value == OWN]
     if own := [*own, *recipe.get("extra_terms", ())]:
         raise ValueError(
-            f"the recipe was made with {', '.join(own)} of its own program; the app has none"
+            f"the recipe was made in Python with its own {', '.join(own)}, which the app lacks"
         )
     if (start := settings.get("init")) not in (None, *INITS):
         raise ValueError(f"the recipe starts from the file {start}, which the app does not open")
@@ -76,7 +77,7 @@ def config_of_recipe(recipe: Mapping[str, Any]) -> Config:
 
 
 def beyond_controls(config: Config) -> dict[str, Any]:
-    """The settings that are not the default's and have no control."""
+    """The settings that differ from the default and have no control."""
     return {name: value for name, value in _changed(config).items() if name not in CONTROLS}
 
 
@@ -92,7 +93,7 @@ def as_command(content: str, style: str, network: str, config: Config, out: str)
 
 
 def as_python(content: str, style: str, network: str, config: Config, out: str) -> str:
-    """The program that makes the same picture."""
+    """The Python program that makes the same picture."""
     options = _changed(config) | ({} if network == "embedded" else {"network": network})
     given = "".join(f"    {name}={value!r},\n" for name, value in options.items())
     return (

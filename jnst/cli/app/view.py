@@ -1,4 +1,4 @@
-"""A run as its page shows it: the picture so far, how far it is, and before and after."""
+"""The HTML of a run: the picture so far, its progress, and before and after."""
 
 import base64
 import html
@@ -13,11 +13,11 @@ from jnst.images.pixels import to_uint8
 from jnst.images.resizing import fit_size, resize_image
 
 LARGEST_SIDE = 1024
-"""Pixels of what is shown; the file has all."""
+"""Longer side in pixels of a picture on the page; the file has all pixels."""
 
 
 def canvas(view: View | None) -> str:
-    """The picture so far, if it is not yet in the slider, with its progress and its line."""
+    """The progress of a run, and its picture so far until the slider shows it."""
     if view is None:
         return '<div class="canvas"><p class="hint">The picture will be here.</p></div>'
     parts = []
@@ -36,12 +36,12 @@ def canvas(view: View | None) -> str:
 
 
 def problem(text: str) -> str:
-    """A line that says what went wrong."""
+    """An error message as HTML."""
     return f'<p role="alert">{html.escape(text)}</p>'
 
 
 def before_and_after(view: View | None) -> "gr.ImageSlider":
-    """The slider of content and result of a run that has ended; nothing as long as it goes on."""
+    """The slider of content and result; hidden until the run has ended."""
     if view is None or view.running or view.result is None or not view.result.pictures:
         return gr.ImageSlider(value=None, visible=False)
     image = view.result.image
@@ -50,14 +50,14 @@ def before_and_after(view: View | None) -> "gr.ImageSlider":
 
 
 def shown(image: np.ndarray) -> np.ndarray:
-    """The image in bytes, made smaller if a screen has no use for so many pixels."""
+    """The image as uint8, with a longer side of at most `LARGEST_SIDE`."""
     if max(image.shape) > LARGEST_SIDE:
         image = resize_image(image, fit_size(image.shape[:2], LARGEST_SIDE))
     return to_uint8(image)
 
 
 def slider() -> "gr.ImageSlider":
-    """The place of `before_and_after`."""
+    """The component that `before_and_after` updates, hidden at first."""
     return gr.ImageSlider(
         label="Before and after",
         visible=False,

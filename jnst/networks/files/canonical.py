@@ -1,4 +1,4 @@
-"""The canonical file that every network is ported to."""
+"""The canonical file format of networks."""
 
 import hashlib
 import os
@@ -46,7 +46,7 @@ def write_tensors(
     *,
     storage: Storage = "float32",
 ) -> None:
-    """As `write_network`, of float32 tensors that come one at a time, in the order of `TENSORS`."""
+    """As `write_network`, for an iterator of float32 tensors in the order of `TENSORS`."""
     digest = hashlib.sha256(mean.data)
     with atomic_path(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
         said = {IDENTITY[key]: value for key, value in identity.items()}
@@ -64,12 +64,12 @@ def write_tensors(
                 file[key] = tensor.astype(storage, copy=False)
                 tensor = np.asarray(file[key], np.float32) if storage == "float16" else tensor
             digest.update(tensor.data)
-            del tensor  # before the next one is read
+            del tensor  # free it before the next one is read
         file.attrs["digest"] = digest.hexdigest()
 
 
 def check_output(path: Path) -> None:
-    """ValueError unless a canonical file can be put there: an .h5 in a folder that exists."""
+    """ValueError unless `path` is an .h5 file in an existing folder."""
     if path.suffix.lower() not in (".h5", ".hdf5") or path.is_dir():
         raise ValueError(f"{path}: a canonical file is an .h5 file")
     if not path.parent.is_dir():
@@ -77,7 +77,7 @@ def check_output(path: Path) -> None:
 
 
 def network_digest(network: Network) -> str:
-    """SHA-256 of the mean and the tensors in float32, the same whatever file they came from.
+    """SHA-256 of the mean and the tensors in float32; it does not depend on the file format.
 
     Raises:
         ValueError: a network from `prepare_network`.

@@ -1,4 +1,4 @@
-"""Files of named arrays, whatever wrote them, read one array at a time."""
+"""Files of named arrays in several formats, read one array at a time."""
 
 import contextlib
 import dataclasses
@@ -19,17 +19,19 @@ from jnst.networks.files.state_pickle import StoredTensor
 from jnst.networks.layers import CONVOLUTIONS
 
 LARGEST = max(math.prod(shape) for shape in CONVOLUTIONS.values())
-"""Elements of the largest kernel; MatConvNet's files hold larger ones, of layers after them."""
+"""Elements of the largest kernel; MatConvNet's files have larger arrays, which are not read."""
 
 LONGEST_HEADER = 1 << 16
-COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile reads others without a limit
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""zipfile does not limit the unpacked size of other compressions."""
+
 IDENTITY = {"name": "name", "source": "source", "license": "licence", "digest": "digest"}
-"""What a canonical file says of itself, beside the mean: each with its attribute in the file."""
+"""What identifies the network of a canonical file: each with its attribute in the file."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Container:
-    """An open file: the shapes of its arrays by name, and the function that reads one."""
+    """An open file: the shapes of its arrays by name, and a function that reads one array."""
 
     format: str
     shapes: Mapping[str, tuple[int, ...]]
@@ -39,11 +41,10 @@ class Container:
 
 @contextlib.contextmanager
 def open_container(path: Path) -> Iterator[Container]:
-    """Open a file of PyTorch, safetensors, HDF5, MATLAB or numpy; its first bytes say which.
+    """Open a file of PyTorch, safetensors, HDF5, MATLAB or numpy, told apart by its first bytes.
 
     Raises:
-        NetworkError: there is no such file, it is damaged, or of none of these formats. `read`
-            raises it too.
+        NetworkError: the file is missing, damaged, or of another format. `read` raises it too.
     """
     with contextlib.ExitStack() as stack:
         with _readable():
@@ -62,7 +63,7 @@ def _readable() -> Iterator[None]:
         yield
     except NetworkError:
         raise
-    except Exception as error:  # libraries raise anything on a damaged file
+    except Exception as error:  # libraries raise any exception on a damaged file
         raise NetworkError(f"cannot be read ({error})") from None
 
 
@@ -86,13 +87,13 @@ def _open(path: Path, stack: contextlib.ExitStack) -> Container:
     if start.lstrip().startswith(b"<"):
         raise NetworkError("is a web page: the download went wrong")
     raise NetworkError(
-        "is of no known format: PyTorch (.pth), safetensors, HDF5, MATLAB 5 (.mat) and .npz are"
+        "has an unknown format; accepted: PyTorch (.pth), safetensors, HDF5, MATLAB 5 (.mat), .npz"
     )
 
 
 def _torch(name: str, file: torch_files.TorchFile) -> Container:
     tensors = _tensors(file.content)
-    if not tensors and isinstance(file.content, dict):  # a checkpoint holds more than the weights
+    if not tensors and isinstance(file.content, dict):  # a checkpoint has more than the weights
         tensors = max(map(_tensors, file.content.values()), key=len, default={})
     shapes = {key: tensor.shape for key, tensor in tensors.items()}
     return Container(name, shapes, lambda key: file.read(tensors[key]))
@@ -118,7 +119,7 @@ def _safetensors(file: Any) -> Container:
 
 def _zip(archive: zipfile.ZipFile) -> Container:
     if any(info.compress_type not in COMPRESSIONS for info in archive.infolist()):
-        raise NetworkError("is compressed as no weights are")
+        raise NetworkError("has a compression that is not accepted")
     if any(name.endswith(".npy") for name in archive.namelist()):
         return _npz(archive)
     return _torch("PyTorch", torch_files.open_zip(archive))
@@ -144,7 +145,7 @@ def _npz(archive: zipfile.ZipFile) -> Container:
 
 
 def _npy_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], bool, np.dtype, int]:
-    """Shape, order, type and place of an array: numpy allocates whatever a damaged header says."""
+    """Shape, order, type and position of an array; numpy itself would trust a damaged header."""
     with archive.open(f"{name}.npy") as file:
         start = io.BytesIO(file.read(LONGEST_HEADER))
     version = np.lib.format.read_magic(start)
@@ -198,16 +199,16 @@ def _attributes(item: h5py.Group | h5py.Dataset, names: Iterable[str]) -> dict[s
 
 
 def dequantize(array: np.ndarray, scale: Any) -> np.ndarray:
-    """The float32 values of an array that is stored in a smaller type, as multiples of `scale`."""
+    """The float32 values of an array that is stored in a smaller type: array * scale."""
     return array.astype(np.float32) * np.asarray(scale, np.float32)
 
 
 def _matlab(file: IO[bytes]) -> Container:
-    """MatConvNet's networks: `layers`, by itself or in a struct `net`, of any nesting."""
+    """A network of MatConvNet: `layers`, alone or in a struct `net`, with any nesting."""
     arrays = {}
     for variable, value in matlab_files.read_variables(file, largest=LARGEST):
         for layer in _layers(value) if variable in ("layers", "net") else ():
-            # Files before MatConvNet 1.0-beta8 have the two as fields of their own.
+            # Before MatConvNet 1.0-beta8 filters and biases are separate fields.
             pair = layer.get("weights") or [layer.get("filters"), layer.get("biases")]
             name, kinds = layer.get("name"), ("filters", "biases")
             for kind, array in zip(kinds, pair, strict=False):
@@ -218,7 +219,7 @@ def _matlab(file: IO[bytes]) -> Container:
 
 
 def _layers(value: Any) -> Iterator[dict[str, Any]]:
-    """Every struct with a name, however deep."""
+    """All structs with a name, at any depth."""
     if isinstance(value, dict):
         if "name" in value:
             yield value

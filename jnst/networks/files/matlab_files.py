@@ -1,8 +1,7 @@
 """Files of MATLAB 5, read as a stream: structs are dicts, cells lists, arrays numpy's.
 
-Not by scipy, whose reader crashes on damaged files (a segmentation fault within 100 of those of
-tests/support/fuzz.py, scipy 1.17) and holds all of a file: MatConvNet's VGG-19 has 80 MB of
-convolutions and 490 MB of the rest. The format: MathWorks, "MAT-File Format", level 5.
+scipy is not used: its reader crashes on damaged files, and it reads the whole file into memory,
+most of which are layers that jnst does not need. The format: MathWorks, "MAT-File Format", level 5.
 """
 
 import math
@@ -27,7 +26,7 @@ _CHUNK = 1 << 16
 
 
 MOST_BYTES, MOST_PARTS = 250_000_000, 100_000
-"""What is kept of a file: a VGG-19 has 160 MB in float64, of some hundred parts."""
+"""Limits of what is kept of a file; a VGG-19 has 160 MB in float64, in some hundred parts."""
 
 
 def read_variables(file: IO[bytes], *, largest: int) -> Iterator[tuple[str, Any]]:
@@ -37,7 +36,7 @@ def read_variables(file: IO[bytes], *, largest: int) -> Iterator[tuple[str, Any]
         NetworkError: the file is damaged, or was written by a big-endian machine.
     """
     if file.read(128)[124:] != b"\x00\x01IM":
-        raise NetworkError("is a MATLAB file of a version or a machine that is not read")
+        raise NetworkError("is a MATLAB file of an unsupported version or byte order")
     budget = _Budget()
     while len(tag := file.read(8)) == 8:
         kind, size = np.frombuffer(tag, "<u4").tolist()
@@ -70,7 +69,7 @@ def _decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class _Budget:
-    """What may still be kept: a small file can say that it holds anything."""
+    """What may still be kept of a file: a small file can claim any size."""
 
     def __init__(self) -> None:
         self.bytes, self.parts = MOST_BYTES, MOST_PARTS
@@ -78,7 +77,7 @@ class _Budget:
     def take(self, *, data: int = 0, parts: int = 0) -> None:
         self.bytes, self.parts = self.bytes - data, self.parts - parts
         if min(self.bytes, self.parts) < 0:
-            raise NetworkError("holds more than a VGG-19")
+            raise NetworkError("has more data than a VGG-19")
 
 
 class _Stream:

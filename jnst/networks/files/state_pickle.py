@@ -1,7 +1,7 @@
-"""The pickle of a state dict, read as data: nothing in it is run.
+"""Reading the pickle of a state dict as data: nothing in it is executed.
 
-Python's own unpickler is not used, not even with a list of admitted names: a hostile pickle makes
-it hash for ever, overflow its stack, or set the attributes of what it was given.
+Python's own unpickler is not used, not even with a list of allowed names: a hostile pickle can make
+it hash forever, overflow its stack, or change attributes of allowed objects.
 """
 
 import pickletools
@@ -12,7 +12,7 @@ import numpy as np
 from jnst.common.errors import NetworkError
 
 LIMIT = 1 << 20
-"""Bytes of a pickle that are read; a VGG-19's has some thousand."""
+"""Largest number of bytes of a pickle; that of a VGG-19 has some thousand."""
 
 DTYPES = {
     "FloatStorage": "<f4",
@@ -24,7 +24,7 @@ DTYPES = {
     "ByteStorage": "|u1",
     "BoolStorage": "|b1",
 }
-"""The storages that a state dict may hold, without `torch.`, and their elements."""
+"""The storage classes of a state dict, without `torch.`, and the types of their elements."""
 
 _LARGEST = 2**62
 _SHOWN = 80
@@ -32,7 +32,7 @@ _MARK = object()
 
 
 class Storage(NamedTuple):
-    """A run of numbers in the file; several tensors may share one."""
+    """A sequence of numbers in the file; several tensors may share one."""
 
     dtype: str
     key: str
@@ -45,7 +45,7 @@ class Storage(NamedTuple):
 
 
 class StoredTensor(NamedTuple):
-    """A tensor that has not been read."""
+    """A tensor that is not read yet."""
 
     storage: Storage
     offset: int
@@ -54,7 +54,7 @@ class StoredTensor(NamedTuple):
 
 
 class _Name(NamedTuple):
-    """What stands for a class or a function that the pickle asks for."""
+    """Stands for a class or a function that the pickle asks for."""
 
     text: str
 
@@ -72,7 +72,7 @@ def read_pickle(data: bytes) -> tuple[Any, int, dict[str, Storage]]:
     """The first object in `data`, its length in bytes, and its storages by key.
 
     Raises:
-        NetworkError: it is damaged, or asks for anything but tensors.
+        NetworkError: it is damaged, or has something other than tensors.
     """
     machine = _Machine()
     try:
@@ -88,7 +88,7 @@ def read_pickle(data: bytes) -> tuple[Any, int, dict[str, Storage]]:
 
 
 class _Machine:
-    """The stack of a pickle, without the operations that a state dict has no use for."""
+    """A pickle machine with only the operations that state dicts use."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
@@ -96,7 +96,7 @@ class _Machine:
         self.storages: dict[str, Storage] = {}
 
     def take(self, operation: str, argument: Any) -> None:
-        """One operation: https://docs.python.org/3/library/pickletools.html."""
+        """Execute one operation (see https://docs.python.org/3/library/pickletools.html)."""
         stack = self.stack
         match operation:
             case "PROTO" | "FRAME":

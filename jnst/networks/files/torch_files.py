@@ -1,4 +1,4 @@
-"""State dicts in files of `torch.save`, without torch: both containers, tensors read lazily."""
+"""State dicts in files of `torch.save`, read without torch; tensors are read lazily."""
 
 import contextlib
 import dataclasses
@@ -13,27 +13,27 @@ from jnst.common.errors import NetworkError
 from jnst.networks.files.state_pickle import LIMIT, Storage, StoredTensor, read_pickle
 
 BLOCK = 1 << 18
-"""Numbers that are read at a time, so that float64 takes no more memory than float32."""
+"""Numbers that are read at a time, so that float64 needs no more memory than float32."""
 
 MOST_GAPS = 8
-"""Numbers that a tensor may be spread over, for each of its own."""
+"""Largest ratio of the numbers that a strided tensor spans to its own."""
 
 LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""The pickled magic number that the container before PyTorch 1.6 begins with."""
+"""The first bytes of the container before PyTorch 1.6."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TorchFile:
-    """An open file of `torch.save`: the object in it, and its numbers where they lie.
+    """An open file of `torch.save`: the object in it, and access to its numbers.
 
-    `open_storage` gives the bytes of a storage from one on.
+    `open_storage(storage, start)` opens the bytes of a storage from `start` on.
     """
 
     content: Any
     open_storage: Callable[[Storage, int], contextlib.AbstractContextManager[IO[bytes]]]
 
     def read(self, tensor: StoredTensor) -> np.ndarray:
-        """The numbers of a tensor, of more than `BLOCK` in float32.
+        """The numbers of a tensor; a large float64 tensor is read as float32.
 
         Raises:
             NetworkError: the file ends before they do.
@@ -41,7 +41,7 @@ class TorchFile:
         steps = [(n - 1) * step for n, step in zip(tensor.shape, tensor.strides, strict=True)]
         count, storage = sum(steps) + 1, tensor.storage
         if count > MOST_GAPS * math.prod(tensor.shape):
-            raise NetworkError(f"holds a tensor that is spread over {count} numbers")
+            raise NetworkError(f"has a tensor that is spread over {count} numbers")
         narrow = storage.dtype == "bfloat16" or (storage.dtype == "<f8" and count > BLOCK)
         numbers = np.empty(count, "<f4" if narrow else storage.dtype)
         with self.open_storage(storage, tensor.offset * storage.itemsize) as file:

@@ -267,8 +267,11 @@ def test_cut_off_files(tiny, tmp_path, file):
     ("content", "message"),
     [
         (b"\n <!DOCTYPE html><html>404</html>", "is a web page: the download went wrong"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "is of no known format: PyTorch"),
-        (b"", "is of no known format"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "has an unknown format; accepted: PyTorch",
+        ),
+        (b"", "has an unknown format"),
         (b"PK\x03\x04" + b"x" * 99, "is a zip file that is cut off or damaged"),
     ],
 )

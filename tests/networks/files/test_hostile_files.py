@@ -116,7 +116,7 @@ FILES = {
     build_name: "pickle is damaged",
     nested_key: "pickle is damaged",
     doubled_key: "pickle is damaged",
-    compressed_pickle: "is compressed as no weights are",
+    compressed_pickle: "has a compression that is not accepted",
     long_names: "holds no VGG-19",
     npz("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}"): r"shape \(-1,\)",
     npz("{'descr': '|O', 'fortran_order': False, 'shape': (3,)}"): "is of object",
@@ -137,8 +137,8 @@ FILES = {
         )
     ): "is kept in another file",
     change_hdf5(virtual): "is kept in another file",
-    matlab_cells: "holds more than a VGG-19",
-    matlab_zeros: "holds more than a VGG-19",
+    matlab_cells: "has more data than a VGG-19",
+    matlab_zeros: "has more data than a VGG-19",
 }  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def test_large_arrays_are_passed_over(compressed):
 
 
 def test_other_machines_and_versions():
-    with pytest.raises(NetworkError, match="version or a machine"):
+    with pytest.raises(NetworkError, match="unsupported version or byte order"):
         list(read_variables(io.BytesIO(b"MATLAB 5.0".ljust(124) + b"\1\0MI"), largest=9))
 
 
