@@ -10,12 +10,12 @@ import sys
 
 import numpy as np
 import pytest
-from sweep_files import write_sweep
 
 import jnst
 from jnst.runs.recipes import load_recipe
 from jnst.sweeps.folder import record_path
 from jnst.sweeps.runner import Outline
+from support.sweep_files import write_sweep
 
 sweep_module = sys.modules["jnst.sweeps.runner"]
 pace = sys.modules["jnst.sweeps.timing"]
