@@ -53,10 +53,20 @@ def programs():
 
 @pytest.fixture(scope="session")
 def network():
-    """A VGG-19 with random weights, in memory."""
+    """A VGG-19 with few channels and random weights, for all that is not about numbers."""
+    return random_network(SHAPES)
+
+
+@pytest.fixture(scope="session")
+def vgg19():
+    """A VGG-19 with random weights, as wide as it is."""
+    return random_network(CONVOLUTIONS)
+
+
+def random_network(shapes):
     rng = np.random.default_rng(0)
     params = {}
-    for name, shape in CONVOLUTIONS.items():
+    for name, shape in shapes.items():
         kernel = rng.standard_normal(shape, np.float32) * np.float32((2 / (9 * shape[2])) ** 0.5)
         bias = 0.05 * rng.standard_normal(shape[3], np.float32)
         params[name] = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}

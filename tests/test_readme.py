@@ -3,9 +3,8 @@
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,8 +12,11 @@ import pytest
 from jnst import load_network, read_sweep, save_image, save_mp4
 from jnst.cli import main
 from jnst.images import drawings
-from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks import library
+from jnst.networks.package_data import data_file
+from jnst.settings.style_loss_names import registered
 from support import make_files
+from support.tiny import SHAPES
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -47,9 +49,21 @@ def pictures(tmp_path, monkeypatch, drawn):
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def embedded(monkeypatch, network_file):
+    """The embedded network has few channels here: what is shown is that the calls are right."""
+
+    def file_of(name):
+        return network_file if name == "embedded.h5" else data_file(name)
+
+    monkeypatch.setattr(library, "data_file", file_of)
+
+
 @pytest.mark.parametrize("code", blocks("python"), ids=range(len(blocks("python"))))
-def test_python(pictures, code):
-    subprocess.run([sys.executable, "-c", small(code)], check=True, cwd=pictures)
+def test_python(pictures, code, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    with mock.patch.dict(registered):
+        exec(compile(small(code), "README.md", "exec"), {"__name__": "__main__"})
 
 
 def run(commands):
@@ -127,9 +141,9 @@ def test_network_commands(pictures, offer, server, capsys):
         random = np.random.default_rng(len(name)).standard_normal(shape, np.float32)
         return random * np.float32((2 / (9 * shape[2])) ** 0.5 / (100 if name == "conv1_1" else 1))
 
-    offer(CONVOLUTIONS, kernels=he_normal)
+    offer(SHAPES, kernels=he_normal)
     for name in ("vgg_conv.pth", "vgg19-d01eb7cb.pth"):
-        make_files.safe(name, CONVOLUTIONS, kernels=he_normal)
+        make_files.safe(name, SHAPES, kernels=he_normal)
     run(commands)
     assert load_network("johnson.h5").source.endswith("convention caffe)")
     assert load_network("normalized.h5").name == "imagenet-normalized"

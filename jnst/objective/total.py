@@ -44,17 +44,13 @@ def total_loss(
     layout = targets.layout
     strides = strides_of(network)
     image = hold_fixed(image, targets)
-    terms = {term.name: term for term in layout.style_terms()}
     features = extract_features(
         network, image, layout.layers(), pooling=layout.pooling, precision=layout.precision
     )
 
     def seen(layer: str, weight: Array) -> Array:
-        return (
-            unit_gradient(features[layer], weight)
-            if layout.normalize_gradients
-            else features[layer]
-        )
+        maps = features[layer]
+        return unit_gradient(maps, weight) if layout.normalize_gradients else maps
 
     content = {
         name: losses.content_loss(
@@ -62,21 +58,11 @@ def total_loss(
         )
         for name, target in targets.content.items()
     }
-    style = {
-        name: _style_term(
-            terms[name],
-            visible_maps(
-                seen(terms[name].layer, weights.style[name]),
-                image,
-                layout.margin,
-                strides[terms[name].layer],
-            ),
-            parts,
-            layout,
-            image.dtype,
-        )
-        for name, parts in targets.style.items()
-    }
+    style = {}
+    for term in layout.style_terms():
+        maps = seen(term.layer, weights.style[term.name])
+        inside = visible_maps(maps, image, layout.margin, strides[term.layer])
+        style[term.name] = _style_term(term, inside, targets.style[term.name], layout, image.dtype)
     laplacian = None
     if layout.laplacian:
         laplacian = losses.laplacian_loss(image, targets.original, pool=layout.laplacian_pool)

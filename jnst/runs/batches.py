@@ -1,6 +1,6 @@
 """Many pictures at once: `stylize_batch` and `interpolate`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Unpack
 
@@ -126,20 +126,9 @@ def _batches(
         if not values:
             raise ValueError(f"{name} is empty; one for all, or one for each is accepted")
         if len(values) not in (1, count):
-            raise ValueError(f"{name} has {len(values)} entries; 1 or {count} go with the others")
-    jobs: list[Job] = []
-    for place in zip(*(values * (count // len(values)) for values in given.values()), strict=True):
-        content, style, each, start = place
-        try:
-            jobs.append(
-                open_job(
-                    content, style, each, start=start, extra_terms=extra_terms, network=network
-                )
-            )
-        except ImageError:  # which names its file
-            raise
-        except ValueError as error:
-            raise ValueError(f"picture {len(jobs) + 1}: {error}") from None
+            raise ValueError(f"{name} has {len(values)} entries; expected 1 or {count}")
+    inputs = zip(*(values * (count // len(values)) for values in given.values()), strict=True)
+    jobs = _open_jobs(inputs, extra_terms, network)
     loaded, identity = given_network(network)
     groups = group(map(program, jobs))
     for numbers in groups:
@@ -160,6 +149,25 @@ def _batches(
                 yield BatchProgress(dict(zip(batch, made, strict=True)), finished=True)
 
     return count, results()
+
+
+def _open_jobs(
+    inputs: Iterable[Any], extra_terms: ExtraTerms | None, network: AnyNetwork
+) -> list[Job]:
+    """A job for each (content, style, config, start); an error names the number of its picture."""
+    jobs: list[Job] = []
+    for content, style, config, start in inputs:
+        try:
+            jobs.append(
+                open_job(
+                    content, style, config, start=start, extra_terms=extra_terms, network=network
+                )
+            )
+        except ImageError:  # which names its file
+            raise
+        except ValueError as error:
+            raise ValueError(f"picture {len(jobs) + 1}: {error}") from None
+    return jobs
 
 
 @with_options

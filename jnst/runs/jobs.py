@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from jnst.common.brief import brief
-from jnst.images import color
 from jnst.images.resizing import resize_image
 from jnst.objective.extra_terms import ExtraTerms
+from jnst.runs.colors import colored_after
 from jnst.runs.levels import Level, plan_levels
 from jnst.runs.results import History, Result
 from jnst.settings.config import Config
@@ -64,10 +64,7 @@ class Job:
     def image(self, image: Image) -> Image:
         """An image of any level as the result that it is so far."""
         original = self.content if self.original is None else self.original
-        image = resize_image(image, original.shape[:2])
-        if self.config.color in ("luminance", "recombine"):
-            return color.with_luminance(original, color.luminance(image))
-        return image
+        return colored_after(self.config, resize_image(image, original.shape[:2]), original)
 
     def result(
         self, image: Image, history: History, network: dict[str, str], diverged: int | None = None

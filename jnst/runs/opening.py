@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jnst.images import color
+from jnst.images.loading import Picture
 from jnst.images.masks import Mask, content_masks_of, load_mask, style_masks_of
 from jnst.images.resizing import fit_size, resize_image
 from jnst.images.sources import (
@@ -19,11 +19,12 @@ from jnst.images.sources import (
     open_image,
     open_picture,
 )
-from jnst.images.transparency import Seen, drawn_colors, fill_unseen, seen_part
+from jnst.images.transparency import Seen, drawn_colors, seen_part
 from jnst.networks.feature_network import strides_of
 from jnst.networks.layers import STRIDES, smallest_side
 from jnst.objective.extra_terms import ExtraTerms, check_extra_terms
 from jnst.objective.style_losses import named_style_loss
+from jnst.runs.colors import colored_before
 from jnst.runs.footprint import check_memory
 from jnst.runs.initial_image import first_image
 from jnst.runs.jobs import Job
@@ -56,14 +57,10 @@ def open_job(
     own, strides = check_extra_terms(extra_terms), strides_of(network)
     config.check_network(strides, own_terms=bool(own))
     sources = listed("style", style)
-    layers = config.content_layers + config.style_layers
-    original = open_picture("content", content, size=config.size)
-    smallest = smallest_side(layers, strides)
-    check_size(called("content", content), original.image.shape[:2], smallest)
+    original = _open_content(content, config, strides)
+    shape = fit_size(original.image.shape[:2], config.size)
     styles, opacities, seen = _open_styles(sources, config, strides)
     _check_styles(config, len(styles))
-    shape = fit_size(original.image.shape[:2], config.size)
-    check_size(f"size {config.size} makes a picture that is too small", shape, smallest)
     if strides is STRIDES:
         check_memory(original.image.shape[:2], [image.shape[:2] for image in styles], config)
     masks = content_masks_of(content_masks, original.image.shape[:2], len(styles))
@@ -73,7 +70,7 @@ def open_job(
         raise ValueError("style_blend and content_masks: with masks a style is alone in its region")
     photograph = resize_image(original.image, shape)
     came = styles
-    matched, styles = _colored_before(config, photograph, styles, seen, masks)
+    matched, styles = colored_before(config, photograph, styles, seen, masks)
     begun = (
         first_image(config, matched, styles, seen)
         if start is None
@@ -100,6 +97,16 @@ def open_job(
         style_names=tuple(map(name_of, sources)),
         pictures=(*([photograph] if config.content_layers else []), *shown),
     )
+
+
+def _open_content(content: Source, config: Config, strides: Mapping[str, int]) -> Picture:
+    """The content; ValueError if it is too small for the layers, as it came or at its size."""
+    picture = open_picture("content", content, size=config.size)
+    smallest = smallest_side(config.layers(), strides)
+    check_size(called("content", content), picture.image.shape[:2], smallest)
+    shape = fit_size(picture.image.shape[:2], config.size)
+    check_size(f"size {config.size} makes a picture that is too small", shape, smallest)
+    return picture
 
 
 def opened_size(config: Config) -> int:
@@ -172,52 +179,3 @@ def _previous(
     image = open_image("previous", frame)
     check_aspect("previous", image.shape[:2], shape)
     return image, load_mask(mask, name="the mask of previous", picture=shape)
-
-
-def _colored_before(
-    config: Config,
-    content: Image,
-    styles: Sequence[Image],
-    seen: Sequence[Seen | None],
-    masks: Sequence[Mask],
-) -> tuple[Image, list[Image]]:
-    """The pictures that the run sees, for results in the content's colors.
-
-    What is seen of a style is matched to the part of the content that it is for.
-    """
-    whole = styles
-    styles = [
-        image if part is None else image[part][:, None]
-        for image, part in zip(styles, seen, strict=True)
-    ]
-    parts = [_inside(content, mask) for mask in masks] or [content] * len(styles)
-    pairs = list(zip(styles, parts, strict=False))
-    match config.color:
-        case "luminance":
-            matched = [
-                color.match_luminance(color.luminance(style), color.luminance(part))
-                for style, part in pairs
-            ]
-            gray = [
-                np.repeat(values[..., None], 3, -1)
-                for values in (color.luminance(content), *matched)
-            ]
-            content, *styles = [values.clip(0, 1).astype(np.float32) for values in gray]
-        case "cholesky" | "pca" | "symmetric" | "histogram" as method:
-            matched = [color.match_colors(style, part, method=method) for style, part in pairs]
-            styles = [style.clip(0, 1) for style in matched]
-    return content, [
-        pixels if part is None else _put_back(image, part, pixels)
-        for image, part, pixels in zip(whole, seen, styles, strict=True)
-    ]
-
-
-def _put_back(image: Image, part: Seen, pixels: Float[np.ndarray, "n 1 3"]) -> Image:
-    image = image.copy()
-    image[part] = pixels[:, 0]
-    return fill_unseen(image, part)
-
-
-def _inside(content: Image, mask: Mask) -> Float[np.ndarray, "n 1 3"]:
-    share = resize_image(mask, content.shape[:2])
-    return content[share >= share.max() / 2][:, None]

@@ -284,21 +284,7 @@ class Config:
 
     def layout(self) -> Layout:
         """The settings that targets depend on: static under jit."""
-        return Layout(
-            content_layers=self.content_layers,
-            style_layers=self.style_layers,
-            style_loss=self.style_loss,
-            convention=self.convention,
-            pooling=self.pooling,
-            precision=self.precision,
-            margin=self.margin,
-            variation=self.variation,
-            laplacian=self.laplacian_weight > 0,
-            laplacian_pool=self.laplacian_pool,
-            temporal=self.temporal_weight > 0,
-            mask_propagation=self.mask_propagation,
-            normalize_gradients=self.normalize_gradients,
-        )
+        return Layout.of(self)
 
     def replace(self, **settings: Any) -> "Config":
         """A copy with some fields changed.

@@ -1,10 +1,14 @@
 """The settings that targets depend on."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from jnst.networks.layers import Pooling, Precision
 from jnst.settings.choices import Convention, Propagation, Variation
 from jnst.settings.style_terms import StyleTerm, named_style_terms
+
+if TYPE_CHECKING:
+    from jnst.settings.config import Config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +31,17 @@ class Layout:
     temporal: bool
     mask_propagation: Propagation
     normalize_gradients: bool
+
+    @classmethod
+    def of(cls, config: "Config") -> "Layout":
+        """The layout of some settings."""
+        flags = {"laplacian", "temporal"}
+        names = {field.name for field in dataclasses.fields(cls)} - flags
+        return cls(
+            laplacian=config.laplacian_weight > 0,
+            temporal=config.temporal_weight > 0,
+            **{name: getattr(config, name) for name in names},
+        )
 
     def layers(self) -> tuple[str, ...]:
         """The layers whose features the objective needs, each once."""

@@ -72,7 +72,7 @@ def test_one_for_all_or_one_for_each(network, pictures, small):
     assert len(jnst.stylize_batch(np.stack(contents), styles[:2], **settings)) == 2
     [mixed] = jnst.stylize_batch(contents[0], [styles[:2]], style_blend=(1, 3), **settings)
     close(mixed, jnst.stylize(contents[0], styles[:2], style_blend=(1, 3), **settings))
-    with pytest.raises(ValueError, match="contents has 2 entries; 1 or 3 go with the others"):
+    with pytest.raises(ValueError, match="contents has 2 entries; expected 1 or 3"):
         jnst.stylize_batch(contents, styles, **settings)
     with pytest.raises(ValueError, match="config is empty"):
         jnst.stylize_batch(contents[0], styles, config=[], **settings)
