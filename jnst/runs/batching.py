@@ -21,9 +21,7 @@ MOST_ITEMS = 16
 
 SHARE_OF_MEMORY = 0.5
 
-
 Value = TypeVar("Value")
-
 
 BatchSize = int | Literal["auto"]
 
@@ -80,9 +78,8 @@ def _evenly(count: int, most: int) -> int:
 
 def _bytes_of_batch(network: FeatureNetwork, job: Job, count: int) -> int:
     """Of the program of the last level, the largest."""
-    shape, jobs = job.levels[-1].shape, [job] * count
+    shape, jobs, images = job.levels[-1].shape, [job] * count, [job.initial_image] * count
     optimizer = level_optimizer(job.config, len(job.levels) - 1)
-    begin = begin_states
-    state = jax.eval_shape(lambda: begin(jobs, [job.initial_image] * count, shape, optimizer))
+    state = jax.eval_shape(lambda: begin_states(jobs, images, shape, optimizer))
     problem = jax.eval_shape(lambda network: level_problem(network, jobs, shape), network)
     return memory_of_batch(optimizer, state, problem, pixels=job.config.pixels)

@@ -27,10 +27,10 @@ Image = Float[np.ndarray, "h w 3"]
 
 
 class Position(NamedTuple):
-    """Where the runs of some items are: their images so far, and what it takes to go on.
+    """Where a batch of jobs is: their images so far, and what it takes to go on.
 
-    `level` is the index of the level and `steps` those taken there. `diverged` has for each item
-    the step at which it could not go on.
+    `level` is the index of the level and `steps` those taken there. `diverged` has for each job the
+    step at which it could not go on.
     """
 
     level: int
@@ -44,7 +44,7 @@ class Position(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """Where a batch is, and the steps that each of its items has taken."""
+    """Where a batch is, and the history of each of its jobs."""
 
     position: Position
     histories: tuple[History, ...]

@@ -1,6 +1,6 @@
 """What the jobs of a batch are at one level: a problem, and the states that they begin from."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,7 +41,7 @@ def level_problem(network: FeatureNetwork, jobs: Sequence[Job], shape: tuple[int
     features are computed once.
     """
     maps: dict[int, Maps] = {}
-    descriptions: dict[tuple[int, int], Description] = {}
+    descriptions: dict[Hashable, Description] = {}
     targets = [_targets_of(network, job, shape, maps, descriptions) for job in jobs]
     return Problem(network, stack(targets), stack([job.weights() for job in jobs]))
 
@@ -51,16 +51,19 @@ def _targets_of(
     job: Job,
     shape: tuple[int, int],
     maps: dict[int, Maps],
-    descriptions: dict[tuple[int, int], Description],
+    descriptions: dict[Hashable, Description],
 ) -> Targets:
-    """The targets of a job; `maps` and `descriptions` keep what its pictures were found to be."""
+    """The targets of a job; `maps` and `descriptions` are those of the jobs before it, and grow."""
     layout = job.config.layout()
     content = resize_image(job.content, shape)
     if id(job.content) not in maps:
         maps[id(job.content)] = _describe_content(network, content, layout)
     styles = _styles_of(network, job, shape)
     masks = job.style_masks or (None,) * len(job.styles)
-    keys = [(id(image), id(mask)) for image, mask in zip(job.styles, masks, strict=True)]
+    keys = [
+        (id(image), id(mask), style.image.shape)
+        for image, mask, style in zip(job.styles, masks, styles, strict=True)
+    ]
     for key, style in zip(keys, styles, strict=True):
         if key not in descriptions:
             descriptions[key] = _describe_style(network, style.image, style.mask, layout)

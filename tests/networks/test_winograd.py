@@ -94,37 +94,37 @@ def test_large_kernels_are_for_small_tiles(shape, tile):
     assert winograd.best_tile(shape) == tile
 
 
-def test_preparing_transforms_what_pays_up_to_the_deepest_layer(network, monkeypatch):
-    prepared = prepare_network(network, ["relu1_1", "relu4_2"])
+def test_preparing_transforms_what_pays_up_to_the_deepest_layer(vgg19, monkeypatch):
+    prepared = prepare_network(vgg19, ["relu1_1", "relu4_2"])
     direct = ["conv1_1", "conv1_2", "conv2_1"]
     transformed = [name for name in CONVOLUTIONS if "conv2_2" <= name <= "conv4_2"]
     assert list(prepared.params) == direct + transformed
     for name in direct:
-        assert prepared.params[name] is network.params[name]
+        assert prepared.params[name] is vgg19.params[name]
     for name in transformed:
         kernel = prepared.params[name]["transformed"]
         assert prepared.params[name].keys() == {"transformed", "bias"}
         along_one = winograd.matrices(2 if name == "conv4_2" else 4).kernel
-        original = np.float64(network.params[name]["kernel"])
+        original = np.float64(vgg19.params[name]["kernel"])
         expected = np.einsum("ay,bx,yxio->baio", along_one, along_one, original, optimize=True)
         np.testing.assert_allclose(kernel, expected, rtol=1e-4, atol=1e-6)
     again = prepare_network(prepared, ["relu3_1"])
     assert again.params == {name: prepared.params[name] for name in [*direct, *transformed[:2]]}
-    assert again.digest == network.digest
-    assert prepare_network(network, []).params == {}
+    assert again.digest == vgg19.digest
+    assert prepare_network(vgg19, []).params == {}
     with pytest.raises(ValueError, match="unknown layer 'relu9_1'"):
-        prepare_network(network, ["relu9_1"])
-    rough = prepare_network(network, ["relu4_2"], precision="bfloat16")
+        prepare_network(vgg19, ["relu9_1"])
+    rough = prepare_network(vgg19, ["relu4_2"], precision="bfloat16")
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    elsewhere = prepare_network(network, ["relu4_2"])
+    elsewhere = prepare_network(vgg19, ["relu4_2"])
     assert rough.params == elsewhere.params
-    assert elsewhere.params == {name: network.params[name] for name in prepared.params}
+    assert elsewhere.params == {name: vgg19.params[name] for name in prepared.params}
     with pytest.raises(ValueError, match="precision is 'float16'"):
-        prepare_network(network, ["relu4_2"], precision="float16")
+        prepare_network(vgg19, ["relu4_2"], precision="float16")
 
 
-def test_a_prepared_network_is_for_its_layers_and_precision(network, tmp_path):
-    prepared = prepare_network(network, ["relu3_2"])
+def test_a_prepared_network_is_for_its_layers_and_precision(vgg19, tmp_path):
+    prepared = prepare_network(vgg19, ["relu3_2"])
     image = np.full((32, 32, 3), 0.5, np.float32)
     extract_features(prepared, image, ["relu3_1"])
     with pytest.raises(ValueError, match="no kernel of conv3_3 in float32; what prepare_network"):

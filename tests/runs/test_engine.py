@@ -57,6 +57,19 @@ def test_a_batch_describes_a_shared_picture_once(arrays, counted, network):
     assert counted["_join_targets"] == 1 + 3
 
 
+def test_a_shared_style_is_described_at_each_of_its_sizes(arrays, network):
+    content, style = arrays
+    jobs = [
+        Job(content, (style,), content, jnst.Config(style_scale=scale, **LAYERS))
+        for scale in (1.0, 0.5)
+    ]
+    together = problems.level_problem(network, jobs, (32, 24)).targets.style["relu1_1"][0]
+    for number, job in enumerate(jobs):
+        alone = problems.level_problem(network, [job], (32, 24)).targets.style["relu1_1"][0]
+        np.testing.assert_array_equal(together.statistic[number], alone.statistic[0])
+    assert (together.statistic[0] != together.statistic[1]).any()
+
+
 def test_equal_pictures_are_shared():
     rng = np.random.default_rng(0)
     content, style, other = rng.random((3, 8, 8, 3), np.float32)
