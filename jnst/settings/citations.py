@@ -175,7 +175,7 @@ VARIATIONS: Mapping[str, tuple[str, ...]] = {
 
 
 def citation(config: Config | Mapping[str, Any]) -> str:
-    """The papers behind a recipe, as BibTeX: those of its task, losses, optimizer and network.
+    r"""The papers behind a recipe, as BibTeX: those of its task, losses, optimizer and network.
 
     `config` may also be the settings in a recipe, `load_recipe(picture)["config"]`; what it leaves
     out is as in `Config()`. Masks and flow that were given beside the settings are not known here,
@@ -183,6 +183,10 @@ def citation(config: Config | Mapping[str, Any]) -> str:
 
     Raises:
         ValueError: `config` is of another type.
+
+    >>> entries = jnst.citation(jnst.Config(style_loss="patches")).split("\n\n")
+    >>> [entry.partition(",")[0] for entry in entries[:3]]
+    ['@inproceedings{gatys2016', '@inproceedings{gatys2017', '@inproceedings{simonyan2015']
     """
     if not isinstance(config, Config | Mapping):
         raise ValueError(
