@@ -43,6 +43,7 @@ from jnst.runs.stylization import (
     texture,
     texture_steps,
 )
+from jnst.settings.citations import citation
 from jnst.settings.config import Config
 from jnst.settings.presets import PRESETS, preset
 from jnst.settings.terms import Terms
@@ -87,6 +88,7 @@ __all__ = [
     "Terms",
     "__version__",
     "add_margin",
+    "citation",
     "contact_sheet",
     "content_loss",
     "extract_features",

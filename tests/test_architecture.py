@@ -86,10 +86,12 @@ def test_importing_jnst_does_not_import_jax():
     assert run_python("import jnst, sys; sys.exit('jax' in sys.modules)").returncode == 0
 
 
-@pytest.mark.parametrize("command", [["--help"], ["stylize", "--help"], ["presets"], ["show"]])
+@pytest.mark.parametrize(
+    "command", [["--help"], ["stylize", "--help"], ["presets"], ["show"], ["show", "--bibtex"]]
+)
 def test_commands_that_compute_nothing_do_not_import_jax(command, tmp_path):
     given = [*command]
-    if command == ["show"]:
+    if command[0] == "show":
         given.append(str(tmp_path / "result.png"))
         network = dict.fromkeys(("load", "name", "digest"), "")
         recipe = json.dumps({"config": {}, "network": network})

@@ -38,6 +38,7 @@ from jnst.common.heap import use_one_arena
 from jnst.common.version import __version__
 from jnst.networks.downloads import cache_folder
 from jnst.runs.recipes import load_recipe
+from jnst.settings.citations import citation
 from jnst.settings.presets import NETWORKS, PRESETS, PURPOSES, preset
 
 FIRST_FIELDS = (
@@ -179,8 +180,9 @@ def _brief_value(value: Any) -> str:
 
 
 def show_command(options: argparse.Namespace) -> int:
-    """`jnst show`: print the recipe inside a result as JSON."""
-    print(json.dumps(load_recipe(options.picture), indent=2))
+    """`jnst show`: print the recipe inside a result as JSON, or the papers behind it."""
+    recipe = load_recipe(options.picture)
+    print(citation(recipe["config"]) if options.bibtex else json.dumps(recipe, indent=2))
     return 0
 
 
@@ -222,5 +224,8 @@ def _parser() -> Parser:
     add_command(commands, "presets", presets_command, computes=False)
     command = add_command(commands, "show", show_command, computes=False)
     command.add_argument("picture", type=picture_path, help="a picture that jnst wrote")
+    command.add_argument(
+        "--bibtex", action="store_true", help="the papers behind the recipe, in its place"
+    )
     add_network_commands(commands)
     return parser

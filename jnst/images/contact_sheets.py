@@ -35,6 +35,10 @@ def contact_sheet(
     Raises:
         ValueError: there are no images, or not one label for each; `columns` or `cell` is not a
             whole number of at least 1; the sheet needs more memory than is free.
+
+    >>> dark, light = np.zeros((8, 8, 3)), np.ones((8, 8, 3))
+    >>> jnst.contact_sheet([dark, light], ["dark", "light"], cell=32).shape
+    (52, 76, 3)
     """
     sources = listed("images", images)
     if not sources:

@@ -47,6 +47,10 @@ def save_image(
     Raises:
         ValueError: another shape or type; a value that is not finite or out of range.
         ImageError: as `check_writable`, or the format or the disk cannot hold it.
+
+    >>> jnst.save_image("red.png", np.broadcast_to([1.0, 0.0, 0.0], (20, 30, 3)))
+    >>> jnst.load_image("red.png").shape
+    (20, 30, 3)
     """
     path = Path(path)
     check_writable(path)

@@ -83,6 +83,11 @@ def load_image(
     Raises:
         ValueError: `size` is not a whole number of at least 1.
         ImageError: as `load_picture`.
+
+    >>> jnst.save_image("grey.png", np.full((30, 40, 3), 0.2))
+    >>> image = jnst.load_image("grey.png", size=20)
+    >>> image.shape, image[0, 0]
+    ((15, 20, 3), array([0.2, 0.2, 0.2], dtype=float32))
     """
     path = Path(path)
     if size is None:

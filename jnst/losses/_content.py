@@ -21,6 +21,12 @@ def content_loss(
 
     Raises:
         ValueError: an unknown convention; shapes that differ.
+
+    >>> features = jnp.ones((2, 2, 3))
+    >>> float(jnst.content_loss(features, 2 * features))
+    0.25
+    >>> float(jnst.content_loss(features, 2 * features, convention="paper"))
+    6.0
     """
     check_same_shape("features", features, target)
     squared = jnp.square(features - target)

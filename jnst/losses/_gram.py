@@ -36,6 +36,11 @@ def gram_matrix(
 
     Raises:
         ValueError: an unknown normalization.
+
+    >>> features = jnp.array([[[1.0, 0.0], [2.0, 1.0]]])  # a row of two positions, two channels
+    >>> jnst.gram_matrix(features)
+    Array([[2.5, 1. ],
+           [1. , 0.5]], dtype=float32)
     """
     height, width, channels = features.shape
     gram = _gram(features.reshape(height * width, channels))
@@ -67,6 +72,12 @@ def style_loss(
 
     Raises:
         ValueError: an unknown convention; shapes that differ.
+
+    >>> gram, target = jnp.eye(2), 2 * jnp.eye(2)
+    >>> float(jnst.style_loss(gram, target))
+    0.25
+    >>> float(jnst.style_loss(gram, target, convention="code"))
+    0.5
     """
     check_same_shape("gram", gram, target)
     distance = jnp.square(gram - target).mean()

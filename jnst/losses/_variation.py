@@ -25,6 +25,10 @@ def total_variation_loss(
 
     Raises:
         ValueError: an unknown norm or reduction.
+
+    >>> image = jnp.array([[[0.0], [0.5]]])  # two pixels of one channel
+    >>> float(jnst.total_variation_loss(image)), float(jnst.total_variation_loss(image, norm="l1"))
+    (0.25, 0.5)
     """
     vertical, horizontal = jnp.diff(image, axis=0), jnp.diff(image, axis=1)
     match norm:

@@ -34,6 +34,9 @@ def load_network(name: str | os.PathLike[str], *, convention: str | None = None)
     Raises:
         NetworkError: there is no such network, its file is damaged or no VGG-19, or it cannot be
             fetched.
+
+    >>> jnst.load_network("embedded").name
+    'jnst-dead-leaves'
     """
     path = find_network(name)
     params: dict[str, dict[str, Array]] = {layer: {} for layer in CONVOLUTIONS}

@@ -186,6 +186,11 @@ def extract_features(
         ValueError: an unknown layer, pooling or precision, or one that a network of another kind
             does not take; an image that is not (H, W, 3) or is too small for the deepest layer; a
             network from `prepare_network` for fewer layers or another precision.
+
+    >>> network, image = jnst.load_network("embedded"), jnp.full((16, 24, 3), 0.5)
+    >>> maps = jnst.extract_features(network, image, ["relu1_1", "relu2_1"])
+    >>> maps["relu1_1"].shape, maps["relu2_1"].shape
+    ((16, 24, 64), (8, 12, 128))
     """
     strides = strides_of(network)
     layers = check_layers(layers, strides)

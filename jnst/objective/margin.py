@@ -5,12 +5,22 @@ from jaxtyping import Array, Float
 
 
 def add_margin(image: Float[Array, "h w c"], margin: int) -> Float[Array, "_h _w c"]:
-    """The image with `margin` pixels of its reflection on each side."""
+    """The image with `margin` pixels of its reflection on each side.
+
+    >>> row = jnp.array([[[1.0], [2.0], [3.0]]])
+    >>> jnst.add_margin(row, 1)[0, :, 0]
+    Array([1., 1., 2., 3., 3.], dtype=float32)
+    """
     return jnp.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
 
 
 def remove_margin(image: Float[Array, "h w c"], margin: int) -> Float[Array, "_h _w c"]:
-    """The image without the outer `margin` pixels on each side."""
+    """The image without the outer `margin` pixels on each side.
+
+    >>> image = jnp.zeros((20, 30, 3))
+    >>> jnst.remove_margin(image, 4).shape, jnst.remove_margin(jnst.add_margin(image, 4), 4).shape
+    ((12, 22, 3), (20, 30, 3))
+    """
     return image[margin : image.shape[0] - margin, margin : image.shape[1] - margin]
 
 

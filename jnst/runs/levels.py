@@ -32,6 +32,10 @@ def plan_levels(shape: tuple[int, int], config: Config) -> tuple[Level, ...]:
     The longer sides are those of `config.level_sizes`, or each `config.level_factor` times the
     last. Coarser levels with sides under 32 and 64 pixels are left out. Without `level_steps` a
     level takes 3/4 of the steps of the one before it, and all have some, `config.steps` together.
+
+    >>> coarse, fine = jnst.plan_levels((384, 512), jnst.Config(levels=2, steps=70))
+    >>> coarse, fine
+    (Level(shape=(192, 256), steps=40), Level(shape=(384, 512), steps=30))
     """
     longest = max(shape)
     if config.level_sizes is not None:

@@ -71,6 +71,12 @@ def stylize(
         ValueError: a setting, picture or network that is not accepted (`ImageError` and
             `NetworkError` are ValueErrors).
         DivergedError: the loss stopped being finite; its `result` has the best image before.
+
+    >>> content, style = np.random.default_rng(0).random((2, 24, 32, 3))
+    >>> settings = {"content_layers": "relu2_1", "style_layers": "relu1_1", "levels": 1}
+    >>> result = jnst.stylize(content, style, size=32, steps=2, **settings)
+    >>> result.image.shape, result.steps, bool(result.history.loss[1] < result.history.loss[0])
+    ((24, 32, 3), 2, True)
     """
     return _last(stylize_steps(content, style, **options), callback, progress)
 
@@ -92,6 +98,11 @@ def texture(
 
     Raises:
         ValueError, DivergedError: as `stylize`.
+
+    >>> style = np.random.default_rng(0).random((16, 16, 3))
+    >>> result = jnst.texture(style, shape=(16, 24), steps=2, levels=1, style_layers="relu1_1")
+    >>> result.image.shape, result.config.init
+    ((16, 24, 3), 'colours')
     """
     return _last(texture_steps(style, shape=shape, **options), callback, progress)
 

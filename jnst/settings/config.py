@@ -295,6 +295,12 @@ class Config:
 
         Raises:
             ValueError: a field that does not exist, or a value that is not accepted.
+
+        >>> config = jnst.Config(optimizer="adam", learning_rate=0.1)
+        >>> config.replace(size=256).learning_rate
+        0.1
+        >>> config.replace(optimizer="lbfgs").learning_rate is None
+        True
         """
         return dataclasses.replace(self, **{**freed_by(self, settings), **settings})
 

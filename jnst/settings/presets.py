@@ -139,6 +139,10 @@ def preset(name: str, **settings: Any) -> Config:
 
     Raises:
         ValueError: an unknown preset or setting, or a value that is not accepted.
+
+    >>> config = jnst.preset("gatys2016", size=256)
+    >>> config.size, config.steps, config.init
+    (256, 500, 'noise')
     """
     check_name("preset", name, PRESETS)
     return Config(**PRESETS[name]).replace(**settings)

@@ -88,6 +88,14 @@ def test_show_prints_the_recipe(stylize, call, small, network_file):
     assert {"total", "total_variation"} <= recipe["losses"].keys()
 
 
+def test_show_prints_the_papers(call):
+    config = jnst.preset("crowson2021", style_loss="patches")
+    network = dict.fromkeys(("load", "name", "digest"), "")
+    recipe = json.dumps({"config": config.plain(), "network": network})
+    jnst.save_image("out.png", np.zeros((2, 2, 3)), recipe=recipe)
+    assert call("show", "--bibtex", "out.png") == (0, jnst.citation(config).splitlines(), [])
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_like_makes_the_same_picture_again(stylize, call, pictures, network_file, suffix):
     weights = {"content_layer_weights": (2.0,), "style_layer_weights": (1.0, 3.0)}
