@@ -12,6 +12,7 @@ import pytest
 
 import jnst
 from jnst.common.errors import NetworkError, NetworkWarning
+from jnst.networks import library
 from jnst.networks.layers import CONVOLUTIONS
 from jnst.networks.library import cached_networks, find_network, known_networks
 from support import make_files
@@ -193,3 +194,13 @@ def test_a_file_of_the_name_of_a_network_is_found_by_its_path(tmp_path, monkeypa
     assert find_network("mine") == pathlib.Path("cache/mine.h5")
     assert find_network("./mine") == pathlib.Path("./mine")
     assert find_network("other") == pathlib.Path("other")
+
+
+def test_a_stated_identity_takes_no_tensors(network_file, tmp_path, tiny, monkeypatch):
+    loaded = jnst.load_network(network_file)
+    keras = make_files.keras(tmp_path / "a.h5", tiny)
+    digest = jnst.load_network(keras).digest
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "load_network", None)
+        assert library.stated_identity(network_file)["digest"] == loaded.digest
+    assert library.stated_identity(keras)["digest"] == digest

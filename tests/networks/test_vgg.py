@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jnst.networks.layers import CONVOLUTIONS, LAYERS, smallest_side
 from jnst.networks.vgg import extract_features, pool, prepare_network, relu
 from support.golden import FILES, reference, reference_network
+from support.tiny import SHAPES
 
 
 def test_layers_are_those_of_vgg19():
@@ -137,3 +138,22 @@ def test_refusals(network):
         extract_features(network, image[None], ["relu1_1"])
     with pytest.raises(ValueError, match=re.escape("image is of uint8; floats in [0, 1]")):
         extract_features(network, image.astype(jnp.uint8), ["relu1_1"])
+
+
+def test_another_name_is_no_other_program(network):
+    """Of a user's own jit, whose results have no name."""
+    jitted = jax.jit(lambda network, image: extract_features(network, image, ["relu1_1"]))
+    image = np.full((8, 8, 3), 0.5, np.float32)
+    for name in ("one", "two"):
+        jitted(network.replace(name=name, source=name, license=name, digest=name), image)
+    assert jitted._cache_size() == 1
+    doubled = jax.tree.map(lambda leaf: 2 * leaf, network)
+    assert (doubled.name, doubled.digest) == ("", "")
+
+
+def test_widths_are_those_of_the_parameters(network):
+    maps = extract_features(network, np.full((16, 16, 3), 0.5, np.float32), ["relu1_2", "relu5_1"])
+    assert {name: each.shape for name, each in maps.items()} == {
+        "relu1_2": (16, 16, SHAPES["conv1_2"][-1]),
+        "relu5_1": (1, 1, SHAPES["conv5_1"][-1]),
+    }
