@@ -104,7 +104,7 @@ class VGG19(nn.Module):
 
 
 @jax.custom_vjp
-def relu(x: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
+def relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """The larger of x and 0; a bit for each value is what its gradient keeps, 0 where x is 0.
 
     With `jax.nn.relu`, which keeps the map before it, a step at 512 px on two cores is as fast but

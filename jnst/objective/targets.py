@@ -101,7 +101,7 @@ class Targets(struct.PyTreeNode):
 def make_targets(
     network: FeatureNetwork,
     content: Image,
-    style: Image | Style | Sequence[Style],
+    style: Float[Array, "_h _w 3"] | Style | Sequence[Style],
     config: Config,
     *,
     regions: Float[Array, "n h w"] | None = None,
@@ -184,7 +184,7 @@ class _Part(struct.PyTreeNode):
 
 
 def _as_styles(
-    style: Image | Style | Sequence[Style], regions: Float[Array, "n h w"] | None
+    style: Float[Array, "_h _w 3"] | Style | Sequence[Style], regions: Float[Array, "n h w"] | None
 ) -> tuple[Style, ...]:
     if isinstance(style, Style):
         styles = [style]

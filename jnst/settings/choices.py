@@ -1,7 +1,7 @@
 """The settings that are one of a few names."""
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Color = Literal["style", "luminance", "recombine", "cholesky", "pca", "symmetric", "histogram"]
 Convention = Literal["relative", "paper", "code", "johnson"]
@@ -14,6 +14,7 @@ Schedule = Callable[[Any], Any]
 """A learning rate by the number of the step, as optax has them."""
 
 
+@runtime_checkable
 class Transformation(Protocol):
     """An optimizer of optax's kind."""
 
