@@ -45,7 +45,9 @@ def match_luminance(
     return scale * (values - values.mean()) + target.mean()
 
 
-def match_colors(image: Image, target: Image, *, method: Match = "symmetric") -> Image:
+def match_colors(
+    image: Image, target: Float[np.ndarray, "_h _w 3"], *, method: Match = "symmetric"
+) -> Image:
     """The image with the color statistics of another, not clipped.
 
     x' = A (x - m) + m_t with A S A' = S_t for the covariances S, S_t of the colors, so that the

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from jnst.images.samples import over_white
 Image = Float[np.ndarray, "h w 3"]
 
 
+@runtime_checkable
 class SupportsArray(Protocol):
     """An array of any library that `numpy.asarray` accepts."""
 

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jnst.losses._common import Scalar, safe_sqrt
 
@@ -21,7 +21,7 @@ def patch_loss(
     features: Float[Array, "h w c"],
     target: Float[Array, "n d"],
     weights: Float[Array, "h w"] | None = None,
-    target_weights: Float[Array, " n"] | None = None,
+    target_weights: Float[Array, " n"] | Bool[Array, " n"] | None = None,
     *,
     size: int = 3,
 ) -> Scalar:

@@ -120,7 +120,7 @@ class VGG19(nn.Module):
 
 
 @jax.custom_vjp
-def relu(x: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
+def relu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """The larger of x and 0. Its gradient is 0 where x is 0, and keeps one bit for each value.
 
     `jax.nn.relu` keeps the whole map. A selection, not a maximum: XLA would draw that into one call

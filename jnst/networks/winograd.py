@@ -53,7 +53,9 @@ def best_tile(shape: tuple[int, ...]) -> int:
     return 4 if min(shape[2:]) < 512 else 2
 
 
-def transform_kernel(kernel: Float[Array, "3 3 i o"], tile: int) -> Float[Array, "t+2 t+2 i o"]:
+def transform_kernel(
+    kernel: Float[Array, "3 3 i o"], tile: int
+) -> Float[Array, "{tile}+2 {tile}+2 i o"]:
     """G g G', the kernel for `convolve`; with tiles of 4 it is four times as large as g."""
     along_one = matrices(tile).kernel
     both_sides = jnp.asarray(np.kron(along_one, along_one), kernel.dtype)
@@ -63,7 +65,7 @@ def transform_kernel(kernel: Float[Array, "3 3 i o"], tile: int) -> Float[Array,
 
 @jax.jit
 def convolve(
-    image: Float[Array, "h w i"], transformed: Float[Array, "t+2 t+2 i o"]
+    image: Float[Array, "h w i"], transformed: Float[Array, "side side i o"]
 ) -> Float[Array, "h w o"]:
     """As `jnst.networks.convolution.convolve`, with a kernel from `transform_kernel`.
 

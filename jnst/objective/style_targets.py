@@ -82,7 +82,7 @@ class Part(struct.PyTreeNode):
 
 
 def as_styles(
-    style: Image | Style | Sequence[Style], regions: Float[Array, "n h w"] | None
+    style: Float[Array, "_h _w 3"] | Style | Sequence[Style], regions: Float[Array, "n h w"] | None
 ) -> tuple[Style, ...]:
     """The styles as `Style`; ValueError for a weight, a mask or a region that is not accepted."""
     if isinstance(style, Style):

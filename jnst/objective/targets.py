@@ -67,7 +67,7 @@ class Targets(struct.PyTreeNode):
 def make_targets(
     network: FeatureNetwork,
     content: Image,
-    style: Image | Style | Sequence[Style],
+    style: Float[Array, "_h _w 3"] | Style | Sequence[Style],
     config: Config | Layout,
     *,
     regions: Float[Array, "n h w"] | None = None,

@@ -9,7 +9,9 @@ LONGEST_PERIOD = 128
 """In pixels. Features of relu4_4 see 116, those of relu5_1 156."""
 
 
-def smooth(image: Float[Array, "h w c"], exponent: Float[Array, ""]) -> Float[Array, "h w c"]:
+def smooth(
+    image: Float[Array, "h w c"], exponent: Float[Array, ""] | float
+) -> Float[Array, "h w c"]:
     """Each frequency of an (H, W, C) image divided by a power of its magnitude.
 
     F^-1(F(image) s), s = c |f|^(-exponent / 2), |f| in cycles a pixel and for the mean that of a

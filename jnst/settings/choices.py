@@ -1,7 +1,7 @@
 """The types of settings that accept a few names."""
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Color = Literal["style", "luminance", "recombine", "cholesky", "pca", "symmetric", "histogram"]
 Convention = Literal["relative", "paper", "code", "johnson"]
@@ -14,6 +14,7 @@ Schedule = Callable[[Any], Any]
 """An optax schedule: the learning rate as a function of the step number."""
 
 
+@runtime_checkable
 class Transformation(Protocol):
     """An optax optimizer, without importing optax."""
 

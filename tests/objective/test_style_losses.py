@@ -204,7 +204,7 @@ def test_patches_in_blocks_and_regions(monkeypatch):
     features, style = maps((9, 6, 8)), target_of((9, 6, 8))
     patches = losses.extract_patches(style)
     whole = losses.patch_loss(features, patches)
-    monkeypatch.setattr(losses.patches, "BLOCK", 5)
+    monkeypatch.setattr(losses._patches, "BLOCK", 5)
     np.testing.assert_allclose(losses.patch_loss(features, patches), whole, rtol=1e-6)
     allowed = jnp.arange(len(patches)) < 4
     given = losses.patch_loss(features, patches, None, allowed)
