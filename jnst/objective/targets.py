@@ -102,8 +102,6 @@ def make_targets(
     check_image("content", content, layout.content_layers, strides)
     for each in styles:
         check_image("style", each.image, layout.style_layers, strides)
-    if layout.temporal and previous is None:
-        raise ValueError("temporal_weight is given without a previous frame")
     content, styles, regions, previous = jax.tree.map(
         partial(jnp.asarray, dtype=content.dtype), (content, styles, regions, previous)
     )
@@ -143,6 +141,8 @@ def join_targets(
     previous: tuple[Image, Mask] | None = None,
 ) -> Targets:
     """As `make_targets`, from what is kept of the content and of each of the styles."""
+    if layout.temporal and previous is None:
+        raise ValueError("temporal_weight is given without a previous frame")
     strides = strides_of(network)
     original = add_margin(content, layout.margin)
     parts = regions_of(styles, regions, layout.margin)

@@ -165,7 +165,9 @@ def _check_styles(config: Config, styles: int) -> None:
         raise ValueError("there is no style; without one, style_layers must be empty")
     blend = config.style_blend
     if blend and len(blend) != styles:
-        raise ValueError(f"style_blend has {len(blend)} entries; {styles} styles need as many")
+        raise ValueError(
+            f"style_blend has {len(blend)} entries; expected {styles}, one for each style"
+        )
 
 
 def _previous(

@@ -73,11 +73,11 @@ def test_hidden_colors_of_a_style_do_not_count(arrays, alpha, color, init):
         prepared(content, with_alpha(style, hidden, alpha), color=color, init=init)
         for hidden in ((1, 0, 0), (0, 1, 0))
     )
-    np.testing.assert_array_equal(red.start, green.start)
-    np.testing.assert_array_equal(red.job.styles[0], green.job.styles[0])
-    np.testing.assert_array_equal(red.job.style_masks[0], alpha)
+    np.testing.assert_array_equal(red.initial_image, green.initial_image)
+    np.testing.assert_array_equal(red.styles[0], green.styles[0])
+    np.testing.assert_array_equal(red.style_masks[0], alpha)
     if color == "style":
-        assert abs(red.start.mean() - style[:, :19].mean()) < 0.05  # no white paper
+        assert abs(red.initial_image.mean() - style[:, :19].mean()) < 0.05  # no white paper
 
 
 def test_colors_are_matched_where_the_style_is_seen(arrays, alpha):

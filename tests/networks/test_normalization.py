@@ -21,14 +21,14 @@ def images():
 
 
 @pytest.fixture(scope="module")
-def dying(network):
+def dying(vgg19):
     """The random network with filters that are never or hardly ever active."""
-    params = jax.tree.map(np.array, dict(network.params))
+    params = jax.tree.map(np.array, dict(vgg19.params))
     params["conv2_1"]["bias"][:9] = -100
     params["conv1_2"]["kernel"][..., 3] = 0
     params["conv1_2"]["bias"][3] = 0
     params["conv5_1"]["bias"][:200] -= np.linspace(0, 3, 200, dtype=np.float32)
-    return Network(jax.tree.map(jnp.asarray, params), network.mean, name="dying")
+    return Network(jax.tree.map(jnp.asarray, params), vgg19.mean, name="dying")
 
 
 @pytest.fixture(scope="module", params=["average", "max"])
@@ -60,7 +60,7 @@ def test_means_by_plain_numpy(network, images):
     ]
     for name in CONVOLUTIONS:
         relu = name.replace("conv", "relu")
-        positions = np.concatenate([each[relu].reshape(-1, CONVOLUTIONS[name][3]) for each in maps])
+        positions = np.concatenate([each[relu].reshape(-1, len(means[name])) for each in maps])
         np.testing.assert_allclose(means[name], positions.mean(0), rtol=1e-4, atol=1e-6)
 
 

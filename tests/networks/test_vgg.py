@@ -58,9 +58,9 @@ def test_bfloat16_features_are_returned_in_float32(network):
 
 
 @pytest.mark.parametrize("shape", [(33, 47), (17, 64), (16, 16)])
-def test_any_size_that_the_deepest_layer_allows(network, shape):
+def test_any_size_that_the_deepest_layer_allows(vgg19, shape):
     image = np.full((*shape, 3), 0.5, np.float32)
-    for name, maps in extract_features(network, image, ["conv1_2", "relu5_1"]).items():
+    for name, maps in extract_features(vgg19, image, ["conv1_2", "relu5_1"]).items():
         depth = int(name[4]) - 1
         channels = CONVOLUTIONS[name.replace("relu", "conv")][-1]
         assert maps.shape == (shape[0] >> depth, shape[1] >> depth, channels)

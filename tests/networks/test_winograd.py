@@ -46,6 +46,7 @@ def test_equals_plain_numpy_at_any_size(tile, height, width, channels_in, channe
 
 @TILES
 def test_gradients_in_both_arguments(tile):
+    @jax.jit
     def in_tiles(image, kernel):
         return convolve(image, kernel, tile)
 

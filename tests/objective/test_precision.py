@@ -128,11 +128,11 @@ def one_run(network, arrays, name):
     content, style = map(jnp.asarray, arrays)
     top = np.zeros(content.shape[:2], np.float32)
     top[:16] = 1
-    targets = jnst.make_targets(
+    targets = jax.jit(jnst.make_targets, static_argnums=3)(
         network,
         content,
-        [jnst.Style(style, 1.0), jnst.Style(style[::-1], 2.0, None, 1)],
-        config,
+        [jnst.Style(style, jnp.float32(1)), jnst.Style(style[::-1], jnp.float32(2), None, 1)],
+        config.layout(),
         regions=jnp.stack([top, 1 - top]),
         previous=(content, jnp.asarray(top)) if config.temporal_weight else None,
     )

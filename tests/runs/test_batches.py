@@ -225,9 +225,8 @@ def test_functions_under_a_users_own_vmap(network, pictures):
     def loss(image, targets, weights):
         return total_loss(network, image, targets, weights)[0]
 
-    single = np.array(
-        [[[jax.grad(loss)(x, t, w) for w in weights] for t in targets] for x in images]
-    )
+    gradient_of = jax.jit(jax.grad(loss))
+    single = np.array([[[gradient_of(x, t, w) for w in weights] for t in targets] for x in images])
     batched = (images, stack(targets), stack(weights))
     for axes in itertools.product((0, None), repeat=3):
         if axes == (None, None, None):
@@ -242,6 +241,6 @@ def test_functions_under_a_users_own_vmap(network, pictures):
             scale = np.abs(expected).max()
             np.testing.assert_allclose(gradients[number] / scale, expected / scale, atol=1e-4)
     nested = jax.vmap(jax.vmap(jax.grad(loss), (None, 0, None)), (0, None, None))
-    gradients = nested(images, stack(targets), weights[0])
+    gradients = jax.jit(nested)(images, stack(targets), weights[0])
     scale = np.abs(single).max()
     np.testing.assert_allclose(gradients / scale, single[:, :, 0] / scale, atol=1e-4)

@@ -52,13 +52,13 @@ def test_the_least_of_all_limits(monkeypatch):
         {"style_layers": ("relu1_1",), "style_loss": "histogram", "optimizer": "adam"},
     ],
 )
-def test_the_estimate_is_near_the_compilers_count(network, arrays, settings):
+def test_the_estimate_is_near_the_compilers_count(vgg19, arrays, settings):
     """Of what grows with the image; the rest is the same."""
     counts, estimates = [], []
     for size in (96, 224):
         config = Config(size=size, levels=1, content_layers=("relu2_1",), **settings)
         job = open_job(*arrays, config)
-        counts.append(_bytes_of_batch(network, job, 1))
+        counts.append(_bytes_of_batch(vgg19, job, 1))
         shape = job.original.shape[:2]
         pictures = 6 * 12 * shape[0] * shape[1]
         estimates.append(bytes_of_run(shape, [(28, 36)], config) - FIXED - pictures)

@@ -59,7 +59,7 @@ def test_each_level_takes_three_quarters_of_the_steps_of_the_last():
     assert [level.steps for level in plan] == [160, 120, 90]
 
 
-@repeatable
+@settings(repeatable, max_examples=40)  # each shape is compiled
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 9), st.integers(0, 99))
 def test_margin_is_a_reflection_and_comes_off(height, width, margin, seed):
     image = np.random.default_rng(seed).random((height, width, 3), np.float32)
@@ -112,7 +112,7 @@ def test_levels_are_run_in_turn_each_from_the_last_ones_image(network, monkeypat
     assert second[0].images[0].shape == (128, 96, 3)
     assert (second[0].images[0] == 0.5).all()
     assert [targets.content["relu1_1"].shape for _, targets, _ in calls] == [
-        (1, 96, 80, 64), (1, 160, 128, 64),
+        (1, 96, 80, 2), (1, 160, 128, 2),
     ]  # fmt: skip
 
 

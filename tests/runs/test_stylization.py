@@ -18,6 +18,8 @@ from jnst import (
     texture_steps,
 )
 from jnst.images.resizing import resize_image
+from jnst.objective.targets import describe_content
+from jnst.runs import problems
 
 
 def plain(recipe):
@@ -150,12 +152,11 @@ def test_only_static_settings_compile(arrays, small, network, compilations):
 def test_the_check_before_a_run_traces_what_the_run_needs(arrays, small, network, monkeypatch):
     traced = []
 
-    def make_targets(network, content, *rest, **options):
+    def describe(network, content, layout):
         traced.append(content.shape[0])
-        return jnst.make_targets(network, content, *rest, **options)
+        return describe_content(network, content, layout)
 
-    counted = jax.jit(make_targets, static_argnums=3)
-    monkeypatch.setattr(jnst.runs.levels, "_make_targets", counted)
+    monkeypatch.setattr(problems, "_describe_content", jax.jit(describe, static_argnums=2))
     options = small | {"size": 128, "levels": 2, "style_layers": "relu2_2"}  # is for Winograd
     run = stylize_steps(*arrays, network=network, **options)
     assert sorted(traced) == [64, 128]
@@ -293,7 +294,8 @@ def test_colors_of_the_content(network, arrays, small):
         assert np.isfinite(image).all()
 
 
-def test_texture_and_reconstruction(network, arrays, small):
+def test_texture_and_reconstruction(vgg19, arrays, small):
+    network = vgg19
     content, style = arrays
     small = {key: value for key, value in small.items() if key != "content_layers"}
     made = texture(style, shape=(30, 40), network=network, **(small | {"size": 40}))
@@ -379,10 +381,10 @@ def test_every_setting_runs(network, arrays, small):
     ("options", "message"),
     [
         ({"style": []}, "there is no style; without one, style_layers must be empty"),
-        ({"style_blend": (1, 2)}, "style_blend has 2 entries; 1 styles need as many"),
-        ({"style_masks": [None, None]}, "style_masks has 2 entries; 1 styles"),
+        ({"style_blend": (1, 2)}, "style_blend has 2 entries; expected 1"),
+        ({"style_masks": [None, None]}, "style_masks has 2 entries; expected 1"),
         ({"content_masks": np.full((9, 9), 2.0)}, "content_mask has values from 2 to 2"),
-        ({"content_masks": [np.ones((8, 6))] * 2}, "content_masks has 2 entries; 1 styles need"),
+        ({"content_masks": [np.ones((8, 6))] * 2}, "content_masks has 2 entries; expected 1"),
         ({"content_masks": [np.ones((9, 9))]}, "content_mask is 9 x 9 pixels, its picture 32 x 24"),
         ({"style_masks": [np.ones((8, 6))]}, "style_mask is 8 x 6 pixels, its picture 28 x 36"),
         (

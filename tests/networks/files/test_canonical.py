@@ -10,6 +10,7 @@ from jnst.common.errors import NetworkError
 from jnst.networks.files.canonical import network_digest, write_network
 from jnst.networks.layers import CONVOLUTIONS
 from jnst.networks.library import load_network
+from support.tiny import SHAPES
 
 MEAN = [0.5, 0.25, 0.125]
 
@@ -92,7 +93,7 @@ def test_round_trip(network, tmp_path, storage):
 def test_int8_file_is_readable_by_plain_h5py(network, network_file):
     with h5py.File(network_file) as file:
         assert list(file) == sorted(CONVOLUTIONS)
-        for name, shape in CONVOLUTIONS.items():
+        for name, shape in SHAPES.items():
             stored, kernel = file[f"{name}/kernel"], np.asarray(network.params[name]["kernel"])
             assert stored.dtype == np.int8
             scale = stored.attrs["scale"]
@@ -105,10 +106,10 @@ def test_int8_file_is_readable_by_plain_h5py(network, network_file):
 
 
 def test_an_empty_channel_survives_int8(network, tmp_path):
-    kernel = network.params["conv1_1"]["kernel"].at[..., 5].set(0)
+    kernel = network.params["conv1_1"]["kernel"].at[..., 1].set(0)
     params = {**network.params, "conv1_1": {**network.params["conv1_1"], "kernel": kernel}}
     write_network(tmp_path / "a.h5", network.replace(params=params), storage="int8")
-    assert (load_network(tmp_path / "a.h5").params["conv1_1"]["kernel"][..., 5] == 0).all()
+    assert (load_network(tmp_path / "a.h5").params["conv1_1"]["kernel"][..., 1] == 0).all()
 
 
 def change(key, data, *, group=False):
