@@ -29,7 +29,7 @@ from jnst.images.encoding import save_image
 from jnst.images.files import ImageError, check_writable
 from jnst.runs.recipes import load_recipe
 from jnst.sweeps.folder import labelled_pictures
-from jnst.sweeps.report import write_report
+from jnst.sweeps.report import PAGE, write_report
 
 
 def add_sweep_commands(commands: Any) -> None:
@@ -86,8 +86,9 @@ def sweep_command(options: argparse.Namespace) -> int:
         with following(options.output, quiet=options.quiet) as advance:
             stage = f"{outline.finished} of {count_of(outline.points, 'point')}"
             advance(outline.finished / outline.points, stage, "compiling")
-            for progress in noticing(opened.run()):
-                advance(*sweep_way(progress))
+            with contextlib.closing(opened.run()) as running:
+                for progress in noticing(running):
+                    advance(*sweep_way(progress))
     except KeyboardInterrupt:
         with contextlib.suppress(jnst.SweepError):  # it had not even begun
             write_report(options.output)
@@ -97,7 +98,7 @@ def sweep_command(options: argparse.Namespace) -> int:
             "the same command continues",
             interrupted_status(),
         )
-    page = write_report(options.output)
+    page = options.output / PAGE
     if opened.failed:
         return fail(f"{opened.failed} of {outline.points} points failed: see {page}", status=1)
     tell(f"wrote {page}", quiet=options.quiet)

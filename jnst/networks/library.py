@@ -20,7 +20,7 @@ from jnst.networks.files.formats import WeightFile, open_weights
 from jnst.networks.layers import CONVOLUTIONS
 from jnst.networks.manifest import EMBEDDED, Download, manifest
 from jnst.networks.package_data import data_file
-from jnst.networks.vgg import Network
+from jnst.networks.vgg import Network, is_complete
 
 
 def load_network(name: str | os.PathLike[str], *, convention: str | None = None) -> Network:
@@ -59,7 +59,7 @@ def stated_identity(name: str | os.PathLike[str]) -> Mapping[str, str]:
     with open_weights(path) as weights:
         identity = weights.identity
     if "digest" in identity:
-        return identity
+        return {"name": path.stem, "license": "unknown", **identity}
     network = load_network(path)
     return {"name": network.name, "license": network.license, "digest": network.digest}
 
@@ -74,17 +74,24 @@ def given_network(network: Any) -> tuple[FeatureNetwork, dict[str, str]]:
         loaded = load_network(network)
         return loaded, network_identity(loaded, str(network))
     if isinstance(network, FeatureNetwork):
-        return network, network_identity(network, "")
+        return network, network_identity(_with_digest(network), "")
     raise ValueError(
         f"network is {shown(network)}; a name, a file, or an object with strides and features "
         "(jnst.FeatureNetwork) is accepted"
     )
 
 
+def _with_digest(network: FeatureNetwork) -> FeatureNetwork:
+    """What JAX made of a network has lost its digest, which its arrays tell."""
+    if isinstance(network, Network) and not network.digest and is_complete(network):
+        return network.replace(digest=network_digest(network))
+    return network
+
+
 def network_identity(network: FeatureNetwork, load: str) -> dict[str, str]:
     """What a recipe says of a network; `load` is what `load_network` took, "" for an object."""
     said = {key: str(getattr(network, key, "")) for key in ("name", "source", "license", "digest")}
-    if not isinstance(network, Network) and not said["name"]:
+    if not said["name"]:
         said["name"] = type(network).__name__
     return {"load": load, **said}
 

@@ -263,9 +263,22 @@ def _needed_params(network: Network, layers: Sequence[str], precision: Precision
     return needed
 
 
+def is_complete(network: Network) -> bool:
+    """Whether the network has all sixteen convolutions as they are in its file."""
+    return all("kernel" in network.params.get(name, {}) for name in CONVOLUTIONS)
+
+
+def is_narrow(network: Any) -> bool:
+    """Whether it is a network of other widths than VGG-19's."""
+    if not isinstance(network, Network):
+        return False
+    widths = (len(layer["bias"]) for layer in network.params.values())
+    return any(width != usual for width, usual in zip(widths, WIDTHS, strict=False))
+
+
 def check_complete(network: Network) -> None:
-    """ValueError unless the network has all sixteen convolutions as they are in its file."""
-    if not all("kernel" in network.params.get(name, {}) for name in CONVOLUTIONS):
+    """ValueError unless the network `is_complete`."""
+    if not is_complete(network):
         raise ValueError(
             "network has not all its kernels; take the one that prepare_network was called with"
         )

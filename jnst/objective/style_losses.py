@@ -33,8 +33,9 @@ Statistic = Any
 class StyleLoss:
     """A style loss that any layer can have.
 
-    `describe(features, weights)` is the statistic of a style, any pytree: features are (H, W, C),
-    weights (H, W) with sum 1 say how much each position counts, or are None if all count alike.
+    `describe(features, weights)` is the statistic of a style, any pytree of arrays: features are
+    (H, W, C), weights (H, W) with sum 1 say how much each position counts, or are None if all count
+    alike.
     `distance(features, weights, statistic, convention)` is the loss of an image, a scalar.
     `mix(statistics, shares)` is the statistic between styles; without it an image has a distance
     from each style, weighted. `unit(statistic)` is the loss of features of zeros, which the

@@ -62,12 +62,14 @@ class Description(struct.PyTreeNode):
     """What is kept of one style: the statistic of each style term by its name.
 
     `counted` is for each layer 1, or 0 where the mask leaves nothing of the style; `variation` is
-    the style's own total variation.
+    the style's own total variation. `weight` and `region` are those of `Style`.
     """
 
     statistics: Mapping[str, Any]
     counted: Mapping[str, Float[Array, ""]]
     variation: Float[Array, ""]
+    weight: Float[Array, ""] | float = 1.0
+    region: int = struct.field(pytree_node=False, default=0)
 
     def __repr__(self) -> str:
         return brief(self)
@@ -107,7 +109,13 @@ def as_styles(
 def describe_style(
     network: FeatureNetwork, image: Image, mask: Mask | None, layout: Layout
 ) -> Description:
-    """What is kept of a style image, without a margin, and of the part of it that counts."""
+    """What is kept of a style image, without a margin, and of the part of it that counts.
+
+    Raises:
+        ValueError: a mask for a loss that takes none.
+    """
+    if mask is not None:
+        _check_masks_are_taken(layout.style_terms())
     strides = strides_of(network)
     padded = add_margin(image, layout.margin)
     features = extract_features(
@@ -134,7 +142,7 @@ def describe_style(
 
 
 def regions_of(
-    styles: Sequence[Style], regions: Float[Array, "n h w"] | None, margin: int
+    styles: Sequence[Description], regions: Float[Array, "n h w"] | None, margin: int
 ) -> list[Part]:
     """The regions of the content that have styles."""
     if regions is None:
@@ -162,7 +170,7 @@ def weights_at(
 def mixed_targets(
     term: StyleTerm,
     part: Part,
-    described: Sequence[tuple[Style, Description]],
+    styles: Sequence[Description],
     layout: Layout,
     strides: Mapping[str, int],
 ) -> list[StyleTarget]:
@@ -172,14 +180,13 @@ def mixed_targets(
         ValueError: the loss takes no masks.
     """
     loss = named_style_loss(term.loss)
-    mine = [pair for pair in described if pair[0].region == part.region]
-    masked = part.mask is not None or any(style.mask is not None for style, _ in mine)
-    if masked and not loss.takes_masks:
-        raise ValueError(f"style loss {term.loss} takes no masks; gram and wasserstein do")
-    counted = jnp.stack([each.counted[term.layer] for _, each in mine])
+    mine = [style for style in styles if style.region == part.region]
+    if part.mask is not None:
+        _check_masks_are_taken([term])
+    counted = jnp.stack([style.counted[term.layer] for style in mine])
     dtype = counted.dtype
-    shares, counts = shares_of([style for style, _ in mine], counted)
-    statistics = [each.statistics[term.name] for _, each in mine]
+    shares, counts = shares_of(mine, counted)
+    statistics = [style.statistics[term.name] for style in mine]
     weights = weights_at(part.mask, term.layer, layout, strides)
     # A mask may leave nothing of a region or of a style at a deep layer.
     whole = part.share * _any(weights, dtype) * counts
@@ -192,10 +199,10 @@ def mixed_targets(
 
 
 def shares_of(
-    styles: Sequence[Style], counted: Float[Array, " n"]
+    styles: Sequence[Description], counted: Float[Array, " n"]
 ) -> tuple[Float[Array, " n"], Float[Array, ""]]:
     """What part of their region each of the styles has, and 1; without any weight 0, and 0."""
-    amounts = jnp.stack([style.weight for style in styles]) * counted
+    amounts = jnp.stack([jnp.asarray(style.weight, counted.dtype) for style in styles]) * counted
     total = amounts.sum()
     shares = amounts / jnp.maximum(total, jnp.finfo(amounts.dtype).tiny)
     return shares, jnp.where(total == 0, 0, 1).astype(amounts.dtype)
@@ -210,3 +217,9 @@ def _scale(loss: StyleLoss, statistic: Any, layout: Layout, dtype: Any) -> Float
         return jnp.ones((), dtype)
     unit = loss.unit(statistic)
     return jnp.where(unit <= 0, 1, unit)  # of a style without features; NaN stays NaN
+
+
+def _check_masks_are_taken(terms: Sequence[StyleTerm]) -> None:
+    for term in terms:
+        if not named_style_loss(term.loss).takes_masks:
+            raise ValueError(f"style loss {term.loss} takes no masks; gram and wasserstein do")

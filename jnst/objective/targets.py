@@ -109,8 +109,12 @@ def make_targets(
         network,
         content,
         describe_content(network, content, layout),
-        styles,
-        [describe_style(network, each.image, each.mask, layout) for each in styles],
+        [
+            describe_style(network, each.image, each.mask, layout).replace(
+                weight=each.weight, region=each.region
+            )
+            for each in styles
+        ],
         layout,
         regions=regions,
         previous=previous,
@@ -133,8 +137,7 @@ def join_targets(
     network: FeatureNetwork,
     content: Image,
     maps: Maps,
-    styles: Sequence[Style],
-    descriptions: Sequence[Description],
+    styles: Sequence[Description],
     layout: Layout,
     *,
     regions: Float[Array, "n h w"] | None = None,
@@ -146,12 +149,11 @@ def join_targets(
     strides = strides_of(network)
     original = add_margin(content, layout.margin)
     parts = regions_of(styles, regions, layout.margin)
-    described = list(zip(styles, descriptions, strict=True))
     style_targets = {
         term.name: tuple(
             target
             for part in parts
-            for target in mixed_targets(term, part, described, layout, strides)
+            for target in mixed_targets(term, part, styles, layout, strides)
         )
         for term in layout.style_terms()
     }
@@ -162,7 +164,7 @@ def join_targets(
         previous = add_margin(image, layout.margin), padded
     if not layout.temporal and previous is not None:
         fixed, previous = _both_fixed(fixed, previous), None
-    variation = _variation(described, layout, content.dtype)
+    variation = _variation(styles, layout, content.dtype)
     return Targets(maps, style_targets, original, fixed, previous, variation, layout)
 
 
@@ -181,13 +183,11 @@ def _both_fixed(first: tuple[Image, Mask] | None, second: tuple[Image, Mask]) ->
     return first[0] + part[..., None] * (second[0] - first[0]), where
 
 
-def _variation(
-    described: Sequence[tuple[Style, Description]], layout: Layout, dtype: jnp.dtype
-) -> Float[Array, ""]:
+def _variation(styles: Sequence[Description], layout: Layout, dtype: jnp.dtype) -> Float[Array, ""]:
     """The unit of the total variation: the styles' own, as they are mixed."""
-    if layout.convention != "relative" or not described:
+    if layout.convention != "relative" or not styles:
         return jnp.ones((), dtype)
-    own = jnp.stack([each.variation for _, each in described])
-    shares, _ = shares_of([style for style, _ in described], jnp.ones_like(own))
+    own = jnp.stack([style.variation for style in styles])
+    shares, _ = shares_of(styles, jnp.ones_like(own))
     smallest = SMALLEST_STEP if layout.variation == "l1" else SMALLEST_STEP**2
     return jnp.maximum(jnp.vdot(shares, own), smallest)

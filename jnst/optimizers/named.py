@@ -31,7 +31,7 @@ def named_optimizer(
     return _named_optimizer(name, precondition and name == "lbfgs", learning_rate)
 
 
-RATES: Mapping[str, float] = {"adam": 0.02, "sgd": 1.0}
+DEFAULT_RATES: Mapping[str, float] = {"adam": 0.02, "sgd": 1.0}
 """The learning rate of an optimizer for which none is given."""
 
 
@@ -44,11 +44,11 @@ def _named_optimizer(
             return lbfgs(fit_precondition=fit_smoothing) if precondition else lbfgs()
         case "adam":
             return optax.inject_hyperparams(_decaying_adam)(
-                learning_rate=schedule or RATES[name], decay=1.0
+                learning_rate=schedule or DEFAULT_RATES[name], decay=1.0
             )
         case "sgd":
             return optax.inject_hyperparams(_decaying_sgd)(
-                learning_rate=schedule or RATES[name], decay=1.0
+                learning_rate=schedule or DEFAULT_RATES[name], decay=1.0
             )
 
 

@@ -12,7 +12,7 @@ from jnst.common.brief import brief
 from jnst.settings.choices import Pixels
 from jnst.settings.terms import Terms
 
-RATES = {"learning_rate": "learning_rate", "decay": "learning_rate_decay"}
+HYPERPARAMETERS = {"learning_rate": "learning_rate", "decay": "learning_rate_decay"}
 """The settings by the names that optimizers have them under."""
 
 SIGMOID_RANGE = (0.01, 0.99)
@@ -92,15 +92,14 @@ def init(
     image: Float[Array, "h w 3"],
     *,
     learning_rate: float | Float[Array, ""] | None = None,
-    learning_rate_decay: float | Float[Array, ""] | None = None,
+    learning_rate_decay: float | Float[Array, ""] = 1,
     pixels: Pixels = "free",
-    averaging: float | Float[Array, ""] | None = None,
+    averaging: float | Float[Array, ""] = 0,
 ) -> State:
     """The state before the first step from `image`, sRGB in [0, 1], whose type it has.
 
-    Rates that are None are the optimizer's own. `pixels` must be the one that the steps are made
-    with. `averaging` in [0, 1) is the share of the past in `State.average`, which is not kept
-    without it.
+    `pixels` must be the one that the steps are made with. `averaging` in [0, 1) is the share of the
+    past in `State.average`, which is not kept at 0.
 
     Raises:
         ValueError: an image of whole numbers; a learning rate for an optimizer that does not keep
@@ -114,14 +113,16 @@ def init(
     if pixels == "sigmoid":
         variable = jax.scipy.special.logit(jnp.clip(image, *SIGMOID_RANGE))
     optimizer_state = optimizer.init(variable)
-    rates = {"learning_rate": learning_rate, "decay": learning_rate_decay}
+    rates = {"learning_rate": learning_rate}
+    if not _is(1, learning_rate_decay):
+        rates["decay"] = learning_rate_decay
     given = {name: scalar(rate) for name, rate in rates.items() if rate is not None}
     for name, rate in given.items():
         try:
             optimizer_state = optax.tree.set(optimizer_state, **{name: rate})
         except KeyError:
             raise ValueError(
-                f"this optimizer takes no {RATES[name]}; adam, sgd, and what "
+                f"this optimizer takes no {HYPERPARAMETERS[name]}; adam, sgd, and what "
                 "optax.inject_hyperparams makes do"
             ) from None
     state = State(
@@ -129,7 +130,12 @@ def init(
         optimizer_state,
         image,
         scalar(jnp.inf),
-        None if averaging is None else Average(jnp.zeros_like(image), scalar(0), scalar(averaging)),
+        None if _is(0, averaging) else Average(jnp.zeros_like(image), scalar(0), scalar(averaging)),
     )
     # `run` donates the state: no two leaves, and nothing of the caller's, may share a buffer.
     return jax.tree.map(jnp.copy, state)
+
+
+def _is(number: float, value: float | Array) -> bool:
+    """Whether a value is that number, for certain: one that is traced may be any."""
+    return not isinstance(value, jax.core.Tracer) and bool(value == number)

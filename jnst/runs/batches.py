@@ -1,20 +1,18 @@
 """Many pictures at once: `stylize_batch` and `interpolate`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any, NamedTuple, Unpack
-
-import jax
 
 from jnst.common.brief import brief
 from jnst.common.progress import BatchWay, followed
 from jnst.common.validation import whole_number
 from jnst.images.files import ImageError
 from jnst.images.sources import Source, listed
+from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.library import given_network
 from jnst.objective.extra_terms import ExtraTerms
 from jnst.runs.batching import BatchSize, fit_batch, group, program, split
-from jnst.runs.engine import prepared_for, results_of, run_jobs
+from jnst.runs.engine import prepared_for, prepared_shapes, results_of, run_jobs
 from jnst.runs.jobs import Job
 from jnst.runs.keywords import AnyNetwork, RunOptions, Settings, with_options
 from jnst.runs.opening import open_job
@@ -133,20 +131,11 @@ def _batches(
     groups = group(map(program, jobs))
     for numbers in groups:
         job = jobs[numbers[0]]
-        check_job(jax.eval_shape(partial(prepared_for, config=job.config), loaded), job)
+        check_job(prepared_shapes(loaded, job.config), job)
 
     def results() -> Iterator[BatchProgress]:
         for numbers in groups:
-            first = jobs[numbers[0]]
-            prepared = prepared_for(loaded, first.config)
-            size = fit_batch(prepared, first, len(numbers), batch_size)
-            for batch in split(numbers, size):
-                mine = [jobs[number] for number in batch]
-                made = results_of(mine, None, identity)
-                for snapshot in run_jobs(prepared, mine, size=size):
-                    made = results_of(mine, snapshot, identity)
-                    yield BatchProgress(dict(zip(batch, made, strict=True)), finished=False)
-                yield BatchProgress(dict(zip(batch, made, strict=True)), finished=True)
+            yield from _run_group(loaded, identity, jobs, numbers, batch_size)
 
     return count, results()
 
@@ -168,6 +157,25 @@ def _open_jobs(
         except ValueError as error:
             raise ValueError(f"picture {len(jobs) + 1}: {error}") from None
     return jobs
+
+
+def _run_group(
+    network: FeatureNetwork,
+    identity: dict[str, str],
+    jobs: Sequence[Job],
+    numbers: Sequence[int],
+    batch_size: BatchSize,
+) -> Iterator[BatchProgress]:
+    """Run the jobs of these numbers, which share a program, in batches of one size."""
+    prepared = prepared_for(network, jobs[numbers[0]].config)
+    size = fit_batch(prepared, jobs[numbers[0]], len(numbers), batch_size)
+    for batch in split(numbers, size):
+        mine = [jobs[number] for number in batch]
+        made = results_of(mine, None, identity)
+        for snapshot in run_jobs(prepared, mine, size=size):
+            made = results_of(mine, snapshot, identity)
+            yield BatchProgress(dict(zip(batch, made, strict=True)), finished=False)
+        yield BatchProgress(dict(zip(batch, made, strict=True)), finished=True)
 
 
 @with_options

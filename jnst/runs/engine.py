@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jnst.common.brief import brief
-from jnst.networks.feature_network import FeatureNetwork
+from jnst.networks.feature_network import FeatureNetwork, strides_of
 from jnst.networks.vgg import prepare_network
 from jnst.objective.margin import remove_margin
 from jnst.objective.targets import Targets
@@ -17,6 +17,7 @@ from jnst.objective.total import hold_fixed
 from jnst.optimizers.carrying import carry_schedules, resize_moments
 from jnst.optimizers.loop import run_prepared_batch
 from jnst.optimizers.state import Info, State
+from jnst.runs.batching import program
 from jnst.runs.jobs import Job, share_pictures
 from jnst.runs.levels import level_optimizer
 from jnst.runs.problems import begin_states, level_problem
@@ -63,13 +64,25 @@ def run_levels(
     schedules go on counting. A job that diverges keeps its best image and leaves the others alone.
     The fields of Info are (steps, jobs). The state is donated, as in `run`. `resume` is a Position
     of before, from which it goes on to the same images.
+
+    Raises:
+        ValueError: jobs that cannot share a program, or settings that are not for the network.
     """
-    yield from _run_levels(prepared_for(network, jobs[0].config), jobs, resume)
+    config = jobs[0].config
+    if any(program(job) != program(jobs[0]) for job in jobs):
+        raise ValueError("jobs are of several programs; equal levels, layers and losses are needed")
+    config.check_network(strides_of(network), own_terms=bool(jobs[0].extra_terms))
+    yield from _run_levels(prepared_for(network, config), jobs, resume)
 
 
 def prepared_for(network: FeatureNetwork, config: Config) -> FeatureNetwork:
     """The network made ready for the many passes of a run."""
     return prepare_network(network, config.layers(), precision=config.precision)
+
+
+def prepared_shapes(network: FeatureNetwork, config: Config) -> FeatureNetwork:
+    """What `prepared_for` returns, in shapes alone: enough to check a job and to count memory."""
+    return jax.eval_shape(partial(prepared_for, config=config), network)
 
 
 def _run_levels(

@@ -1,7 +1,8 @@
 """What a run is given: pictures, a first image and settings."""
 
 import dataclasses
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Hashable, Sequence
 
 import jax
 import numpy as np
@@ -57,6 +58,10 @@ class Job:
         """The sizes that it goes through, and the steps at each."""
         return plan_levels(self.content.shape[:2], self.config)
 
+    def masks_of_styles(self) -> tuple[Mask | None, ...]:
+        """A mask or None for each style."""
+        return self.style_masks or (None,) * len(self.styles)
+
     def weights(self) -> Terms:
         """The weight of each term."""
         return self.config.weights(self.extra_terms)
@@ -86,10 +91,16 @@ class Job:
 
 def share_pictures(jobs: Sequence[Job]) -> list[Job]:
     """The jobs, those with equal pictures holding the same one: targets are then made once."""
-    seen: dict[tuple[tuple[int, ...], bytes], np.ndarray] = {}
+    if len(jobs) == 1:
+        return [*jobs]
+    seen: dict[Hashable, np.ndarray] = {}
+    digests: dict[int, Hashable] = {}
 
     def shared(array: np.ndarray) -> np.ndarray:
-        return seen.setdefault((array.shape, array.tobytes()), array)
+        if id(array) not in digests:
+            values = hashlib.blake2b(np.ascontiguousarray(array).data).digest()
+            digests[id(array)] = array.shape, values
+        return seen.setdefault(digests[id(array)], array)
 
     return [
         dataclasses.replace(

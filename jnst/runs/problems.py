@@ -14,11 +14,11 @@ from jnst.networks.feature_network import FeatureNetwork, strides_of
 from jnst.objective.extra_terms import functions_of
 from jnst.objective.margin import add_margin
 from jnst.objective.problem import Problem
-from jnst.objective.style_targets import Description, Style, describe_style
+from jnst.objective.style_targets import Description, Style, as_styles, describe_style
 from jnst.objective.targets import Maps, Targets, describe_content, join_targets
 from jnst.objective.total import total_loss
 from jnst.optimizers.loop import stack
-from jnst.optimizers.named import RATES, Transformation
+from jnst.optimizers.named import DEFAULT_RATES, Transformation
 from jnst.optimizers.state import State, init
 from jnst.runs.jobs import Job
 from jnst.runs.levels import level_optimizer, style_shape
@@ -30,7 +30,7 @@ Image = Float[np.ndarray, "h w 3"]
 # Compiled apart, so that what several jobs share is computed once.
 _describe_content = jax.jit(describe_content, static_argnums=2)
 _describe_style = jax.jit(describe_style, static_argnums=3)
-_join_targets = jax.jit(join_targets, static_argnums=5)
+_join_targets = jax.jit(join_targets, static_argnums=4)
 
 
 def level_problem(network: FeatureNetwork, jobs: Sequence[Job], shape: tuple[int, int]) -> Problem:
@@ -58,18 +58,17 @@ def _targets_of(
     content = resize_image(job.content, shape)
     if id(job.content) not in maps:
         maps[id(job.content)] = _describe_content(network, content, layout)
-    styles = _styles_of(network, job, shape)
-    masks = job.style_masks or (None,) * len(job.styles)
+    regions = None
+    if job.content_masks:
+        regions = jnp.stack([resize_image(mask, shape) for mask in job.content_masks])
+    styles = as_styles(_styles_of(network, job, shape), regions)
     keys = [
         (id(image), id(mask), style.image.shape)
-        for image, mask, style in zip(job.styles, masks, styles, strict=True)
+        for image, mask, style in zip(job.styles, job.masks_of_styles(), styles, strict=True)
     ]
     for key, style in zip(keys, styles, strict=True):
         if key not in descriptions:
             descriptions[key] = _describe_style(network, style.image, style.mask, layout)
-    regions = None
-    if job.content_masks:
-        regions = jnp.stack([resize_image(mask, shape) for mask in job.content_masks])
     previous = None
     if job.previous is not None:
         previous = tuple(resize_image(each, shape) for each in job.previous)
@@ -77,8 +76,10 @@ def _targets_of(
         network,
         content,
         maps[id(job.content)],
-        styles,
-        [descriptions[key] for key in keys],
+        [
+            descriptions[key].replace(weight=style.weight, region=style.region)
+            for key, style in zip(keys, styles, strict=True)
+        ],
         layout,
         regions=regions,
         previous=previous,
@@ -90,9 +91,10 @@ def _styles_of(network: FeatureNetwork, job: Job, shape: tuple[int, int]) -> lis
     """The styles of a job at the sizes at which they are looked at."""
     config, strides = job.config, strides_of(network)
     blend = config.style_blend or (1.0,) * len(job.styles)
-    masks = job.style_masks or (None,) * len(job.styles)
     styles = []
-    for index, (image, amount, mask) in enumerate(zip(job.styles, blend, masks, strict=True)):
+    for index, (image, amount, mask) in enumerate(
+        zip(job.styles, blend, job.masks_of_styles(), strict=True)
+    ):
         size = style_shape(image.shape[:2], shape, config, strides)
         styles.append(
             Style(
@@ -126,8 +128,8 @@ def _numbers(config: Config) -> dict[str, Any]:
     """What `init` is given, the same names for all jobs of a program."""
     numbers: dict[str, Any] = {"averaging": config.averaging} if config.averaging else {}
     rate, own = config.learning_rate, None
-    if isinstance(config.optimizer, str) and config.optimizer in RATES:
-        own = RATES[config.optimizer]
+    if isinstance(config.optimizer, str) and config.optimizer in DEFAULT_RATES:
+        own = DEFAULT_RATES[config.optimizer]
         numbers["learning_rate_decay"] = config.learning_rate_decay
     if rate is None:
         rate = own

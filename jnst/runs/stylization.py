@@ -13,7 +13,7 @@ from jnst.common.validation import several, whole_number
 from jnst.images.sources import Source, listed, open_picture
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.library import given_network
-from jnst.runs.engine import prepared_for, results_of, run_jobs
+from jnst.runs.engine import prepared_for, prepared_shapes, results_of, run_jobs
 from jnst.runs.jobs import Job
 from jnst.runs.keywords import OneRunOptions, PictureOptions, with_options
 from jnst.runs.levels import plan_levels
@@ -177,10 +177,9 @@ def stylize_steps(
     network = given.pop("network", "embedded")
     job = open_job(content, style, config, network=network, **given)
     loaded, identity = given_network(network)
+    check_job(prepared_shapes(loaded, config), job)
     # What was loaded here is held by nothing else, and need not be in memory twice.
-    prepared = prepared_for(loaded, config)
-    check_job(prepared, job)
-    return run_job(prepared, job, identity)
+    return run_job(prepared_for(loaded, config), job, identity)
 
 
 def run_job(network: FeatureNetwork, job: Job, identity: dict[str, str]) -> Iterator[Result]:

@@ -309,6 +309,7 @@ def _is_object(value: Any) -> bool:
     return callable(value) or hasattr(value, "update")
 
 
+@functools.cache
 def setting_names() -> tuple[str, ...]:
     """The names of all settings, in order."""
     return tuple(field.name for field in dataclasses.fields(Config))

@@ -13,6 +13,9 @@ from jnst.sweeps.folder import INDEX, SweepError
 from jnst.sweeps.picture_names import SHORT, short_id
 from jnst.sweeps.table import TABLE
 
+PATIENCE = 1.0
+"""Seconds that a sweep waits for the lock, which another may hold for a moment to look at it."""
+
 
 def check_folder(folder: Path) -> None:
     """Find out, without writing anything, whether a sweep can go into a folder.
@@ -62,7 +65,7 @@ def _lock_path(folder: Path) -> Path:
 def _locked(folder: Path) -> Iterator[None]:
     lock = filelock.FileLock(_lock_path(folder))
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=PATIENCE)
     except filelock.Timeout:
         raise SweepError(f"{folder}: another sweep is running in it") from None
     except OSError as error:

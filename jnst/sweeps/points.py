@@ -6,17 +6,14 @@ import math
 import os
 from collections.abc import Hashable, Mapping, Set
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
-
-import jax
 
 from jnst.images.files import file_digest
 from jnst.networks.library import load_network
 from jnst.networks.vgg import Network
 from jnst.objective.style_losses import fingerprint
 from jnst.runs.batching import program
-from jnst.runs.engine import prepared_for
+from jnst.runs.engine import prepared_shapes
 from jnst.runs.jobs import Job
 from jnst.runs.opening import open_job
 from jnst.runs.problems import check_job
@@ -75,6 +72,7 @@ def prepare_plan(plan: Plan) -> PreparedPlan:
     networks: dict[str, Network] = {}
     digests: dict[str, str] = {}
     costs: dict[Hashable, _Cost] = {}
+    known: set[Hashable] = set()
     points: dict[str, Point] = {}
     for planned in plan.points():
         if planned.network not in networks:
@@ -85,8 +83,8 @@ def prepare_plan(plan: Plan) -> PreparedPlan:
                 digests[name] = file_digest(path)
         shared = (planned.content, planned.styles, planned.network, _untraced(planned.config))
         if shared not in costs:
-            known = {cost.program for cost in costs.values()}
             costs[shared] = _cost(network, job_of(plan, planned, digests), known)
+            known.add(costs[shared].program)
         id = _id(planned, network, digests)
         if id in points:
             raise SweepError(
@@ -113,8 +111,7 @@ def _cost(network: Network, job: Job, known: Set[Hashable]) -> _Cost:
     """What a job costs; its program is checked unless it is known."""
     key = network.digest, program(job)
     if key not in known:
-        shapes = jax.eval_shape(partial(prepared_for, config=job.config), network)
-        check_job(shapes, job)
+        check_job(prepared_shapes(network, job.config), job)
     return _Cost(key, len(job.levels), _work(job), math.prod(job.content.shape[:2]))
 
 
@@ -139,7 +136,7 @@ def job_of(plan: Plan, planned: PlannedPoint, digests: Mapping[str, str]) -> Job
     """What a point runs.
 
     Raises:
-        ValueError: as `prepare`; a picture has another digest than when the plan was looked at.
+        ValueError: as `open_job`; a picture has another digest than when the plan was looked at.
     """
     styles = [plan.picture(style) for style in planned.styles]
     job = open_job(plan.picture(planned.content), styles, planned.config)

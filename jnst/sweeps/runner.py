@@ -1,5 +1,6 @@
 """A sweep: all points of a plan, in batches, into a folder that it can go on in at any time."""
 
+import contextlib
 import os
 import time
 import warnings
@@ -14,7 +15,7 @@ from jnst.common.progress import followed, sweep_way
 from jnst.common.validation import whole_number
 from jnst.networks.library import network_identity
 from jnst.runs.batching import BatchSize, fit_batch, group, split
-from jnst.runs.engine import Snapshot, prepared_for, results_of, run_jobs
+from jnst.runs.engine import Snapshot, prepared_for, prepared_shapes, results_of, run_jobs
 from jnst.runs.jobs import Job
 from jnst.runs.results import Result
 from jnst.sweeps.checkpoints import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
@@ -81,11 +82,10 @@ def sweep(
         SweepError: the plan or the folder is not accepted; nothing has been run.
         ImageError: a picture cannot be read; nothing has been run.
     """
-    running = open_sweep(plan, folder, batch_size=batch_size).run()
-    name = os.fspath(folder)
-    for _ in followed(running, sweep_way, name=name, callback=callback, progress=progress):
-        pass
-    write_report(folder)
+    opened, name = open_sweep(plan, folder, batch_size=batch_size), os.fspath(folder)
+    with contextlib.closing(opened.run()) as running:
+        for _ in followed(running, sweep_way, name=name, callback=callback, progress=progress):
+            pass
     return read_sweep(folder)
 
 
@@ -133,8 +133,8 @@ class Sweep:
         """Points that failed or diverged, of those that are done."""
         return self._ledger.failed
 
-    def run(self) -> Iterator[SweepProgress]:
-        """Run what is left, batch after batch, and write every point as it ends.
+    def run(self) -> Generator[SweepProgress, None, None]:
+        """Run what is left, batch after batch; write every point as it ends, and the page last.
 
         Raises:
             SweepError: another sweep is running in the folder, or it cannot be written to.
@@ -144,6 +144,7 @@ class Sweep:
             clock = Clock(_work(self._left(self._points)))
             for batch, size in self._batches():
                 yield from self._run_batch(batch, size, clock)
+            write_report(self._folder)
 
     def _batches(self) -> Iterator[tuple[Sequence[Point], int]]:
         """The batches that are not done, each with its size; one may have fewer points."""
@@ -168,7 +169,7 @@ class Sweep:
         if size is None:
             network = self._networks[todo[0].planned.network]
             job = self._job(todo[0])
-            ready = prepared_for(network, job.config)
+            ready = prepared_shapes(network, job.config)
             size = fit_batch(ready, job, len(todo), self._batch_size)
             self._ledger.keep_size(group, size)
         return size

@@ -140,7 +140,7 @@ def one_run(network, arrays, name):
         optimizer,
         jnst.add_margin(content, config.margin),
         learning_rate=None if name == "lbfgs" else 0.01,
-        learning_rate_decay=None if name == "lbfgs" else 0.9,
+        learning_rate_decay=1 if name == "lbfgs" else 0.9,
         pixels=pixels,
         averaging=0.5,
     )

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jnst.common.errors import NetworkError
-from jnst.networks.files.containers import IDENTITY, Container, open_container
+from jnst.networks.files.containers import IDENTITY, LARGEST, Container, open_container
 from jnst.networks.layers import CONVOLUTIONS
 from jnst.networks.preprocessing import (
     CONVENTIONS,
@@ -120,7 +121,7 @@ def open_weights(path: Path, convention: str | None = None) -> Iterator[WeightFi
 
     Raises:
         NetworkError: there is no such file, it is damaged, of no known format, not a VGG-19, or
-            of another convention. `tensors` raises it too: a tensor is misshapen or not finite.
+            misshapen, or of another convention. `tensors` raises it too: a tensor is not finite.
     """
     if convention is not None and convention not in CONVENTIONS:
         raise NetworkError(f"convention is {convention!r}; accepted: {', '.join(CONVENTIONS)}")
@@ -147,9 +148,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 def _interpret(container: Container, asked: str | None) -> WeightFile:
     scheme, names = _find_scheme(container)
-    _check_shapes(
-        {key: scheme.shape(key, container.shapes[name]) for key, name in names.items()}, names
-    )
+    _check_shapes(scheme, {key: container.shapes[name] for key, name in names.items()}, names)
 
     def read(key: str) -> np.ndarray:
         return _read(container, scheme, key, names[key])
@@ -224,17 +223,23 @@ def _what_it_is(container: Container, layers: set[str], missing: Sequence[str]) 
     return f"{missing[0]} is missing"
 
 
-def _check_shapes(shapes: Mapping[str, tuple[int, ...]], names: Mapping[str, str]) -> None:
+def _check_shapes(
+    scheme: Scheme, shapes: Mapping[str, tuple[int, ...]], names: Mapping[str, str]
+) -> None:
     """NetworkError unless every convolution is 3 x 3, of what the one before it gives.
 
-    `names` has the file's name of each tensor, and `shapes` their shapes, HWIO.
+    `shapes` has the shape of each tensor as the file has it, and `names` its name there.
     """
     inputs = 3
     for layer in CONVOLUTIONS:
-        kernel = shapes[f"{layer}/kernel"]
+        kernel = scheme.shape(f"{layer}/kernel", shapes[f"{layer}/kernel"])
         outputs = max(1, kernel[-1]) if len(kernel) == 4 else CONVOLUTIONS[layer][-1]
         for kind, expected in (("kernel", (3, 3, inputs, outputs)), ("bias", (outputs,))):
             key = f"{layer}/{kind}"
+            if math.prod(expected) > LARGEST:
+                raise NetworkError(f"{names[key]} is larger than any kernel of VGG-19")
+            if scheme.outputs_first and kind == "kernel":
+                expected = (outputs, inputs, 3, 3)
             if shapes[key] != expected:
                 raise NetworkError(
                     f"{names[key]} has shape {shapes[key]}; behind the layers before it "
