@@ -1,4 +1,4 @@
-"""The house as DESIGN draws it: eleven rooms, and every import of jnst points down their list."""
+"""The eleven rooms of jnst, and every import of it points down their list."""
 
 import ast
 import json

@@ -160,7 +160,7 @@ def test_every_setting_that_readme_names_exists(capsys):
         main.main(["stylize", "--help"])
     known = capsys.readouterr().out
     others = (["network", "port"], ["network", "normalize"], ["reconstruct"], ["video"])
-    for command in (*others, ["interpolate"], ["batch"]):
+    for command in (*others, ["interpolate"], ["batch"], ["show"]):
         with pytest.raises(SystemExit):
             main.main([*command, "--help"])
         known += capsys.readouterr().out

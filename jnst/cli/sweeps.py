@@ -28,7 +28,7 @@ from jnst.images.contact_sheets import contact_sheet
 from jnst.images.encoding import save_image
 from jnst.images.files import ImageError, check_writable
 from jnst.runs.recipes import load_recipe
-from jnst.sweeps.folder import labelled_pictures
+from jnst.sweeps.folder import labeled_pictures
 from jnst.sweeps.report import PAGE, write_report
 
 
@@ -114,10 +114,10 @@ def report_command(options: argparse.Namespace) -> int:
 def grid_command(options: argparse.Namespace) -> int:
     """`jnst grid`: a contact sheet of pictures, each with a label."""
     check_writable(options.output)
-    labelled: list[tuple[Path, str]] = []
+    labeled: list[tuple[Path, str]] = []
     for path in options.result:
-        labelled += labelled_pictures(path) if path.is_dir() else [(path, _label(path))]
-    pictures, labels = zip(*labelled, strict=True)
+        labeled += labeled_pictures(path) if path.is_dir() else [(path, _label(path))]
+    pictures, labels = zip(*labeled, strict=True)
     check_no_input(options.output, pictures)
     sheet = contact_sheet(
         pictures,

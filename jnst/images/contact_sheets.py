@@ -9,7 +9,7 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
 from jnst.common.validation import whole_number
-from jnst.images.files import check_memory
+from jnst.images.files import check_picture_memory
 from jnst.images.pixels import to_uint8
 from jnst.images.resizing import fit_size, resize_image
 from jnst.images.sources import Source, listed, numbered, open_picture
@@ -55,7 +55,7 @@ def contact_sheet(
     rows = [range(len(fitted))[start : start + columns] for start in range(0, len(fitted), columns)]
     heights = [max(fitted[place].height for place in row) for row in rows]
     size = columns * (cell + gap) + gap, sum(heights) + len(rows) * (line + 2 * gap)
-    check_memory((size[1], size[0]), 4, 1, blended=False)
+    check_picture_memory((size[1], size[0]), 4, 1, blended=False)
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
     top = gap

@@ -16,7 +16,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from jnst.images.files import TIFF_SIGNATURES, check_memory, refuse_format
+from jnst.images.files import TIFF_SIGNATURES, check_picture_memory, refuse_format
 from jnst.images.jpeg_files import START, open_jpeg
 from jnst.images.pixels import unit_values
 from jnst.images.png_files import SIGNATURE, read_png
@@ -135,7 +135,7 @@ def _decode_jpeg(data: bytes, size: int | None) -> Samples:
     factor = reduction(shape, size)
     scale = next(each for each in (8, 4, 2, 1) if factor >= each)
     decoded = max(1, _PILLOW // scale**2)
-    check_memory(shape, decoded, factor, blended=header.mode == "CMYK")
+    check_picture_memory(shape, decoded, factor, blended=header.mode == "CMYK")
     picture = open_jpeg(data, scale)
     rest = factor // scale
     colors, alpha = _read(picture, rest)
@@ -147,7 +147,7 @@ def _decode_pillow(picture: ImageFile.ImageFile, size: int | None) -> Samples:
     factor = reduction(shape, size)
     decoded = 1 if picture.mode in ("1", "L", "P") else _PILLOW
     blended = picture.mode == "CMYK" or picture.has_transparency_data
-    check_memory(shape, decoded, factor, blended=blended)
+    check_picture_memory(shape, decoded, factor, blended=blended)
     picture.load()
     return samples_of(picture, *_read(picture, factor), shape, factor)
 
@@ -171,7 +171,7 @@ def _decode_deep_png(data: bytes, size: int | None) -> Samples:
     picture = PngImagePlugin.PngImageFile(io.BytesIO(data))
     shape = picture.height, picture.width
     factor = reduction(shape, size)
-    check_memory(shape, 3 * _PILLOW, factor, blended=picture.has_transparency_data)
+    check_picture_memory(shape, 3 * _PILLOW, factor, blended=picture.has_transparency_data)
     picture.load()
     pixels = _deep_pixels(data, picture)
 

@@ -165,7 +165,9 @@ def refuse_format(data: bytes) -> NoReturn:
     raise UnknownFormatError(f"no picture that can be read; accepted: {accepted}")
 
 
-def check_memory(shape: tuple[int, int], decoded: int, factor: int, *, blended: bool) -> None:
+def check_picture_memory(
+    shape: tuple[int, int], decoded: int, factor: int, *, blended: bool
+) -> None:
     """ValueError unless a picture of (height, width), reduced by a factor, fits into memory.
 
     A pixel takes `decoded` bytes before it is reduced; `blended`: it has alpha or black ink.

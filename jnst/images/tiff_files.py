@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC
 
-from jnst.images.files import RAW_PHOTOGRAPH, UnknownFormatError, check_memory
+from jnst.images.files import RAW_PHOTOGRAPH, UnknownFormatError, check_picture_memory
 from jnst.images.samples import Samples, read_rows, reduction, to_unit
 
 _TIFF_CHANNELS = {
@@ -74,7 +74,7 @@ def decode_tiff(page: tifffile.TiffPage, size: int | None) -> Samples:
     shape = page.imagelength, page.imagewidth
     factor = reduction(shape, size)
     values = dtype.itemsize * page.samplesperpixel
-    check_memory(shape, 2 * values, factor, blended=page.samplesperpixel > 3)
+    check_picture_memory(shape, 2 * values, factor, blended=page.samplesperpixel > 3)
     pixels = np.atleast_3d(page.asarray())
     if page.axes == "SYX":
         pixels = np.moveaxis(pixels, 0, -1)

@@ -60,7 +60,7 @@ def style_loss(
     *,
     convention: Convention = "relative",
 ) -> Scalar:
-    """Squared distance of Gram matrices G (`gram`) and A (`target`), both (C, C).
+    """The Gram loss: squared distance of the matrices G (`gram`) and A (`target`), both (C, C).
 
     Both are as `gram_matrix` gives them by default, F'F / M, so that image and style may differ in
     size. N = C channels:

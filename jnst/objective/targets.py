@@ -36,7 +36,7 @@ Image = Float[Array, "h w 3"]
 Mask = Float[Array, "h w"]
 Maps = Mapping[str, Float[Array, "_h _w _c"]]
 
-SMALLEST_STEP = 1e-2
+FLATTEST_STEP = 1e-2
 """Between pixels, of a style that is flatter: it must not flatten the picture."""
 
 
@@ -189,5 +189,5 @@ def _variation(styles: Sequence[Description], layout: Layout, dtype: jnp.dtype) 
         return jnp.ones((), dtype)
     own = jnp.stack([style.variation for style in styles])
     shares, _ = shares_of(styles, jnp.ones_like(own))
-    smallest = SMALLEST_STEP if layout.variation == "l1" else SMALLEST_STEP**2
+    smallest = FLATTEST_STEP if layout.variation == "l1" else FLATTEST_STEP**2
     return jnp.maximum(jnp.vdot(shares, own), smallest)

@@ -11,7 +11,7 @@ from jnst.images.sources import Source, listed
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.library import given_network
 from jnst.objective.extra_terms import ExtraTerms
-from jnst.runs.batching import BatchSize, fit_batch, group, program, split
+from jnst.runs.batch_sizes import BatchSize, fit_batch, group, program, split
 from jnst.runs.engine import prepared_for, prepared_shapes, results_of, run_jobs
 from jnst.runs.jobs import Job
 from jnst.runs.keywords import AnyNetwork, RunOptions, Settings, with_options

@@ -17,7 +17,7 @@ from jnst.objective.total import hold_fixed
 from jnst.optimizers.carrying import carry_schedules, resize_moments
 from jnst.optimizers.loop import run_prepared_batch
 from jnst.optimizers.state import Info, State
-from jnst.runs.batching import program
+from jnst.runs.batch_sizes import program
 from jnst.runs.jobs import Job, share_pictures
 from jnst.runs.levels import level_optimizer
 from jnst.runs.problems import begin_states, level_problem

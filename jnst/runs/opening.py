@@ -1,4 +1,4 @@
-"""Pictures opened, checked and sized for a run."""
+"""Pictures opened, checked and resized to the final size."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

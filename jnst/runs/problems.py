@@ -1,4 +1,4 @@
-"""What the jobs of a batch are at one level: a problem, and the states that they begin from."""
+"""One level of a batch: pictures resized to it, targets, and the first states."""
 
 from collections.abc import Hashable, Sequence
 from functools import partial

@@ -102,7 +102,7 @@ def texture(
     >>> style = np.random.default_rng(0).random((16, 16, 3))
     >>> result = jnst.texture(style, shape=(16, 24), steps=2, levels=1, style_layers="relu1_1")
     >>> result.image.shape, result.config.init
-    ((16, 24, 3), 'colours')
+    ((16, 24, 3), 'colors')
     """
     return _last(texture_steps(style, shape=shape, **options), callback, progress)
 

@@ -152,7 +152,7 @@ PAPERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 }
 """The kind and the fields of each entry, by its key, in the order that they are cited in."""
 
-STYLE_LOSSES: Mapping[str, tuple[str, ...]] = {
+PAPERS_OF_STYLE_LOSSES: Mapping[str, tuple[str, ...]] = {
     "gram": (),
     "mean_variance": ("li2017demystifying",),
     "covariance": (),
@@ -210,7 +210,7 @@ def _keys(settings: Mapping[str, Any]) -> Iterator[str]:
     if {*content, *style} <= STRIDES.keys():
         yield "simonyan2015"
     for loss in losses if style else ():
-        yield from STYLE_LOSSES.get(loss, ())
+        yield from PAPERS_OF_STYLE_LOSSES.get(loss, ())
     yield from OPTIMIZERS.get(settings["optimizer"], ())
     if settings["tv_weight"]:
         yield from VARIATIONS[settings["variation"]]

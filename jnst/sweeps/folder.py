@@ -14,7 +14,7 @@ from jaxtyping import Float
 from jnst.common.atomic import atomic_path
 from jnst.images.loading import load_image
 from jnst.sweeps.axes import separate, varying_settings
-from jnst.sweeps.folder_checks import is_index, is_record
+from jnst.sweeps.record_checks import is_index, is_record
 from jnst.sweeps.table import row_of
 
 INDEX = "sweep.json"
@@ -91,7 +91,7 @@ def read_sweep(folder: str | os.PathLike[str]) -> list[FinishedPoint]:
     return points
 
 
-def labelled_pictures(folder: str | os.PathLike[str]) -> list[tuple[Path, str]]:
+def labeled_pictures(folder: str | os.PathLike[str]) -> list[tuple[Path, str]]:
     """The pictures of a sweep by the settings that vary, with these as labels: "style_weight 10".
 
     Numbers are in the order of their size, all else in that of the plan. The first setting that

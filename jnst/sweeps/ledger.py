@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from jnst.images.files import file_digest
-from jnst.runs.batching import BatchSize
+from jnst.runs.batch_sizes import BatchSize
 from jnst.runs.results import Result, number_or_none
 from jnst.sweeps.axes import separate, varying_settings
 from jnst.sweeps.folder import INDEX, has_picture, read_json, read_record, record_path, write_json
-from jnst.sweeps.folder_checks import FORMAT
 from jnst.sweeps.picture_names import picture_names
 from jnst.sweeps.plans import Plan
 from jnst.sweeps.points import Point, PreparedPlan
+from jnst.sweeps.record_checks import FORMAT
 from jnst.sweeps.report import show_inputs
 from jnst.sweeps.table import loss_sums, write_table
 

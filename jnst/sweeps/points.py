@@ -12,7 +12,7 @@ from jnst.images.files import file_digest
 from jnst.networks.library import load_network
 from jnst.networks.vgg import Network
 from jnst.objective.style_losses import fingerprint
-from jnst.runs.batching import program
+from jnst.runs.batch_sizes import program
 from jnst.runs.engine import prepared_shapes
 from jnst.runs.jobs import Job
 from jnst.runs.opening import open_job

@@ -14,14 +14,14 @@ import jax
 from jnst.common.progress import followed, sweep_way
 from jnst.common.validation import whole_number
 from jnst.networks.library import network_identity
-from jnst.runs.batching import BatchSize, fit_batch, group, split
+from jnst.runs.batch_sizes import BatchSize, fit_batch, group, split
 from jnst.runs.engine import Snapshot, prepared_for, prepared_shapes, results_of, run_jobs
 from jnst.runs.jobs import Job
 from jnst.runs.results import Result
 from jnst.sweeps.checkpoints import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
 from jnst.sweeps.flops import operations_a_second
 from jnst.sweeps.folder import FinishedPoint, read_sweep
-from jnst.sweeps.holding import check_folder, held
+from jnst.sweeps.folder_lock import check_folder, held
 from jnst.sweeps.ledger import Ledger
 from jnst.sweeps.plans import Plan, read_plan
 from jnst.sweeps.points import Point, PreparedPlan, job_of, prepare_plan

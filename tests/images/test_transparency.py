@@ -6,7 +6,7 @@ from PIL import Image
 
 from jnst.images.loading import Picture
 from jnst.images.transparency import drawn_colors, fill_unseen, seen_part
-from jnst.runs.batching import program
+from jnst.runs.batch_sizes import program
 from jnst.runs.opening import open_job
 from jnst.settings.config import Config
 

@@ -4,7 +4,7 @@ import pytest
 
 from jnst.common import memory
 from jnst.runs import footprint
-from jnst.runs.batching import _bytes_of_batch
+from jnst.runs.batch_sizes import _bytes_of_batch
 from jnst.runs.footprint import FIXED, bytes_of_run, check_memory
 from jnst.runs.opening import open_job
 from jnst.settings.config import Config

@@ -1,4 +1,4 @@
-"""Results are made by hand here; runs are the matter of test_stylize.py."""
+"""Results are made by hand here; runs are the matter of test_stylization.py."""
 
 import importlib.metadata
 import json

@@ -79,7 +79,7 @@ def test_a_style_loss_adds_its_paper(loss, papers):
 
 
 def test_every_style_loss_and_variation_is_known():
-    assert citations.STYLE_LOSSES.keys() == set(get_args(BuiltIn))
+    assert citations.PAPERS_OF_STYLE_LOSSES.keys() == set(get_args(BuiltIn))
     assert citations.VARIATIONS.keys() == set(get_args(Variation))
     assert citations.OPTIMIZERS.keys() == set(get_args(Optimizer)) - {"sgd"}
 

@@ -8,7 +8,7 @@ import pytest
 from jnst.images.files import ImageError
 from jnst.settings.config import Config
 from jnst.sweeps.axes import varying_settings
-from jnst.sweeps.folder import SweepError, labelled_pictures, read_index, read_sweep, record_path
+from jnst.sweeps.folder import SweepError, labeled_pictures, read_index, read_sweep, record_path
 from jnst.sweeps.table import quoted, row_of, table_columns, write_table
 from support.sweep_files import make_record, picture_of, write_sweep
 
@@ -56,7 +56,7 @@ def test_pictures_are_sorted_by_the_values_that_vary(tmp_path):
     axes = {"style": ["z.jpg", ["a.jpg", "b.jpg"]], "style_weight": [100.0, 9, 20.5], "seed": [4]}
     ids = write_sweep(tmp_path, axes, missing=(1,), failed=(5,))
     paths = {point.path: point.id for point in read_sweep(tmp_path)}
-    pictures = labelled_pictures(tmp_path)
+    pictures = labeled_pictures(tmp_path)
     assert [label for _, label in pictures] == [
         "z.jpg, style_weight 20.5",
         "z.jpg, style_weight 100",
@@ -68,12 +68,12 @@ def test_pictures_are_sorted_by_the_values_that_vary(tmp_path):
 
 def test_one_picture_has_its_name_and_none_is_refused(tmp_path):
     [id] = write_sweep(tmp_path / "one", {"seed": [4]})
-    assert labelled_pictures(tmp_path / "one") == [
+    assert labeled_pictures(tmp_path / "one") == [
         (picture_of(tmp_path / "one", id), picture_of(tmp_path / "one", id).stem)
     ]
     write_sweep(tmp_path / "none", {"seed": [4]}, failed=(0,))
     with pytest.raises(SweepError, match="none: the sweep has no picture yet"):
-        labelled_pictures(tmp_path / "none")
+        labeled_pictures(tmp_path / "none")
 
 
 def cut_off(path):

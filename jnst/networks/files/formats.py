@@ -37,6 +37,11 @@ JOHNSON = (4096, 25088)
 
 LONGEST_NAME = 200
 
+KIND_OF = {word: "kernel" for word in ("kernel", "weight", "W", "filters")} | {
+    word: "bias" for word in ("bias", "b", "biases")
+}
+"""What each word that a scheme's pattern takes as `kind` is."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Scheme:
@@ -57,8 +62,7 @@ class Scheme:
         found = self.pattern.fullmatch(name) if len(name) <= LONGEST_NAME else None
         if not found or found["layer"] not in self.layers:
             return None
-        kind = "kernel" if found["kind"] in ("kernel", "weight", "W", "filters") else "bias"
-        return found["prefix"], f"{self.layers[found['layer']]}/{kind}"
+        return found["prefix"], f"{self.layers[found['layer']]}/{KIND_OF[found['kind']]}"
 
     def transposes(self, key: str) -> bool:
         """Whether a tensor is a kernel that the source keeps as OIHW."""

@@ -1,4 +1,4 @@
-"""Which jobs are run together: those of one program, as many as fit."""
+"""Which jobs share a batch: those of one program, as many as fit into memory."""
 
 import math
 from collections.abc import Hashable, Iterator, Sequence
