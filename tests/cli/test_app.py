@@ -32,6 +32,7 @@ from jnst.cli.app.settings import (
     config_of_recipe,
     controls_of,
 )
+from jnst.cli.options import config_of
 from jnst.images.drawings import draw_landscape, draw_painting
 from jnst.settings.choices import Color
 from jnst.settings.config import Config
@@ -117,7 +118,7 @@ def test_command_and_python_say_the_same(config, monkeypatch, tmp_path):
     program, *words = shlex.split(as_command(*given))
     assert program == "jnst"
     options = main._parser().parse_args(words)
-    assert options.config_of(options, {}) == config
+    assert config_of(options, {}) == config
     assert (options.content, options.style) == (Path("my photo.jpg"), [Path("b.jpg")])
     assert (options.network, options.output) == ("imagenet", Path("my photo-b.png"))
 

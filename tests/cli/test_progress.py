@@ -27,7 +27,7 @@ def test_on_a_terminal(call, pictures, small, network_file, monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     name = f"{'long-' * 20}[b].png"
-    given = options(small, network_file)
+    given = options(small, network_file, style_layers=("relu1_2",))  # compiled here alone
     assert call("stylize", *pictures, *given, "-o", name, quiet=False)[:2] == (0, [])
     shown = terminal.getvalue()
     assert "level 1 of 1, 32 px" in shown

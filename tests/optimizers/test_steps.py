@@ -23,9 +23,8 @@ CONFIG = Config(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1")
 
 @pytest.fixture(scope="module")
 def problem(vgg19):
-    network = vgg19
     content, style = np.random.default_rng(0).random((2, 20, 24, 3), np.float32)
-    return content, network, make_targets(network, content, style, CONFIG), CONFIG.weights()
+    return content, vgg19, make_targets(vgg19, content, style, CONFIG), CONFIG.weights()
 
 
 def run_all(optimizer, image, *problem, steps, chunk=5, learning_rate=None):

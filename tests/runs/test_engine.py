@@ -84,3 +84,24 @@ def test_equal_pictures_are_shared():
     assert first.styles[1] is second.styles[0]
     np.testing.assert_array_equal(first.styles[0], style)
     np.testing.assert_array_equal(second.styles[0], other)
+
+
+def test_jobs_of_several_programs_are_refused(arrays, network):
+    content, style = arrays
+    jobs = [
+        Job(content, (style,), content, jnst.Config(averaging=averaging, **LAYERS))
+        for averaging in (0.0, 0.5)
+    ]
+    with pytest.raises(ValueError, match="jobs are of several programs"):
+        next(jnst.run_levels(network, jobs))
+    [job] = [Job(content, (style,), content, jnst.Config(margin=5, style_layers="relu3_1"))]
+    with pytest.raises(ValueError, match="margin is 5; a multiple of 4"):
+        next(jnst.run_levels(network, [job]))
+
+
+def test_a_style_without_a_region_is_refused(arrays, network):
+    content, style = arrays
+    mask = np.ones(content.shape[:2], np.float32)
+    job = Job(content, (style, style), content, jnst.Config(**LAYERS), content_masks=(mask,))
+    with pytest.raises(ValueError, match="a style is for region 1; there are 1"):
+        problems.level_problem(network, [job], (32, 24))

@@ -295,16 +295,15 @@ def test_colors_of_the_content(network, arrays, small):
 
 
 def test_texture_and_reconstruction(vgg19, arrays, small):
-    network = vgg19
     content, style = arrays
     small = {key: value for key, value in small.items() if key != "content_layers"}
-    made = texture(style, shape=(30, 40), network=network, **(small | {"size": 40}))
+    made = texture(style, shape=(30, 40), network=vgg19, **(small | {"size": 40}))
     assert made.image.shape == (30, 40, 3)
     assert made.config.content_layers == () and made.history.terms.content == {}
-    assert texture(style, network=network, **small).image.shape == (25, 32, 3)
+    assert texture(style, network=vgg19, **small).image.shape == (25, 32, 3)
     small = {key: value for key, value in small.items() if key != "style_layers"}
     options = small | {"content_layers": ("relu1_1",), "steps": 40, "tv_weight": 0, "margin": 0}
-    again = reconstruct(content, network=network, **options)
+    again = reconstruct(content, network=vgg19, **options)
     assert again.config.style_layers == ()
     assert np.abs(again.image - content).mean() < 0.1
 

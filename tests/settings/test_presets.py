@@ -33,19 +33,19 @@ def test_unknown():
 
 
 @pytest.fixture(scope="module")
-def features(network):
+def features(vgg19):
     """Content, style and image, and their features by plain numpy, with average pooling."""
     rng = np.random.default_rng(0)
     images = [rng.random(shape, np.float32) for shape in ((32, 48, 3), (48, 32, 3), (32, 48, 3))]
-    mean = np.asarray(network.mean, np.float64)
-    return images, [plain_features(network.params, image - mean) for image in images]
+    mean = np.asarray(vgg19.mean, np.float64)
+    return images, [plain_features(vgg19.params, image - mean) for image in images]
 
 
-def test_crowson(network, features):
+def test_crowson(vgg19, features):
     (content, style, image), (content_maps, style_maps, maps) = features
     config = preset("crowson2021", pooling="average", margin=0)
-    targets = make_targets(network, content, style, config)
-    total, terms = total_loss(network, jnp.asarray(image), targets, config.weights())
+    targets = make_targets(vgg19, content, style, config)
+    total, terms = total_loss(vgg19, jnp.asarray(image), targets, config.weights())
     expected = 0.015 * ((maps["relu4_2"] - content_maps["relu4_2"]) ** 2).mean()
     np.testing.assert_allclose(terms.content["relu4_2"], expected / 0.015, rtol=1e-4)
     for layer, weight in zip(config.style_layers, (256, 64, 16, 4, 1), strict=True):
@@ -56,15 +56,15 @@ def test_crowson(network, features):
     np.testing.assert_allclose(total, expected, rtol=1e-4)
 
 
-def test_keras(network, features):
+def test_keras(vgg19, features):
     """Sums of squares, Gram matrices of sums, the image's size in the denominator."""
     (content, style, image), (content_maps, _, maps) = features
     style = np.ascontiguousarray(style.transpose(1, 0, 2))  # Keras resizes it to the content
-    mean = np.asarray(network.mean, np.float64)
-    style_maps = plain_features(network.params, style - mean)
+    mean = np.asarray(vgg19.mean, np.float64)
+    style_maps = plain_features(vgg19.params, style - mean)
     config = preset("keras", pooling="average")
-    targets = make_targets(network, content, style, config)
-    total, _ = total_loss(network, jnp.asarray(image), targets, config.weights())
+    targets = make_targets(vgg19, content, style, config)
+    total, _ = total_loss(vgg19, jnp.asarray(image), targets, config.weights())
     expected = 2.5e-8 * ((maps["relu5_2"] - content_maps["relu5_2"]) ** 2).sum()
 
     def gram(features):

@@ -377,6 +377,16 @@ def _toml(plan):
     return "\n".join(lines)
 
 
+def test_a_callback_that_fails_lets_go_of_the_folder(tmp_path, plan):
+    def fail(_):
+        raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine") as error:  # which holds what was running
+        jnst.sweep(plan, tmp_path / "sweep", callback=fail)
+    assert len(jnst.sweep(plan, tmp_path / "sweep")) == 4
+    assert error.value
+
+
 def test_a_second_sweep_into_the_folder_is_refused(tmp_path, plan, call):
     file = tmp_path / "plan.toml"
     file.write_text(_toml(plan))

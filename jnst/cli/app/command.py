@@ -46,7 +46,7 @@ def app_command(options: argparse.Namespace) -> int:
         build = importlib.import_module("jnst.cli.app.page").build
     try:
         with serving(build, port=options.port, browser=options.browser) as address:
-            say(f"the app is at {address}; Ctrl-C ends it")
+            say(f"the app is at {address} (Ctrl-C ends it)")
             threading.Event().wait()
     except KeyboardInterrupt:
         return fail("the app has ended", interrupted_status())

@@ -284,3 +284,15 @@ def test_no_weights(tmp_path, content, message):
         open_weights(tmp_path).__enter__()
     with pytest.raises(NetworkError, match="no such file"):
         open_weights(tmp_path / "missing").__enter__()
+
+
+def test_no_kernel_is_larger_than_those_of_vgg19(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("conv1_1/kernel", (3, 3, 3, 10**9), "f4")
+        file["conv1_1/bias"] = np.zeros(1)
+        file.attrs["mean"] = np.zeros(3)
+        for name in list(SHAPES)[1:]:
+            file[f"{name}/kernel"], file[f"{name}/bias"] = np.zeros((3, 3, 1, 1)), np.zeros(1)
+    message = "conv1_1/kernel is larger than any kernel of VGG-19"
+    with pytest.raises(NetworkError, match=message), open_weights(tmp_path / "a.h5"):
+        pass
