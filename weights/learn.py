@@ -17,7 +17,8 @@ from rich.progress import Progress
 
 from jnst.networks.files.canonical import write_network
 from jnst.networks.layers import CONVOLUTIONS
-from jnst.networks.vgg import Network, pool
+from jnst.networks.pooling import pool
+from jnst.networks.vgg import Network
 
 from .pictures import draw_picture
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from jnst.common.validation import check_choice
 from jnst.networks.layers import STRIDES, layers_up_to
-from jnst.networks.vgg import in_squares
+from jnst.networks.pooling import in_squares
 from jnst.settings.choices import Propagation
 
 

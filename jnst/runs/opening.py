@@ -66,11 +66,9 @@ def open_job(
         check_memory(original.image.shape[:2], [image.shape[:2] for image in styles], config)
     masks = content_masks_of(content_masks, original.image.shape[:2], len(styles))
     parts = style_masks_of(style_masks, [image.shape[:2] for image in styles])
-    parts = _visible_parts(config, parts, opacities)
     if masks and config.style_blend is not None:
         raise ValueError("style_blend and content_masks: with masks a style is alone in its region")
-    photograph = resize_image(original.image, shape)
-    came = styles
+    photograph, came = resize_image(original.image, shape), styles
     matched, styles = colored_before(config, photograph, styles, seen, masks)
     begun = (
         first_image(config, matched, styles, seen)
@@ -89,7 +87,7 @@ def open_job(
         initial_image=resize_image(begun, shape),
         config=config,
         content_masks=tuple(masks),
-        style_masks=tuple(parts),
+        style_masks=_visible_parts(config, parts, opacities),
         previous=_previous(previous, photograph.shape[:2]),
         extra_terms=own,
         original=photograph,

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jnst.networks.layers import CONVOLUTIONS, LAYERS, smallest_side
-from jnst.networks.vgg import extract_features, pool, prepare_network, relu
+from jnst.networks.pooling import pool
+from jnst.networks.vgg import extract_features, prepare_network, relu
 from support.golden import FILES, reference, reference_network
 from support.tiny import SHAPES
 
