@@ -124,16 +124,16 @@ def test_vmapped_steps_equal_single_ones(problem):
             np.testing.assert_allclose(infos.loss[k], info.loss, rtol=1e-3)
 
 
-def test_weights_images_rates_and_networks_never_recompile(problem, network):
+def test_weights_images_rates_and_networks_never_recompile(problem, vgg19):
     image, _, targets, weights = problem
     optimizer = named_optimizer("adam")
-    run_all(optimizer, image, network, targets, weights, steps=5)
+    run_all(optimizer, image, vgg19, targets, weights, steps=5)
     before = _run_chunk._cache_size()
-    renamed = network.replace(name="another", digest="0")
-    other = make_targets(network, image[::-1], image[:, ::-1], CONFIG)
+    renamed = vgg19.replace(name="another", digest="0")
+    other = make_targets(vgg19, image[::-1], image[:, ::-1], CONFIG)
     run_all(optimizer, image[::-1], renamed, targets, weights, steps=3, learning_rate=0.5)
     for values in ({"style_weight": 3.0}, {"content_weight": 0}, {"style_layer_weights": (1, 2)}):
-        run_all(optimizer, image, network, other, CONFIG.replace(**values).weights(), steps=11)
+        run_all(optimizer, image, vgg19, other, CONFIG.replace(**values).weights(), steps=11)
     assert _run_chunk._cache_size() == before
 
 
