@@ -10,7 +10,7 @@ from jnst.images.loading import load_image
 from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.files.canonical import network_digest, write_network
-from jnst.networks.library import fetch_network, load_network, port_network
+from jnst.networks.loading import fetch_network, load_network, port_network
 from jnst.networks.normalization import normalize_network
 from jnst.networks.vgg import VGG19, Network, extract_features, prepare_network
 from jnst.objective.margin import add_margin, remove_margin

@@ -12,7 +12,7 @@ import pytest
 from jnst import load_network, read_sweep, save_image, save_mp4
 from jnst.cli import main
 from jnst.images import drawings
-from jnst.networks import library
+from jnst.networks import loading
 from jnst.networks.package_data import data_file
 from jnst.settings.style_loss_names import registered
 from support import make_files
@@ -56,7 +56,7 @@ def embedded(monkeypatch, network_file):
     def file_of(name):
         return network_file if name == "embedded.h5" else data_file(name)
 
-    monkeypatch.setattr(library, "data_file", file_of)
+    monkeypatch.setattr(loading, "data_file", file_of)
 
 
 @pytest.mark.parametrize("code", blocks("python"), ids=range(len(blocks("python"))))

@@ -75,7 +75,7 @@ def port_command(options: argparse.Namespace) -> int:
 
 def list_command(_: argparse.Namespace) -> int:
     """`jnst network list`: all known networks with their files, sizes and digests."""
-    from jnst.networks.library import cached_networks, find_network, known_networks
+    from jnst.networks.loading import cached_networks, find_network, known_networks
 
     cached = {EMBEDDED: find_network(EMBEDDED), **cached_networks()}
     table = Table("name", "where", "MB", "digest", "license", box=None, pad_edge=False)
@@ -96,7 +96,7 @@ def list_command(_: argparse.Namespace) -> int:
 
 
 def _digest_and_license(path: Path) -> tuple[str, str]:
-    from jnst.networks.library import stated_identity
+    from jnst.networks.loading import stated_identity
 
     try:
         identity = stated_identity(path)
@@ -107,7 +107,7 @@ def _digest_and_license(path: Path) -> tuple[str, str]:
 
 def verify_command(options: argparse.Namespace) -> int:
     """`jnst network verify`: check the digests of the networks in the cache."""
-    from jnst.networks.library import cached_networks, find_network
+    from jnst.networks.loading import cached_networks, find_network
 
     there = {EMBEDDED: find_network(EMBEDDED), **cached_networks()}
     if options.name and options.name not in there:
@@ -125,7 +125,7 @@ def verify_command(options: argparse.Namespace) -> int:
 
 def remove_command(options: argparse.Namespace) -> int:
     """`jnst network remove`: delete a network from the cache."""
-    from jnst.networks.library import remove_network
+    from jnst.networks.loading import remove_network
 
     freed = remove_network(options.name)
     print(f"removed {options.name} from {cache_folder()}, {freed / 1e6:.1f} MB")
@@ -170,7 +170,7 @@ def fetch(name: str) -> None:
 
 def is_to_be_fetched(name: str) -> bool:
     """Whether a network has to be downloaded before it can be loaded."""
-    from jnst.networks.library import cached_networks
+    from jnst.networks.loading import cached_networks
 
     there = name == EMBEDDED or Path(name).is_file() or name in cached_networks()
     return not there and name in manifest()

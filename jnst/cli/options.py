@@ -168,7 +168,7 @@ def network_of(
     options: argparse.Namespace, pictures: Sequence[Path], recipe: dict[str, Any] | None = None
 ) -> str:
     """The name or file of the network; it is downloaded only if all pictures can be read."""
-    from jnst.networks.library import known_networks
+    from jnst.networks.loading import known_networks
 
     made_with = (recipe or {"network": {}})["network"].get("load")
     if made_with and not options.network and made_with not in known_networks():
@@ -182,7 +182,7 @@ def network_of(
             load_picture(picture)
         fetch(network)
     if recipe and recipe["network"] and not options.network:
-        from jnst.networks.library import stated_identity
+        from jnst.networks.loading import stated_identity
 
         _same_network(stated_identity(network), recipe)
     return network

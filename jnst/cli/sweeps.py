@@ -90,8 +90,6 @@ def sweep_command(options: argparse.Namespace) -> int:
                 for progress in noticing(running):
                     advance(*sweep_way(progress))
     except KeyboardInterrupt:
-        with contextlib.suppress(jnst.SweepError):  # it had not even begun
-            write_report(options.output)
         done = progress.done if progress else outline.finished
         return fail(
             f"interrupted: {done} of {outline.points} points are in {options.output}; "

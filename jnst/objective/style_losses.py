@@ -74,14 +74,15 @@ def _of_moments(loss: Callable[[losses.Moments, losses.Moments], Array]) -> Styl
 
 
 class _Rooted(struct.PyTreeNode):
-    """Moments of a style, and the root that every step would compute of them."""
+    """Moments of styles; once they are mixed, also the root that every step would compute."""
 
     moments: losses.Moments
-    root: Float[Array, "c c"]
+    root: Float[Array, "c c"] | None = None
 
-    @classmethod
-    def of(cls, moments: losses.Moments) -> "_Rooted":
-        return cls(moments, losses.wasserstein_root(moments))
+
+def _mix_rooted(parts: Sequence[_Rooted], shares: Float[Array, " n"]) -> _Rooted:
+    moments = losses.mix_moments([part.moments for part in parts], shares)
+    return _Rooted(moments, losses.wasserstein_root(moments))
 
 
 def _wasserstein(given: losses.Moments, target: _Rooted) -> Float[Array, ""]:
@@ -156,13 +157,11 @@ STYLE_LOSSES: Mapping[str, StyleLoss] = types.MappingProxyType(
         "covariance": _of_moments(losses.covariance_loss),
         "gram_mean_deviation": _of_moments(losses.gram_mean_deviation_loss),
         "wasserstein": StyleLoss(
-            lambda features, weights: _Rooted.of(losses.moments(features, weights)),
+            lambda features, weights: _Rooted(losses.moments(features, weights)),
             lambda features, weights, target, _: _wasserstein(
                 losses.moments(features, weights), target
             ),
-            lambda statistics, shares: _Rooted.of(
-                losses.mix_moments([each.moments for each in statistics], shares)
-            ),
+            _mix_rooted,
             unit=lambda target: _wasserstein(jax.tree.map(jnp.zeros_like, target.moments), target),
             takes_masks=True,
         ),

@@ -9,7 +9,7 @@ from jnst.common.validation import whole_number
 from jnst.images.files import ImageError
 from jnst.images.sources import Source, listed
 from jnst.networks.feature_network import FeatureNetwork
-from jnst.networks.library import given_network
+from jnst.networks.loading import given_network
 from jnst.objective.extra_terms import ExtraTerms
 from jnst.runs.batch_sizes import BatchSize, fit_batch, group, program, split
 from jnst.runs.engine import prepared_for, prepared_shapes, results_of, run_jobs

@@ -69,7 +69,7 @@ def run_levels(
         ValueError: jobs that cannot share a program, or settings that are not for the network.
     """
     config = jobs[0].config
-    if any(program(job) != program(jobs[0]) for job in jobs):
+    if len({*map(program, jobs)}) > 1:
         raise ValueError("jobs are of several programs; equal levels, layers and losses are needed")
     config.check_network(strides_of(network), own_terms=bool(jobs[0].extra_terms))
     yield from _run_levels(prepared_for(network, config), jobs, resume)

@@ -126,14 +126,17 @@ def begin_states(
 
 def _numbers(config: Config) -> dict[str, Any]:
     """What `init` is given, the same names for all jobs of a program."""
-    numbers: dict[str, Any] = {"averaging": config.averaging} if config.averaging else {}
-    rate, own = config.learning_rate, None
-    if isinstance(config.optimizer, str) and config.optimizer in DEFAULT_RATES:
-        own = DEFAULT_RATES[config.optimizer]
+    name = config.optimizer if isinstance(config.optimizer, str) else ""
+    rate = config.learning_rate
+    numbers: dict[str, Any] = {}
+    if config.averaging:
+        numbers["averaging"] = config.averaging
+    if name in DEFAULT_RATES:
         numbers["learning_rate_decay"] = config.learning_rate_decay
-    if rate is None:
-        rate = own
-    return numbers if rate is None or callable(rate) else numbers | {"learning_rate": rate}
+        rate = DEFAULT_RATES[name] if rate is None else rate
+    if rate is not None and not callable(rate):
+        numbers["learning_rate"] = rate
+    return numbers
 
 
 @partial(jax.jit, static_argnums=0, static_argnames=("margin", "pixels"))

@@ -12,7 +12,7 @@ from jnst.common.progress import PictureWay, followed
 from jnst.common.validation import several, whole_number
 from jnst.images.sources import Source, listed, open_picture
 from jnst.networks.feature_network import FeatureNetwork
-from jnst.networks.library import given_network
+from jnst.networks.loading import given_network
 from jnst.runs.engine import prepared_for, prepared_shapes, results_of, run_jobs
 from jnst.runs.jobs import Job
 from jnst.runs.keywords import OneRunOptions, PictureOptions, with_options

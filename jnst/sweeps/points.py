@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from jnst.images.files import file_digest
-from jnst.networks.library import load_network
+from jnst.networks.loading import load_network
 from jnst.networks.vgg import Network
 from jnst.objective.style_losses import fingerprint
 from jnst.runs.batch_sizes import program

@@ -13,7 +13,7 @@ import jax
 
 from jnst.common.progress import followed, sweep_way
 from jnst.common.validation import whole_number
-from jnst.networks.library import network_identity
+from jnst.networks.loading import network_identity
 from jnst.runs.batch_sizes import BatchSize, fit_batch, group, split
 from jnst.runs.engine import Snapshot, prepared_for, prepared_shapes, results_of, run_jobs
 from jnst.runs.jobs import Job
@@ -134,7 +134,9 @@ class Sweep:
         return self._ledger.failed
 
     def run(self) -> Generator[SweepProgress, None, None]:
-        """Run what is left, batch after batch; write every point as it ends, and the page last.
+        """Run what is left in batches; write each point as it ends, and the page at the end.
+
+        The page is written also when the run is stopped or fails.
 
         Raises:
             SweepError: another sweep is running in the folder, or it cannot be written to.
@@ -142,9 +144,11 @@ class Sweep:
         with held(self._folder, [point.id for point in self._points]):
             self._ledger.begin()
             clock = Clock(_work(self._left(self._points)))
-            for batch, size in self._batches():
-                yield from self._run_batch(batch, size, clock)
-            write_report(self._folder)
+            try:
+                for batch, size in self._batches():
+                    yield from self._run_batch(batch, size, clock)
+            finally:
+                write_report(self._folder)
 
     def _batches(self) -> Iterator[tuple[Sequence[Point], int]]:
         """The batches that are not done, each with its size; one may have fewer points."""

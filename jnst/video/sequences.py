@@ -19,7 +19,7 @@ from jnst.common.validation import whole_number
 from jnst.images import color
 from jnst.images.resizing import fit_size, resize_image
 from jnst.images.sources import Source, listed, name_of, numbered, open_picture
-from jnst.networks.library import given_network
+from jnst.networks.loading import given_network
 from jnst.objective.extra_terms import ExtraTerms
 from jnst.runs.engine import prepared_for
 from jnst.runs.keywords import AnyNetwork, OneRunOptions, Settings, with_options

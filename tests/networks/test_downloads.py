@@ -14,7 +14,7 @@ import jnst
 from jnst.common.errors import NetworkError
 from jnst.networks import connections
 from jnst.networks.downloads import cache_folder, fetch
-from jnst.networks.library import cached_networks
+from jnst.networks.loading import cached_networks
 from jnst.networks.manifest import Download
 
 CONTENT = bytes(range(256)) * 4096

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jnst
-from jnst.networks import library
+from jnst.networks import loading
 from jnst.optimizers import loop
 from jnst.runs import engine, problems
 from jnst.runs.jobs import Job, share_pictures
@@ -28,7 +28,7 @@ def counted(monkeypatch):
 
         monkeypatch.setattr(module, name, counting)
 
-    count(library, "open_weights")
+    count(loading, "open_weights")
     count(engine, "prepare_network")
     count(loop, "prepare_network")
     count(engine, "level_problem")

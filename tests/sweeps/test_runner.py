@@ -383,6 +383,7 @@ def test_a_callback_that_fails_lets_go_of_the_folder(tmp_path, plan):
 
     with pytest.raises(RuntimeError, match="mine") as error:  # which holds what was running
         jnst.sweep(plan, tmp_path / "sweep", callback=fail)
+    assert (tmp_path / "sweep" / "index.html").is_file()
     assert len(jnst.sweep(plan, tmp_path / "sweep")) == 4
     assert error.value
 

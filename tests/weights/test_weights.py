@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jnst.networks.layers import CONVOLUTIONS
-from jnst.networks.library import load_network
+from jnst.networks.loading import load_network
 from jnst.networks.vgg import extract_features
 from jnst.weights import learn
 from jnst.weights.pictures import draw_picture

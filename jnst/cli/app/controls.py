@@ -6,7 +6,7 @@ import gradio as gr
 
 from jnst.cli.app.settings import COLORS, CONTROLS, DEFAULT, STARTS, controls_of
 from jnst.cli.options import STRENGTHS
-from jnst.networks.library import known_networks
+from jnst.networks.loading import known_networks
 
 
 class Controls(NamedTuple):

@@ -20,7 +20,7 @@ from jnst.cli.app.settings import (
 from jnst.cli.app.view import before_and_after, canvas, problem, shown
 from jnst.images import drawings
 from jnst.images.loading import load_picture
-from jnst.networks.library import known_networks
+from jnst.networks.loading import known_networks
 from jnst.runs.recipes import load_recipe
 from jnst.settings.config import Config
 

@@ -9,7 +9,7 @@ import pytest
 from jnst.common.errors import NetworkError
 from jnst.networks.files.canonical import network_digest, write_network
 from jnst.networks.layers import CONVOLUTIONS
-from jnst.networks.library import load_network
+from jnst.networks.loading import load_network
 from support.tiny import SHAPES
 
 MEAN = [0.5, 0.25, 0.125]

@@ -12,9 +12,9 @@ import pytest
 
 import jnst
 from jnst.common.errors import NetworkError, NetworkWarning
-from jnst.networks import library
+from jnst.networks import loading
 from jnst.networks.layers import CONVOLUTIONS
-from jnst.networks.library import cached_networks, find_network, known_networks
+from jnst.networks.loading import cached_networks, find_network, known_networks
 from support import make_files
 from support.tiny import kernel
 
@@ -201,6 +201,6 @@ def test_a_stated_identity_takes_no_tensors(network_file, tmp_path, tiny, monkey
     keras = make_files.keras(tmp_path / "a.h5", tiny)
     digest = jnst.load_network(keras).digest
     with monkeypatch.context() as patch:
-        patch.setattr(library, "load_network", None)
-        assert library.stated_identity(network_file)["digest"] == loaded.digest
-    assert library.stated_identity(keras)["digest"] == digest
+        patch.setattr(loading, "load_network", None)
+        assert loading.stated_identity(network_file)["digest"] == loaded.digest
+    assert loading.stated_identity(keras)["digest"] == digest
