@@ -16,7 +16,7 @@ from numpy.random import Generator
 from rich.progress import Progress
 
 from jnst.networks.files.canonical import write_network
-from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks.layers import VGG19
 from jnst.networks.pooling import pool
 from jnst.networks.vgg import Network
 
@@ -62,7 +62,7 @@ def learn_network(
     mean = jnp.mean(jnp.stack([jnp.mean(picture, (0, 1)) for picture in pictures]), 0)
     maps = [jnp.asarray(picture) - mean for picture in pictures]
     params = {}
-    for name, shape in CONVOLUTIONS.items():
+    for name, shape in VGG19.convolutions.items():
         if name.endswith("_1") and name != "conv1_1":
             maps = [pool(one, "average") for one in maps]
         patches = sample_patches(rng, maps, PATCHES)
@@ -70,7 +70,7 @@ def learn_network(
         maps = [_convolve(one, params[name]) for one in maps]
         if progress is not None:
             progress(name)
-    return Network(params, mean)
+    return Network(params, mean, "average")
 
 
 def sample_patches(rng: Generator, maps: Maps, count: int) -> Float[Array, "m 9*c"]:
@@ -192,7 +192,7 @@ def main() -> None:
         pictures = [
             draw_picture(rng, SIZE) for _ in progress.track(range(PICTURES), description="drawing")
         ]
-        task = progress.add_task("learning", total=len(CONVOLUTIONS))
+        task = progress.add_task("learning", total=len(VGG19.convolutions))
         network = learn_network(
             pictures, seed=arguments.seed, progress=lambda _: progress.advance(task)
         )

@@ -65,7 +65,7 @@ def fetch(download: Download, folder: Path, *, progress: Progress | None = None)
     for path in (target, part):
         if path.is_symlink() or (path.exists() and not path.is_file()):
             raise NetworkError(f"{path} is in the way: it is not a regular file")
-    if target.is_file() and matches(target, download):
+    if target.is_file() and matches(target, download.bytes, download.digest):
         return target
     failures = []
     for url in download.urls:
@@ -88,11 +88,11 @@ def fetch(download: Download, folder: Path, *, progress: Progress | None = None)
     raise NetworkError("; ".join(failures))
 
 
-def matches(path: Path, download: Download) -> bool:
-    """Whether a file has the size and the digest that the manifest states."""
-    if not path.is_file() or path.stat().st_size != download.bytes:
+def matches(path: Path, size: int, digest: str) -> bool:
+    """Whether a file has the size and the digest ("algorithm:hexadecimal")."""
+    if not path.is_file() or path.stat().st_size != size:
         return False
-    algorithm, _, expected = download.digest.partition(":")
+    algorithm, _, expected = digest.partition(":")
     with path.open("rb") as file:  # MD5 is allowed for this where it is disabled for security
         found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
     return found.hexdigest() == expected
@@ -101,7 +101,7 @@ def matches(path: Path, download: Download) -> bool:
 def _fetch_from(url: str, part: Path, download: Download, progress: Progress) -> None:
     continued = part.exists()
     _receive(url, part, download.bytes, progress)
-    if not matches(part, download):
+    if not matches(part, download.bytes, download.digest):
         part.unlink()
         if not continued:
             raise NetworkError(f"the file does not have the digest {download.digest}")

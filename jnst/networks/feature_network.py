@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 from jaxtyping import Array, Float
 
-from jnst.networks.layers import STRIDES
+from jnst.networks.layers import VGG19
 
 
 @runtime_checkable
@@ -28,13 +28,15 @@ class FeatureNetwork(Protocol):
 
 
 def strides_of(network: Any) -> Mapping[str, int]:
-    """The strides of the layers of a network; of VGG-19 for a name or a file.
+    """The strides of the layers of a network; for a name or a file those of VGG-19.
+
+    VGG-19 has every layer of the other VGG networks, with the same stride.
 
     Raises:
         ValueError: the network is no pytree.
     """
     if not isinstance(network, FeatureNetwork):
-        return STRIDES
+        return VGG19.strides
     if jax.tree_util.all_leaves([network]):
         raise ValueError(
             f"network {type(network).__name__} is no pytree; make it a flax.struct.PyTreeNode"

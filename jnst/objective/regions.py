@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jnst.common.validation import check_choice
-from jnst.networks.layers import STRIDES, layers_up_to
+from jnst.networks.layers import ARCHITECTURES, VGG19
 from jnst.networks.pooling import in_squares
 from jnst.settings.choices import Propagation
 
@@ -18,7 +18,7 @@ def propagate_mask(
     layer: str,
     method: Propagation = "simple",
     *,
-    strides: Mapping[str, int] = STRIDES,
+    strides: Mapping[str, int] = VGG19.strides,
 ) -> Float[Array, "_h _w"]:
     """A mask (H, W) in [0, 1] at the positions of a layer.
 
@@ -29,18 +29,19 @@ def propagate_mask(
     section 5.1.)
 
     Raises:
-        ValueError: an unknown method; another than "simple" with the strides of another network
-            than VGG-19.
+        ValueError: an unknown method; another than "simple" with the strides of a network that is
+            no VGG.
     """
     check_choice("mask propagation", method, Propagation)
     if method == "simple":
         return _block_means(mask, strides[layer])
-    if strides is not STRIDES:
+    vgg = next((each for each in ARCHITECTURES.values() if each.strides == strides), None)
+    if vgg is None:
         raise ValueError(
             f"mask_propagation is {method!r}; a network of one's own takes 'simple', as what its "
             "layers see is not known"
         )
-    for name in layers_up_to([layer]):
+    for name in vgg.layers_up_to([layer]):
         if name.startswith("pool"):
             mask = _pool(mask, method)
         elif name.startswith("conv"):

@@ -6,7 +6,7 @@ import jax
 
 from jnst.common.memory import free_host_memory
 from jnst.images.resizing import fit_size
-from jnst.networks.layers import CONVOLUTIONS, LAYERS, smallest_side
+from jnst.networks.layers import VGG19, smallest_side
 from jnst.runs.levels import style_shape
 from jnst.settings.config import Config
 
@@ -88,8 +88,8 @@ def _largest(size: int, fits: Callable[[int], bool]) -> int:
 
 def _working(layers: Iterable[str]) -> float:
     """Bytes a pixel of the maps in hand: two in a network of one convolution, else three."""
-    deepest = max(map(LAYERS.index, layers), default=0)
-    return (3 if deepest >= LAYERS.index("conv1_2") else 2) * _map_bytes("conv1_1")
+    deepest = max(map(VGG19.layers.index, layers), default=0)
+    return (3 if deepest >= VGG19.layers.index("conv1_2") else 2) * _map_bytes("conv1_1")
 
 
 def _map_bytes(layer: str) -> float:
@@ -97,7 +97,7 @@ def _map_bytes(layer: str) -> float:
     convolution = layer.replace("relu", "conv")
     if layer.startswith("pool"):
         convolution = f"conv{layer[-1]}_1"
-    return FLOAT * CONVOLUTIONS[convolution][-1] / smallest_side([layer]) ** 2
+    return FLOAT * VGG19.convolutions[convolution][-1] / smallest_side([layer]) ** 2
 
 
 def _area(shape: tuple[int, int]) -> int:

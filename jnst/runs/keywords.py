@@ -64,7 +64,7 @@ class Settings(TypedDict, total=False):
     normalize_gradients: bool
     convention: Convention
     variation: Variation
-    pooling: Pooling
+    pooling: Pooling | None
     precision: Precision
     margin: int
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from jnst.images.resizing import fit_size
-from jnst.networks.layers import STRIDES, smallest_side
+from jnst.networks.layers import VGG19, smallest_side
 from jnst.optimizers.named import Transformation, named_optimizer
 from jnst.settings.config import Config
 
@@ -79,7 +79,7 @@ def style_shape(
     sides: tuple[int, ...],
     shape: tuple[int, int],
     config: Config,
-    strides: Mapping[str, int] = STRIDES,
+    strides: Mapping[str, int] = VGG19.strides,
 ) -> tuple[int, int]:
     """The (height, width) at which a style of such sides is looked at, for a result of `shape`.
 

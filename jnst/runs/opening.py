@@ -21,8 +21,8 @@ from jnst.images.sources import (
 )
 from jnst.images.transparency import Seen, drawn_colors, seen_part
 from jnst.networks.feature_network import strides_of
-from jnst.networks.layers import STRIDES, smallest_side
-from jnst.networks.vgg import is_narrow
+from jnst.networks.layers import smallest_side
+from jnst.networks.vgg import has_usual_widths
 from jnst.objective.extra_terms import ExtraTerms, check_extra_terms
 from jnst.objective.style_losses import named_style_loss
 from jnst.runs.colors import colored_before
@@ -62,7 +62,7 @@ def open_job(
     shape = fit_size(original.image.shape[:2], config.size)
     styles, opacities, seen = _open_styles(sources, config, strides)
     _check_styles(config, len(styles))
-    if strides is STRIDES and not is_narrow(network):
+    if has_usual_widths(network):
         check_memory(original.image.shape[:2], [image.shape[:2] for image in styles], config)
     masks = content_masks_of(content_masks, original.image.shape[:2], len(styles))
     parts = style_masks_of(style_masks, [image.shape[:2] for image in styles])

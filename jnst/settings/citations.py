@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jnst.networks.layers import STRIDES
+from jnst.networks.layers import VGG19
 from jnst.settings.config import Config
 from jnst.settings.fields import layer_names
 
@@ -207,7 +207,7 @@ def _keys(settings: Mapping[str, Any]) -> Iterator[str]:
     yield "gatys2016" if content else "gatys2015"
     if not style:
         yield "mahendran2015"
-    if {*content, *style} <= STRIDES.keys():
+    if {*content, *style} <= VGG19.strides.keys():
         yield "simonyan2015"
     for loss in losses if style else ():
         yield from PAPERS_OF_STYLE_LOSSES.get(loss, ())

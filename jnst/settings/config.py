@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jnst.common.validation import true_or_false, unknown
-from jnst.networks.layers import STRIDES, Pooling, Precision
+from jnst.networks.layers import VGG19, Pooling, Precision
 from jnst.settings.choices import (
     Color,
     Convention,
@@ -209,8 +209,10 @@ class Config:
         "differences of neighbors: l2 (squares), l1 (sizes), nine_point (squares, diagonals too)",
         choice(Variation),
     )
-    pooling: Pooling = _setting(
-        "average", "the pooling between the blocks of the network", choice(Pooling)
+    pooling: Pooling | None = _setting(
+        None,
+        "the pooling between the blocks of the network; unset: that which it was trained with",
+        choice(Pooling),
     )
     precision: Precision = _setting(
         "float32",
@@ -233,7 +235,7 @@ class Config:
             self._coerce("steps", sum(self.level_steps))
 
     def check_network(
-        self, strides: Mapping[str, int] = STRIDES, *, own_terms: bool = False
+        self, strides: Mapping[str, int] = VGG19.strides, *, own_terms: bool = False
     ) -> None:
         """Check that a network has the layers of these settings; VGG-19 by default.
 

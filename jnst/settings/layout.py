@@ -22,7 +22,7 @@ class Layout:
     style_layers: tuple[str, ...]
     style_loss: tuple[str, ...]
     convention: Convention
-    pooling: Pooling
+    pooling: Pooling | None
     precision: Precision
     margin: int
     variation: Variation

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 import jax
 import jax.numpy as jnp
 
-from jnst.networks.layers import CONVOLUTIONS, layers_up_to
+from jnst.networks.layers import VGG19, Architecture
 
 
-def operations(layers: Iterable[str], shape: tuple[int, int]) -> int:
+def operations(
+    layers: Iterable[str], shape: tuple[int, int], architecture: Architecture = VGG19
+) -> int:
     """Floating-point operations of the convolutions up to the deepest layer, at (height, width).
 
     2 x 9 x C_in x C_out at each position of each convolution, for multiplications and additions.
@@ -18,9 +20,9 @@ def operations(layers: Iterable[str], shape: tuple[int, int]) -> int:
     """
     height, width = shape
     total = 0
-    for name in layers_up_to(layers):
+    for name in architecture.layers_up_to(layers):
         if name.startswith("conv"):
-            total += 2 * math.prod(CONVOLUTIONS[name]) * height * width
+            total += 2 * math.prod(architecture.convolutions[name]) * height * width
         elif name.startswith("pool"):
             height, width = height // 2, width // 2
     return total

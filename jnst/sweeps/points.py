@@ -112,7 +112,7 @@ def _cost(network: Network, job: Job, known: Set[Hashable]) -> _Cost:
     key = network.digest, program(job)
     if key not in known:
         check_job(prepared_shapes(network, job.config), job)
-    return _Cost(key, len(job.levels), _work(job), math.prod(job.content.shape[:2]))
+    return _Cost(key, len(job.levels), _work(network, job), math.prod(job.content.shape[:2]))
 
 
 def _id(planned: PlannedPoint, network: Network, digests: Mapping[str, str]) -> str:
@@ -163,12 +163,16 @@ def _untraced(config: Config) -> Config:
     )
 
 
-def _work(job: Job) -> float:
+def _work(network: Network, job: Job) -> float:
     """Operations of a run: every step goes forward through the convolutions, and back."""
     config = job.config
     layers = config.content_layers + config.style_layers
     margin = 2 * config.margin
     return sum(
-        2 * level.steps * operations(layers, (level.shape[0] + margin, level.shape[1] + margin))
+        2
+        * level.steps
+        * operations(
+            layers, (level.shape[0] + margin, level.shape[1] + margin), network.architecture
+        )
         for level in job.levels
     )

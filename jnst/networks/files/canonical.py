@@ -13,7 +13,8 @@ from jaxtyping import Float
 from jnst.common.atomic import atomic_path
 from jnst.common.validation import check_choice
 from jnst.networks.files.containers import IDENTITY, dequantize
-from jnst.networks.files.formats import TENSORS
+from jnst.networks.files.formats import tensor_names
+from jnst.networks.layers import Pooling
 from jnst.networks.vgg import Network, check_complete
 
 Storage = Literal["float32", "float16", "int8"]
@@ -24,8 +25,8 @@ def write_network(
 ) -> None:
     """Write the canonical file, atomically.
 
-    HDF5 with `conv1_1/kernel` (HWIO) and `conv1_1/bias` for all sixteen convolutions and the
-    attributes `mean`, `name`, `source`, `licence`, `digest`. `storage` "int8" keeps a kernel as
+    HDF5 with `conv1_1/kernel` (HWIO) and `conv1_1/bias` for all convolutions and the attributes
+    `mean`, `pooling`, `name`, `source`, `licence`, `digest`. `storage` "int8" keeps a kernel as
     round(kernel / scale) with the attribute `scale` = max |kernel| / 127, one per output channel.
 
     Raises:
@@ -35,22 +36,23 @@ def write_network(
     check_choice("storage", storage, Storage)
     identity = {key: getattr(network, key) for key in ("name", "source", "license")}
     mean = np.asarray(network.mean, np.float32)
-    write_tensors(path, mean, _tensors(network), identity, storage=storage)
+    write_tensors(path, mean, network.pooling, _tensors(network), identity, storage=storage)
 
 
 def write_tensors(
     path: str | os.PathLike[str],
     mean: Float[np.ndarray, "3"],
+    pooling: Pooling,
     tensors: Iterable[tuple[str, np.ndarray]],
     identity: Mapping[str, str],
     *,
     storage: Storage = "float32",
 ) -> None:
-    """As `write_network`, for an iterator of float32 tensors in the order of `TENSORS`."""
+    """As `write_network`, for an iterator of float32 tensors in the order of `tensor_names`."""
     digest = hashlib.sha256(mean.data)
     with atomic_path(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
         said = {IDENTITY[key]: value for key, value in identity.items()}
-        file.attrs.update({"mean": mean, **said})
+        file.attrs.update({"mean": mean, "pooling": pooling, **said})
         for key, tensor in tensors:
             if key.endswith("bias"):
                 file[key] = tensor
@@ -90,6 +92,6 @@ def network_digest(network: Network) -> str:
 
 def _tensors(network: Network) -> Iterable[tuple[str, np.ndarray]]:
     check_complete(network)
-    for key in TENSORS:
+    for key in tensor_names(network.architecture):
         layer, kind = key.split("/")
         yield key, np.asarray(network.params[layer][kind], np.float32, order="C")

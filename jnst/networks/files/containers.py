@@ -16,17 +16,23 @@ import safetensors
 from jnst.common.errors import NetworkError
 from jnst.networks.files import matlab_files, torch_files
 from jnst.networks.files.state_pickle import StoredTensor
-from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks.layers import VGG19
 
-LARGEST = max(math.prod(shape) for shape in CONVOLUTIONS.values())
+LARGEST = max(math.prod(shape) for shape in VGG19.convolutions.values())
 """Elements of the largest kernel; MatConvNet's files have larger arrays, which are not read."""
 
 LONGEST_HEADER = 1 << 16
+LARGEST_MEMBER = 1 << 30
+"""Bytes of the largest HDF5 file in a package; VGG-19 with its classifier has 575 MB."""
+
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """zipfile does not limit the unpacked size of other compressions."""
 
 IDENTITY = {"name": "name", "source": "source", "license": "licence", "digest": "digest"}
 """What identifies the network of a canonical file: each with its attribute in the file."""
+
+ATTRIBUTES = ("mean", "pooling", *IDENTITY.values())
+"""The attributes of a canonical file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Container:
 
 @contextlib.contextmanager
 def open_container(path: Path) -> Iterator[Container]:
-    """Open a file of PyTorch, safetensors, HDF5, MATLAB or numpy, told apart by its first bytes.
+    """Open a file of PyTorch, safetensors, HDF5, MATLAB, numpy or a wheel, told by its first bytes.
 
     Raises:
         NetworkError: the file is missing, damaged, or of another format. `read` raises it too.
@@ -73,7 +79,7 @@ def _open(path: Path, stack: contextlib.ExitStack) -> Container:
     file.seek(0)
     if start.startswith(b"PK"):
         try:
-            return _zip(stack.enter_context(zipfile.ZipFile(file)))
+            return _zip(stack.enter_context(zipfile.ZipFile(file)), stack)
         except zipfile.BadZipFile:
             raise NetworkError("is a zip file that is cut off or damaged") from None
     if start.startswith(torch_files.LEGACY_START):
@@ -117,12 +123,25 @@ def _safetensors(file: Any) -> Container:
     return Container("safetensors", shapes, read)
 
 
-def _zip(archive: zipfile.ZipFile) -> Container:
+def _zip(archive: zipfile.ZipFile, stack: contextlib.ExitStack) -> Container:
     if any(info.compress_type not in COMPRESSIONS for info in archive.infolist()):
         raise NetworkError("has a compression that is not accepted")
     if any(name.endswith(".npy") for name in archive.namelist()):
         return _npz(archive)
+    if any(name.endswith(".h5") for name in archive.namelist()):
+        return _wheel(archive, stack)
     return _torch("PyTorch", torch_files.open_zip(archive))
+
+
+def _wheel(archive: zipfile.ZipFile, stack: contextlib.ExitStack) -> Container:
+    """The HDF5 file in a Python package, in memory."""
+    members = [info for info in archive.infolist() if info.filename.endswith(".h5")]
+    if len(members) != 1 or members[0].file_size > LARGEST_MEMBER:
+        names = ", ".join(f"{each.filename} of {each.file_size} bytes" for each in members[:4])
+        raise NetworkError(f"is a zip file with {names}; one HDF5 file is accepted")
+    with archive.open(members[0]) as member:
+        content = io.BytesIO(member.read(LARGEST_MEMBER))
+    return _hdf5(stack.enter_context(h5py.File(content, "r")))
 
 
 def _npz(archive: zipfile.ZipFile) -> Container:
@@ -136,11 +155,7 @@ def _npz(archive: zipfile.ZipFile) -> Container:
             data = file.read(math.prod(shape) * dtype.itemsize)
         return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
 
-    attributes = {
-        name: read(name)
-        for name in ("mean", *IDENTITY.values())
-        if math.prod(shapes.get(name, (9,))) <= 3
-    }
+    attributes = {name: read(name) for name in ATTRIBUTES if math.prod(shapes.get(name, (9,))) <= 3}
     return Container("npz", shapes, read, attributes)
 
 
@@ -184,7 +199,7 @@ def _hdf5(file: h5py.File) -> Container:
         return dequantize(np.asarray(dataset), scale)
 
     file.visititems(note)
-    return Container("HDF5", shapes, read, _attributes(file, ["mean", *IDENTITY.values()]))
+    return Container("HDF5", shapes, read, _attributes(file, ATTRIBUTES))
 
 
 def _attributes(item: h5py.Group | h5py.Dataset, names: Iterable[str]) -> dict[str, Any]:
