@@ -1,0 +1,193 @@
+"""Which tensor of a file is which of a VGG network: the names of every source in the wild."""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from jnst.common.errors import NetworkError
+from jnst.networks.layers import ARCHITECTURES, VGG19, Architecture, architecture_of
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+LONGEST_NAME = 200
+
+KIND_OF = {word: "kernel" for word in ("kernel", "weight", "W", "filters")} | {
+    word: "bias" for word in ("bias", "b", "biases")
+}
+"""What each word that a scheme's pattern takes as `kind` is."""
+
+STATISTICS = ("weight", "bias", "running_mean", "running_var")
+"""PyTorch's names of what a batch normalization has."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Naming:
+    """The tensors of a network in a file: `names` has the file's name of each canonical one.
+
+    `outputs_first`: kernels are OIHW. `convention` is None where the same names are in use for
+    two, and "canonical" where the mean is in the file. `normalizations` has the names of the
+    `STATISTICS` behind each convolution, of a network with batch normalization.
+    """
+
+    source: str
+    architecture: Architecture
+    names: Mapping[str, str]
+    convention: str | None
+    outputs_first: bool = False
+    normalizations: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+    def transposes(self, key: str) -> bool:
+        """Whether a tensor is a kernel that the source keeps as OIHW."""
+        return self.outputs_first and key.endswith("kernel")
+
+    def shape(self, key: str, stored: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a tensor, HWIO, from the one that the source keeps."""
+        if len(stored) == 4 and self.transposes(key):
+            return (*stored[2:], stored[1], stored[0])
+        return stored
+
+
+@dataclasses.dataclass(frozen=True)
+class Scheme:
+    """How one source names the tensors, with the groups `prefix`, `layer` and `kind`.
+
+    `architecture` is None where the names of the layers tell it. `normalized`: behind each
+    convolution is a batch normalization, whose number is the next.
+    """
+
+    name: str
+    pattern: re.Pattern[str]
+    layers: Mapping[str, str]
+    convention: str | None
+    outputs_first: bool = False
+    architecture: Architecture | None = None
+    normalized: bool = False
+
+    def named(self, shapes: Shapes) -> Iterator[dict[str, str]]:
+        """The names of canonical tensors, for each prefix that the file has."""
+        found: dict[str, dict[str, str]] = {}
+        for name in shapes:
+            match = self.pattern.fullmatch(name) if len(name) <= LONGEST_NAME else None
+            if match and match["layer"] in self.layers:
+                key = f"{self.layers[match['layer']]}/{KIND_OF[match['kind']]}"
+                found.setdefault(match["prefix"], {}).setdefault(key, name)
+        yield from found.values()
+
+    def naming(self, names: Mapping[str, str], shapes: Shapes) -> Naming | None:
+        """The network that these names are all of; None if they are not all of one."""
+        architecture = architecture_of(layers_of(names))
+        if architecture is None or self.architecture not in (None, architecture):
+            return None
+        if len(names) < 2 * len(architecture.convolutions):
+            return None
+        normalizations = {}
+        for layer in architecture.convolutions if self.normalized else ():
+            head, dot, number = names[f"{layer}/kernel"].rpartition(".")[0].rpartition(".")
+            behind = f"{head}{dot}{int(number) + 1}"
+            normalizations[layer] = tuple(f"{behind}.{each}" for each in STATISTICS)
+        if any(name not in shapes for each in normalizations.values() for name in each):
+            return None
+        return Naming(
+            self.name, architecture, names, self.convention, self.outputs_first, normalizations
+        )
+
+
+def torchvision_numbers(architecture: Architecture, *, normalized: bool = False) -> dict[str, str]:
+    """The convolutions by their numbers in torchvision's `features`."""
+    numbers, number = {}, 0
+    for layer in architecture.layers:
+        if layer.startswith("conv"):
+            numbers[str(number)] = layer
+            number += normalized
+        number += 1
+    return numbers
+
+
+_NAMES = {name: name for name in VGG19.convolutions}
+_TORCHVISION = re.compile(r"(?P<prefix>(.*\.)?)(?P<layer>\d+)\.(?P<kind>weight|bias)")
+
+SCHEMES = (
+    Scheme("canonical", re.compile(r"(?P<prefix>)(?P<layer>conv\d_\d)/(?P<kind>kernel|bias)"),
+           _NAMES, "canonical"),
+    Scheme("Gatys", re.compile(r"(?P<prefix>(.*\.)?)(?P<layer>conv\d_\d)\.(?P<kind>weight|bias)"),
+           _NAMES, "caffe", outputs_first=True),
+    Scheme("Keras", re.compile(r"(?P<prefix>(.*?/)??)(?P<layer>block\d_conv\d)/(.*/)?"
+                               r"((?P=layer)_)?(?P<kind>W|b|kernel|bias)(_1)?(:0)?"),
+           {re.sub("conv(.)_", r"block\1_conv", name): name for name in _NAMES}, "caffe"),
+    Scheme("MatConvNet", re.compile(r"(?P<prefix>)(?P<layer>conv\d_\d)\.(?P<kind>filters|biases)"),
+           _NAMES, "matconvnet"),
+    *(Scheme("torchvision", _TORCHVISION, torchvision_numbers(each), None, outputs_first=True,
+             architecture=each) for each in ARCHITECTURES.values()),
+    *(Scheme("torchvision", _TORCHVISION, torchvision_numbers(each, normalized=True), "torchvision",
+             outputs_first=True, architecture=each, normalized=True)
+      for each in ARCHITECTURES.values()),
+)  # fmt: skip
+
+
+def find_network(shapes: Shapes) -> Naming:
+    """The VGG network that a file has, told by the names and the shapes of its tensors.
+
+    Raises:
+        NetworkError: it has none.
+    """
+    incomplete: list[dict[str, str]] = []
+    for scheme in SCHEMES:
+        for names in scheme.named(shapes):
+            if naming := scheme.naming(names, shapes):
+                return naming
+            incomplete.append(names)
+    if naming := _keras_3(shapes):
+        return naming
+    raise NetworkError(_what_it_is(shapes, max(incomplete, key=len, default={})))
+
+
+def layers_of(keys: Iterable[str]) -> list[str]:
+    """The convolutions of which there are tensors, in order."""
+    return list(dict.fromkeys(key.split("/")[0] for key in keys))
+
+
+def _keras_3(shapes: Shapes) -> Naming | None:
+    """Keras 3 numbers the variables of a layer, and its layers by their class: by their order.
+
+    A model that is a VGG has no other 3 x 3 convolutions.
+    """
+    folders = [
+        name.removesuffix("/0")
+        for name, shape in shapes.items()
+        if name.endswith("/vars/0") and len(shape) == 4 and shape[:2] == (3, 3)
+    ]
+    folders = [folder for folder in folders if f"{folder}/1" in shapes]
+    counts = {len(each.convolutions): each for each in ARCHITECTURES.values()}
+    if (architecture := counts.get(len(folders))) is None:
+        return None
+    names: dict[str, str] = {}
+    for layer, folder in zip(
+        architecture.convolutions, sorted(folders, key=_by_number), strict=True
+    ):
+        names |= {f"{layer}/kernel": f"{folder}/0", f"{layer}/bias": f"{folder}/1"}
+    return Naming("Keras 3", architecture, names, None)
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """What sorts conv2d_10 behind conv2d_9."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+
+
+def _what_it_is(shapes: Shapes, names: Mapping[str, str]) -> str:
+    if any(name.endswith("running_mean") for name in shapes):
+        return "is a network with batch normalization that is no VGG of torchvision"
+    if not names:
+        some = ", ".join(name[:40] for name in sorted(shapes)[:4]) or "nothing"
+        return f"holds no VGG network under names that are known, but {some}"
+    layers = set(layers_of(names))
+    nearest = min(
+        ARCHITECTURES.values(),
+        key=lambda each: (len(layers ^ each.convolutions.keys()), -len(each.convolutions)),
+    )
+    for layer in nearest.convolutions:
+        for kind in ("kernel", "bias"):
+            if f"{layer}/{kind}" not in names:
+                return f"{layer}/{kind} is missing, for a {nearest.name}"
+    several = ", ".join(ARCHITECTURES)
+    extra = next(layer for layer in layers if layer not in nearest.convolutions)
+    return f"has {extra}, which a {nearest.name} has not; {several} are accepted"
