@@ -10,7 +10,7 @@ from PIL import Image
 
 from jnst.cli import main
 from jnst.networks.files.canonical import write_network
-from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks.layers import VGG19
 from jnst.networks.vgg import Network
 from jnst.optimizers.loop import _run_chunk
 from support import make_files
@@ -60,7 +60,7 @@ def network():
 @pytest.fixture(scope="session")
 def vgg19():
     """A VGG-19 with random weights, as wide as it is."""
-    return random_network(CONVOLUTIONS)
+    return random_network(VGG19.convolutions)
 
 
 def random_network(shapes):
@@ -71,7 +71,7 @@ def random_network(shapes):
         bias = 0.05 * rng.standard_normal(shape[3], np.float32)
         params[name] = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}
     mean = jnp.array([0.48, 0.46, 0.41], jnp.float32)
-    return Network(params, mean, name="random", source="tests", license="none")
+    return Network(params, mean, "average", name="random", source="tests", license="none")
 
 
 @pytest.fixture(scope="session")

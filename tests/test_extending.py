@@ -17,7 +17,7 @@ from flax import struct
 
 import jnst
 from jnst.losses import gram_matrix
-from jnst.networks.layers import STRIDES
+from jnst.networks.layers import VGG19
 from jnst.settings.style_loss_names import registered
 
 
@@ -264,7 +264,7 @@ class Wrapped(struct.PyTreeNode):
     """A VGG-19 as somebody else's network."""
 
     inner: Any
-    strides = STRIDES
+    strides = VGG19.strides
 
     def features(self, image, layers):
         return jnst.extract_features(self.inner, image, layers)

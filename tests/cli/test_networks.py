@@ -6,13 +6,13 @@ import h5py
 import pytest
 
 import jnst
-from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks.layers import VGG19
 from support import make_files
 from support.tiny import SHAPES
 
 
 def test_port_list_verify_remove(call, cache, tmp_path):
-    keras = make_files.keras(tmp_path / "mine.h5", CONVOLUTIONS)
+    keras = make_files.keras(tmp_path / "mine.h5", VGG19.convolutions)
     status, out, err = call("network", "port", keras)
     assert (status, err) == (0, [])
     digest = jnst.load_network(keras).digest
@@ -108,7 +108,7 @@ def test_offline(call, offer, server, pictures, tmp_path, cache):
 def test_a_damaged_cache_is_shown(call, cache, tmp_path):
     cache.mkdir()
     (cache / "a.h5").write_text("half a network")
-    make_files.keras(cache / "b[final].h5", CONVOLUTIONS)
+    make_files.keras(cache / "b[final].h5", VGG19.convolutions)
     (tmp_path / "b[final]").write_text("not this one")
     status, out, err = call("network", "list")
     assert (status, err) == (0, [])
@@ -133,7 +133,7 @@ def test_nothing_outside_the_cache_is_removed_or_written(call, tiny, tmp_path, c
 
 
 def test_stylize_fetches_and_show_says_which(call, offer, pictures, small, cache):
-    offer(CONVOLUTIONS)
+    offer(VGG19.convolutions)
     options = [f"--{name.replace('_', '-')}" for name in small]
     words = [v if isinstance(v, tuple) else (v,) for v in small.values()]
     arguments = [part for pair in zip(options, words, strict=True) for part in (pair[0], *pair[1])]

@@ -13,7 +13,7 @@ import pytest
 import jnst
 from jnst.common.errors import NetworkError, NetworkWarning
 from jnst.networks import loading
-from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks.layers import VGG19
 from jnst.networks.loading import cached_networks, find_network, known_networks
 from support import make_files
 from support.tiny import kernel
@@ -22,7 +22,7 @@ from support.tiny import kernel
 def test_embedded():
     network = jnst.load_network("embedded")
     assert jax.tree.map(np.shape, network.params) == {
-        name: {"kernel": shape, "bias": shape[-1:]} for name, shape in CONVOLUTIONS.items()
+        name: {"kernel": shape, "bias": shape[-1:]} for name, shape in VGG19.convolutions.items()
     }
     assert network.name
     assert network.digest == jnst.network_digest(network)
@@ -55,7 +55,7 @@ def test_no_such_network(tmp_path):
     for name in ("embeded", tmp_path, tmp_path / "missing.h5"):
         with pytest.raises(NetworkError, match=r"and no such network; .*networks are "):
             jnst.load_network(name)
-    assert known_networks() == ["embedded", "imagenet", "torchvision"]
+    assert known_networks() == ["embedded", "imagenet", "torchvision", "hed"]
 
 
 class TestPort:
@@ -135,7 +135,7 @@ class TestFetch:
         assert len(server.requests) == 2
 
     def test_two_processes(self, offer, server):
-        offer(CONVOLUTIONS)
+        offer(VGG19.convolutions)
         code = "import jnst; print(jnst.load_network('imagenet').digest)"
         processes = [
             subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

@@ -10,6 +10,7 @@ from jnst.common.errors import NetworkError
 from jnst.networks.manifest import DIGESTS, manifest
 
 DIGEST = "md5:00112233445566778899aabbccddeeff"
+URLS = 'urls = ["http://a/b"]'
 GOOD = """[x]
 file = "a.h5"
 urls = ["http://a/b"]
@@ -30,10 +31,13 @@ def write(tmp_path, monkeypatch):
 
 def test_the_manifest():
     entries = manifest()
-    assert list(entries) == ["imagenet", "torchvision"]
+    assert list(entries) == ["imagenet", "torchvision", "hed"]
     for entry in entries.values():
+        assert bool(entry.urls) != bool(entry.package)
         assert all(url.startswith("https://") and url.endswith(entry.file) for url in entry.urls)
     assert entries["torchvision"].digest.startswith("sha256:dcbb9e9d")  # as its file is named
+    name, version = entries["hed"].package.split("==")
+    assert entries["hed"].file == f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
 
 
 def test_digests():
@@ -52,7 +56,7 @@ def test_a_manifest(write, digest):
 CHANGES = {
     "[x": "Expected",
     "x = 3": "'x' is 3; a table is accepted",
-    "[x]\nurls = []": "'x' has 'urls'; file, urls, bytes, digest, convention, license, ",
+    "[x]\nurls = []": "'x' has 'urls'; file, bytes, digest, convention, license, citation, urls, .* to citation are",
     "[x]": "'x' has nothing; file",
     GOOD.replace("bytes", "bites"): "'bites'",
     GOOD + "size = 3": "'size'",
@@ -84,7 +88,13 @@ FIELDS = [
     ("http://a/b", "http://a:b/", "is no URL .Port"),
     ("http://a/b", "http://[a", "is no URL"),
     ("http://a/b", "http://me:secret@a/b", "a URL at a has a user name in it"),
-    ('["http://a/b"]', "[]", "urls is empty"),
+    ('["http://a/b"]', "[]", "either urls or a package is needed"),
+    ("bytes", 'package = "a==1"\nbytes', "either urls or a package is needed"),
+    *((URLS, f'package = "{package}"', "package is .*; NAME==VERSION is accepted")
+      for package in ("a", "-a==1", "a==", "a>=1", "a==1 --index-url=http://b", "../a==1")),
+    (URLS, 'package = "a==1"', "member is ''"),
+    (URLS, 'package = "a==1"\nmember = "b"', "member_bytes is 0"),
+    (URLS, 'package = "a==1"\nmember = "b"\nmember_bytes = 2', "digest is ''"),
     ('["http://a/b"]', "[3]", "a url is 3"),
     ('["http://a/b"]', '"http://a/b"', "urls is 'http://a/b'; a list is accepted"),
     *((DIGEST, digest, "digest is .*ALGORITHM:HEXADECIMAL with one of md5, sha1, ") for digest in (
@@ -92,7 +102,7 @@ FIELDS = [
         f"{DIGEST[:-1]}٣", f"{DIGEST[:-1]}_", f"md55:{'0' * 32}", f"sha256:{'0' * 32}", "0" * 32,
         f"shake_128:{'0' * 32}", f":{'0' * 32}", f" {DIGEST}", "md5:0x" + "0" * 30,
     )),
-    ("caffe", "tf", "convention is 'tf'; accepted: caffe, matconvnet, torchvision"),
+    ("caffe", "tf", "convention is 'tf'; accepted: caffe, hed, matconvnet, torchvision"),
     ("nobody", "a\\u001b[31m", "citation is"),
     ("nobody", "a" * 1001, "citation is"),
     ('"nobody"', "[]", "citation is"),

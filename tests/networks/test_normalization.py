@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import jnst
-from jnst.networks.layers import CONVOLUTIONS, LAYERS
+from jnst.networks.layers import VGG19
 from jnst.networks.normalization import mean_activations, normalize_network
 from jnst.networks.vgg import Network
 from support.plain import plain_features
 
-RELUS = [name for name in LAYERS if name.startswith("relu")]
+RELUS = [name for name in VGG19.layers if name.startswith("relu")]
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +42,10 @@ def normalized(dying, images, pooling):
 
 
 def test_every_active_filter_has_a_mean_of_1(dying, normalized, images, pooling):
-    before = mean_activations(dying, images, pooling=pooling)
-    after = mean_activations(normalized, images, pooling=pooling)
+    before = mean_activations(dying.replace(pooling=pooling), images)
+    after = mean_activations(normalized, images)
     dead = 0
-    for name in CONVOLUTIONS:
+    for name in VGG19.convolutions:
         active = before[name] > 0
         np.testing.assert_allclose(after[name][active], 1, atol=1e-3)
         assert (after[name][~active] == 0).all()
@@ -54,11 +54,11 @@ def test_every_active_filter_has_a_mean_of_1(dying, normalized, images, pooling)
 
 
 def test_means_by_plain_numpy(network, images):
-    means = mean_activations(network, images[:2], pooling="average")
+    means = mean_activations(network, images[:2])
     maps = [
         plain_features(network.params, image - np.asarray(network.mean)) for image in images[:2]
     ]
-    for name in CONVOLUTIONS:
+    for name in VGG19.convolutions:
         relu = name.replace("conv", "relu")
         positions = np.concatenate([each[relu].reshape(-1, len(means[name])) for each in maps])
         np.testing.assert_allclose(means[name], positions.mean(0), rtol=1e-4, atol=1e-6)
@@ -67,8 +67,8 @@ def test_means_by_plain_numpy(network, images):
 def test_features_are_the_same_up_to_a_scale(dying, normalized, images, pooling):
     before = jnst.extract_features(dying, images[0], RELUS, pooling=pooling)
     after = jnst.extract_features(normalized, images[0], RELUS, pooling=pooling)
-    means = mean_activations(dying, images, pooling=pooling)
-    for name in CONVOLUTIONS:
+    means = mean_activations(dying.replace(pooling=pooling), images)
+    for name in VGG19.convolutions:
         relu = name.replace("conv", "relu")
         scale = np.where(means[name] > 0, means[name], 1)
         error = np.linalg.norm(after[relu] * scale - before[relu]) / np.linalg.norm(before[relu])

@@ -7,18 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jnst.networks.layers import CONVOLUTIONS, LAYERS, smallest_side
+from jnst.networks.layers import VGG11, VGG13, VGG16, VGG19, smallest_side
 from jnst.networks.pooling import pool
-from jnst.networks.vgg import extract_features, prepare_network, relu
+from jnst.networks.vgg import Network, extract_features, prepare_network, relu
 from support.golden import FILES, reference, reference_network
+from support.plain import plain_features
 from support.tiny import SHAPES
 
 
 def test_layers_are_those_of_vgg19():
-    assert len(CONVOLUTIONS) == 16
-    assert LAYERS[:5] == ("conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1")
-    assert LAYERS[-3:] == ("conv5_4", "relu5_4", "pool5")
-    assert sum(np.prod(shape) + shape[-1] for shape in CONVOLUTIONS.values()) == 20_024_384
+    assert len(VGG19.convolutions) == 16
+    assert VGG19.layers[:5] == ("conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1")
+    assert VGG19.layers[-3:] == ("conv5_4", "relu5_4", "pool5")
+    assert sum(np.prod(shape) + shape[-1] for shape in VGG19.convolutions.values()) == 20_024_384
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -63,11 +64,11 @@ def test_any_size_that_the_deepest_layer_allows(vgg19, shape):
     image = np.full((*shape, 3), 0.5, np.float32)
     for name, maps in extract_features(vgg19, image, ["conv1_2", "relu5_1"]).items():
         depth = int(name[4]) - 1
-        channels = CONVOLUTIONS[name.replace("relu", "conv")][-1]
+        channels = VGG19.convolutions[name.replace("relu", "conv")][-1]
         assert maps.shape == (shape[0] >> depth, shape[1] >> depth, channels)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", VGG19.layers)
 def test_the_smallest_size_is_said_and_is_enough(network, layer):
     side = smallest_side([layer])
     features = jax.eval_shape(
@@ -158,3 +159,57 @@ def test_widths_are_those_of_the_parameters(network):
         "relu1_2": (16, 16, SHAPES["conv1_2"][-1]),
         "relu5_1": (1, 1, SHAPES["conv5_1"][-1]),
     }
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize("architecture", [VGG11, VGG13, VGG16], ids=lambda each: each.name)
+def test_every_layer_of_the_shallower_networks_equals_float64(architecture, pooling):
+    """As wide as they are, at a size that every pooling cuts."""
+    rng = np.random.default_rng(3)
+    params = {
+        name: {
+            "kernel": rng.standard_normal(shape, np.float32) * (2 / (9 * shape[2])) ** 0.5,
+            "bias": 0.05 * rng.standard_normal(shape[3], np.float32),
+        }
+        for name, shape in architecture.convolutions.items()
+    }
+    network = Network(params, np.float32([0.4, 0.5, 0.3]), pooling)
+    assert network.architecture is architecture
+    image = rng.random((39, 51, 3), np.float32)
+    expected = plain_features(params, image - network.mean, architecture, pooling)
+    for prepared in (network, prepare_network(network, architecture.layers)):
+        features = jax.jit(
+            lambda network, image: extract_features(network, image, architecture.layers)
+        )(prepared, image)
+        assert features.keys() == expected.keys()
+        for name, maps in expected.items():
+            error = np.abs(features[name] - maps).max() / maps.std()
+            assert error <= 1e-4, name
+
+
+def test_pooling_is_the_network_s_unless_one_is_given(network):
+    image = np.random.default_rng(0).random((8, 8, 3), np.float32)
+    relu1_2, pool1 = extract_features(network, image, ["relu1_2", "pool1"]).values()
+    np.testing.assert_array_equal(pool1, pool(relu1_2, "average"))
+    for given in (
+        extract_features(network, image, ["pool1"], pooling="max"),
+        extract_features(network.replace(pooling="max"), image, ["pool1"]),
+        prepare_network(network.replace(pooling="max"), ["pool1"]).features(image, ["pool1"]),
+    ):
+        np.testing.assert_allclose(given["pool1"], pool(relu1_2, "max"), rtol=1e-5)
+
+
+def test_a_layer_that_the_network_lacks(network):
+    vgg16 = Network({name: network.params[name] for name in VGG16.convolutions}, network.mean)
+    with pytest.raises(ValueError, match=r"unknown layer 'relu4_4'; did you mean 'relu4_3'"):
+        extract_features(vgg16, jnp.zeros((32, 32, 3)), ["relu4_4"])
+    with pytest.raises(ValueError, match="unknown layer 'conv3_4'"):
+        prepare_network(vgg16, ["conv3_4"])
+
+
+def test_what_is_no_vgg_is_refused(network):
+    params = {name: network.params[name] for name in ("conv1_1", "conv1_2")}
+    with pytest.raises(ValueError, match=r"params has conv1_1, conv1_2; .* VGG-11, VGG-13, VGG-16"):
+        Network(params, network.mean)
+    with pytest.raises(ValueError, match="pooling is 'sum'; accepted: average, max"):
+        Network(network.params, network.mean, "sum")

@@ -8,7 +8,7 @@ from jax.test_util import check_grads
 
 from jnst.networks import winograd
 from jnst.networks.files.canonical import write_network
-from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks.layers import VGG19
 from jnst.networks.normalization import normalize_network
 from jnst.networks.vgg import extract_features, prepare_network
 from support.plain import plain_convolution
@@ -98,7 +98,7 @@ def test_large_kernels_are_for_small_tiles(shape, tile):
 def test_preparing_transforms_what_pays_up_to_the_deepest_layer(vgg19, monkeypatch):
     prepared = prepare_network(vgg19, ["relu1_1", "relu4_2"])
     direct = ["conv1_1", "conv1_2", "conv2_1"]
-    transformed = [name for name in CONVOLUTIONS if "conv2_2" <= name <= "conv4_2"]
+    transformed = [name for name in VGG19.convolutions if "conv2_2" <= name <= "conv4_2"]
     assert list(prepared.params) == direct + transformed
     for name in direct:
         assert prepared.params[name] is vgg19.params[name]

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jnst.losses import nine_point_variation_loss
-from jnst.networks.layers import LAYERS
+from jnst.networks.layers import VGG19
 from jnst.objective.regions import masked_variation, position_weights, propagate_mask
 
 DEEP = "relu3_1"
@@ -12,7 +12,7 @@ DEEP = "relu3_1"
 
 def plain(mask, layer, method):
     """By the receptive field of each position, found by moving one pixel at a time."""
-    for name in LAYERS[: 1 + LAYERS.index(layer)]:
+    for name in VGG19.layers[: 1 + VGG19.layers.index(layer)]:
         if name.startswith("conv") and method != "simple":
             padded = np.pad(mask, 1, constant_values=-np.inf if method == "all" else np.inf)
             windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))

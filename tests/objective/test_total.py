@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks.layers import VGG19
 from jnst.networks.vgg import extract_features, prepare_network
 from jnst.objective.margin import add_margin, remove_margin
 from jnst.objective.targets import make_targets
@@ -22,7 +22,7 @@ CONVENTIONS = ("paper", "code")
 
 
 def channels(layer):
-    return CONVOLUTIONS[f"conv{layer[4:]}"][-1]
+    return VGG19.convolutions[f"conv{layer[4:]}"][-1]
 
 
 def settings_of(file, pooling, convention):
@@ -123,7 +123,7 @@ def test_bfloat16_features_leave_the_loss_and_the_gradient(vgg19):
 
 
 def same_units_are_active(file, pooling, prepared):
-    layers = [name for name in CONVOLUTIONS if name <= "conv5_1"]
+    layers = [name for name in VGG19.convolutions if name <= "conv5_1"]
 
     def active(dtype, prepared):
         network = jax.tree.map(lambda leaf: leaf.astype(dtype), reference_network(file))

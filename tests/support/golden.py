@@ -10,7 +10,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks.layers import VGG19
 from jnst.networks.vgg import Network
 
 FILES = ("vgg19_conv_64x48", "vgg19_relu_48x64")
@@ -26,7 +26,7 @@ def reference(file: str) -> dict[str, np.ndarray]:
 def reference_network(file: str) -> Network:
     rng = np.random.default_rng(int(reference(file)["seed"]))
     params = {}
-    for name, shape in CONVOLUTIONS.items():
+    for name, shape in VGG19.convolutions.items():
         kernel = rng.standard_normal(shape) * np.sqrt(2 / (9 * shape[2]))
         bias = rng.standard_normal(shape[3]) * 0.05
         params[name] = {

@@ -1,4 +1,4 @@
-"""Files of VGG-19 weights by the libraries that write them in the wild, of any channel counts."""
+"""Files of VGG weights by the libraries that write them in the wild, of any channel counts."""
 
 import io
 import re
@@ -10,7 +10,7 @@ import numpy as np
 import safetensors.numpy
 import scipy.io
 
-from support.tiny import FEATURES, bias, kernel
+from support.tiny import NORMALIZED, NUMBERS, bias, kernel, pattern
 
 MEAN = np.array([0.5, 0.25, 0.125], np.float32)
 
@@ -57,11 +57,39 @@ def matconvnet(path, shapes, *, nesting="weights", compressed=True, net=False):
 def features(shapes, *, prefix="features.", kernels=kernel):
     """A state dict in torchvision's names, as numpy arrays."""
     state = {}
-    for name, shape in shapes.items():
+    for number, (name, shape) in zip(_numbers(NUMBERS, shapes), shapes.items(), strict=True):
         outputs_first = kernels(name, shape).transpose(3, 2, 0, 1)
-        state[f"{prefix}{FEATURES[name]}.weight"] = np.ascontiguousarray(outputs_first, np.float32)
-        state[f"{prefix}{FEATURES[name]}.bias"] = bias(name, shape)
+        state[f"{prefix}{number}.weight"] = np.ascontiguousarray(outputs_first, np.float32)
+        state[f"{prefix}{number}.bias"] = bias(name, shape)
     return state
+
+
+def normalized_features(shapes):
+    """The same with batch normalization, whose statistics are `normalization(name, shape)`."""
+    state = {}
+    for number, (name, shape) in zip(_numbers(NORMALIZED, shapes), shapes.items(), strict=True):
+        outputs_first = kernel(name, shape).transpose(3, 2, 0, 1)
+        state[f"features.{number}.weight"] = np.ascontiguousarray(outputs_first, np.float32)
+        state[f"features.{number}.bias"] = bias(name, shape)
+        for kind, values in normalization(name, shape).items():
+            state[f"features.{number + 1}.{kind}"] = values
+        state[f"features.{number + 1}.num_batches_tracked"] = np.array(7)
+    return state
+
+
+def normalization(name, shape):
+    """What a batch normalization has, by PyTorch's names."""
+    statistics = {
+        kind: pattern(f"{name}.{kind}", shape[3:])
+        for kind in ("weight", "bias", "running_mean", "running_var")
+    }
+    statistics["running_var"] += 0.75
+    return statistics
+
+
+def _numbers(numbers, shapes):
+    """The numbers of the network that has as many convolutions."""
+    return next(each for each in numbers.values() if len(each) == len(shapes))
 
 
 def safe(path, shapes, **options):
@@ -95,6 +123,14 @@ def rezip(data: bytes, change) -> bytes:
         for name in old.namelist():
             new.writestr(name, change(name, old.read(name)))
     return out.getvalue()
+
+
+def wheel(path: Path, members: dict[str, bytes]) -> Path:
+    """A Python package."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {"a/__init__.py": b"raise SystemExit", **members}.items():
+            archive.writestr(name, content)
+    return path
 
 
 def torch_file(name: str) -> Path:

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy
 
-from jnst.networks.layers import LAYERS
+from jnst.networks.layers import VGG19
 
 
 def plain_convolution(image, kernel):
@@ -16,10 +16,10 @@ def plain_convolution(image, kernel):
     )
 
 
-def plain_features(params, image):
-    """relu1_1 to relu5_4 in float64: zero padding, average pooling."""
+def plain_features(params, image, architecture=VGG19, pooling="average"):
+    """Every layer in float64, with zero padding."""
     x, features = image, {}
-    for name in LAYERS:
+    for name in architecture.layers:
         height, width, _ = x.shape
         if name.startswith("conv"):
             padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
@@ -30,10 +30,12 @@ def plain_features(params, image):
                 for j in range(3)
             )
         elif name.startswith("relu"):
-            x = features[name] = np.maximum(x, 0)
+            x = np.maximum(x, 0)
         else:
             x = x[: height // 2 * 2, : width // 2 * 2]
-            x = (x[::2, ::2] + x[1::2, ::2] + x[::2, 1::2] + x[1::2, 1::2]) / 4
+            corners = [x[::2, ::2], x[1::2, ::2], x[::2, 1::2], x[1::2, 1::2]]
+            x = sum(corners) / 4 if pooling == "average" else np.maximum.reduce(corners)
+        features[name] = x
     return features
 
 

@@ -1,21 +1,41 @@
-"""VGG-19 with few channels, for files small enough to keep and to damage by the thousand."""
+"""VGG networks with few channels, for files small enough to keep and to damage by the thousand."""
 
 import numpy as np
 
-BLOCKS = ((2, 2), (3, 2), (4, 4), (5, 4), (6, 4))
-NUMBERS = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
+DEPTHS = {
+    "VGG-11": (1, 1, 2, 2, 2),
+    "VGG-13": (2, 2, 2, 2, 2),
+    "VGG-16": (2, 2, 3, 3, 3),
+    "VGG-19": (2, 2, 4, 4, 4),
+}
+NUMBERS = {
+    "VGG-11": (0, 3, 6, 8, 11, 13, 16, 18),
+    "VGG-13": (0, 2, 5, 7, 10, 12, 15, 17, 20, 22),
+    "VGG-16": (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
+    "VGG-19": (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34),
+}
+"""Where torchvision has the convolutions in `features`, as its state dicts show."""
+
+NORMALIZED = {
+    "VGG-11": (0, 4, 8, 11, 15, 18, 22, 25),
+    "VGG-13": (0, 3, 7, 10, 14, 17, 21, 24, 28, 31),
+    "VGG-16": (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40),
+    "VGG-19": (0, 3, 7, 10, 14, 17, 20, 23, 27, 30, 33, 36, 40, 43, 46, 49),
+}
+"""The same with batch normalization."""
 
 
-def _shapes():
-    channels_in = 3
-    for block, (channels, depth) in enumerate(BLOCKS, 1):
+def shapes_of(architecture):
+    """The kernels' shapes of a VGG network of 2 to 6 channels."""
+    shapes, channels_in = {}, 3
+    for block, depth in enumerate(DEPTHS[architecture], 1):
         for index in range(1, depth + 1):
-            yield f"conv{block}_{index}", (3, 3, channels_in, channels)
-            channels_in = channels
+            shapes[f"conv{block}_{index}"] = (3, 3, channels_in, block + 1)
+            channels_in = block + 1
+    return shapes
 
 
-SHAPES = dict(_shapes())
-FEATURES = dict(zip(SHAPES, NUMBERS, strict=True))
+SHAPES = shapes_of("VGG-19")
 
 
 def pattern(name, shape):

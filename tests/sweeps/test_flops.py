@@ -1,12 +1,12 @@
 import pytest
 
-from jnst.networks.layers import LAYERS
+from jnst.networks.layers import VGG19
 from jnst.sweeps.flops import operations, operations_a_second
 
 
 def test_the_operations_of_the_whole_network():
     """19.6e9 multiply-adds at 224 px (He et al. 2015), 0.124e9 of them behind pool5."""
-    assert operations(LAYERS, (224, 224)) / 2 == pytest.approx(19.6e9 - 0.124e9, rel=0.003)
+    assert operations(VGG19.layers, (224, 224)) / 2 == pytest.approx(19.6e9 - 0.124e9, rel=0.003)
 
 
 def test_the_operations_of_a_few_layers():

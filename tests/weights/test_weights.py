@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks.layers import VGG19, Architecture
 from jnst.networks.loading import load_network
 from jnst.networks.vgg import extract_features
 from jnst.weights import learn
@@ -72,17 +72,17 @@ def test_convolution_is_normalized_and_survives_int8():
 
 
 def test_learning_follows_its_seed(monkeypatch: pytest.MonkeyPatch):
-    first = {name: CONVOLUTIONS[name] for name in ("conv1_1", "conv2_1")}
-    monkeypatch.setattr(learn, "CONVOLUTIONS", first)
+    first = Architecture("two convolutions", (1, 1, 0, 0, 0))
+    monkeypatch.setattr(learn, "VGG19", first)
     monkeypatch.setattr(learn, "PATCHES", 1000)
     pictures = [draw_picture(np.random.default_rng(seed), 32) for seed in range(2)]
     done: list[str] = []
     network = learn.learn_network(pictures, seed=1, progress=done.append)
     again = learn.learn_network(pictures, seed=1)
     other = learn.learn_network(pictures, seed=2)
-    assert done == list(first)
+    assert done == list(first.convolutions)
     np.testing.assert_allclose(network.mean, np.mean(pictures, (0, 1, 2)), rtol=1e-4)
-    for name in first:
+    for name in first.convolutions:
         kernel = network.params[name]["kernel"]
         np.testing.assert_array_equal(kernel, again.params[name]["kernel"])
         assert not np.array_equal(kernel, other.params[name]["kernel"])
@@ -90,10 +90,11 @@ def test_learning_follows_its_seed(monkeypatch: pytest.MonkeyPatch):
 
 def test_shipped_file_is_whole_small_and_honest():
     network = load_network("embedded")
-    assert network.params.keys() == CONVOLUTIONS.keys()
+    assert network.params.keys() == VGG19.convolutions.keys()
     assert network.name == "jnst-dead-leaves"
     assert "without labels or photographs" in network.source
     assert network.license == "MIT"
+    assert network.pooling == "average"
     with importlib.resources.as_file(
         importlib.resources.files("jnst.weights") / "embedded.h5"
     ) as path:

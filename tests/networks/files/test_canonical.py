@@ -8,7 +8,7 @@ import pytest
 
 from jnst.common.errors import NetworkError
 from jnst.networks.files.canonical import network_digest, write_network
-from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks.layers import VGG19
 from jnst.networks.loading import load_network
 from support.tiny import SHAPES
 
@@ -21,7 +21,7 @@ def write_by_hand(path):
         file.attrs["mean"] = MEAN
         for key in ("name", "source", "licence"):
             file.attrs[key] = f"the {key}"
-        for name, shape in CONVOLUTIONS.items():
+        for name, shape in VGG19.convolutions.items():
             file.create_dataset(f"{name}/kernel", shape, "i1", fillvalue=4)
             file[f"{name}/kernel"].attrs["scale"] = np.full(shape[-1], 0.5)
             file.create_dataset(f"{name}/bias", shape[-1:], "f4", fillvalue=0.75)
@@ -31,7 +31,7 @@ def write_by_hand(path):
 def leaves(network):
     return {
         f"{name}/{kind}": np.asarray(network.params[name][kind])
-        for name in CONVOLUTIONS
+        for name in VGG19.convolutions
         for kind in ("kernel", "bias")
     }
 
@@ -39,7 +39,7 @@ def leaves(network):
 def digest_by_hand(network):
     """Over the mean, then each convolution's kernel and bias, as little-endian float32."""
     data = np.asarray(network.mean, "<f4").tobytes()
-    for layer in CONVOLUTIONS:
+    for layer in VGG19.convolutions:
         for kind in ("kernel", "bias"):
             data += np.asarray(network.params[layer][kind], "<f4").tobytes()
     return hashlib.sha256(data).hexdigest()
@@ -92,7 +92,7 @@ def test_round_trip(network, tmp_path, storage):
 
 def test_int8_file_is_readable_by_plain_h5py(network, network_file):
     with h5py.File(network_file) as file:
-        assert list(file) == sorted(CONVOLUTIONS)
+        assert list(file) == sorted(VGG19.convolutions)
         for name, shape in SHAPES.items():
             stored, kernel = file[f"{name}/kernel"], np.asarray(network.params[name]["kernel"])
             assert stored.dtype == np.int8
@@ -101,7 +101,8 @@ def test_int8_file_is_readable_by_plain_h5py(network, network_file):
             assert (np.abs(stored[:] * scale - kernel) <= scale / 2 * (1 + 1e-5)).all()
             np.testing.assert_array_equal(file[f"{name}/bias"], network.params[name]["bias"])
         assert dict(file.attrs, mean=0, digest=0) == {
-            "mean": 0, "name": "random", "source": "tests", "licence": "none", "digest": 0,
+            "mean": 0, "pooling": "average", "name": "random", "source": "tests",
+                "licence": "none", "digest": 0,
         }  # fmt: skip
 
 

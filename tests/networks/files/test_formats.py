@@ -1,15 +1,21 @@
 """Files by the libraries that write them in the wild; every value against the pattern given."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
 import safetensors.numpy
 
 from jnst.common.errors import NetworkError
-from jnst.networks.files.formats import TENSORS, open_weights
-from jnst.networks.layers import CONVOLUTIONS
+from jnst.networks.files.formats import open_weights, tensor_names
+from jnst.networks.layers import VGG19
 from support import make_files
-from support.tiny import SHAPES, bias, kernel, pattern
+from support.plain import plain_convolution
+from support.tiny import DEPTHS, SHAPES, bias, kernel, shapes_of
 
 CAFFE = ((0, 0, 255), (0, 255, 0), (255, 0, 0))  # from BGR in 0-255
 TORCHVISION = np.diag(1 / np.array([0.229, 0.224, 0.225]))
@@ -69,7 +75,8 @@ def test_every_value(tiny, tmp_path, file):
         "caffe": CAFFE, "torchvision": TORCHVISION, "canonical": np.eye(3),
         "matconvnet": 255 * np.eye(3),
     }[convention]  # fmt: skip
-    assert list(tensors) == list(TENSORS)
+    assert list(tensors) == list(tensor_names(VGG19))
+    assert (weights.architecture, weights.pooling) == (VGG19, "max")
     for name, shape in tiny.items():
         expected = kernel(name, shape).astype(np.float64)
         if name == "conv1_1":
@@ -78,6 +85,96 @@ def test_every_value(tiny, tmp_path, file):
         np.testing.assert_allclose(tensors[f"{name}/kernel"], expected, **tolerance)
         np.testing.assert_allclose(tensors[f"{name}/bias"], bias(name, shape), rtol=1e-6)
         assert tensors[f"{name}/kernel"].dtype == tensors[f"{name}/bias"].dtype == np.float32
+
+
+def check_values(weights, shapes):
+    """Every value, but of conv1_1's kernel, which is folded."""
+    tensors = dict(weights.tensors())
+    assert list(tensors) == list(tensor_names(weights.architecture))
+    for name, shape in shapes.items():
+        if name != "conv1_1":
+            np.testing.assert_array_equal(tensors[f"{name}/kernel"], kernel(name, shape))
+        np.testing.assert_array_equal(tensors[f"{name}/bias"], bias(name, shape))
+
+
+@pytest.mark.parametrize("architecture", DEPTHS)
+@pytest.mark.parametrize("write", [make_files.safe, make_files.keras])
+def test_every_architecture(tmp_path, write, architecture):
+    shapes = shapes_of(architecture)
+    with open_weights(write(tmp_path / "a", shapes)) as weights:
+        assert weights.architecture.name == architecture
+        check_values(weights, shapes)
+
+
+@pytest.mark.parametrize("architecture", DEPTHS)
+def test_batch_normalization_is_folded(tmp_path, architecture):
+    """Of an image, each convolution is what the two layers are in float64."""
+    shapes = shapes_of(architecture)
+    path = save(tmp_path / "a", make_files.normalized_features(shapes))
+    with open_weights(path) as weights:
+        assert (weights.architecture.name, weights.convention) == (architecture, "torchvision")
+        assert not weights.guessed
+        tensors = dict(weights.tensors())
+    rng = np.random.default_rng(0)
+    for name, shape in shapes.items():
+        x = rng.standard_normal((6, 7, shape[2]))
+        given = x if name != "conv1_1" else x / np.array([0.229, 0.224, 0.225])
+        convolved = plain_convolution(given, kernel(name, shape)) + bias(name, shape)
+        gain, offset, mean, variance = make_files.normalization(name, shape).values()
+        expected = (convolved - mean) / np.sqrt(variance + 1e-5) * gain + offset
+        found = plain_convolution(x, tensors[f"{name}/kernel"]) + tensors[f"{name}/bias"]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def keras_files(tmp_path_factory):
+    """Files of Keras 3, in its own process, as it keeps its backend for good."""
+    folder = tmp_path_factory.mktemp("keras")
+    subprocess.run(
+        [sys.executable, "-m", "support.keras_files", folder],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        check=True,
+    )
+    return folder
+
+
+@pytest.mark.parametrize("model", ["functional", "sequential", "subclassed", "blocks"])
+def test_keras_3(keras_files, model):
+    with open_weights(keras_files / f"{model}.weights.h5") as weights:
+        assert weights.format == "HDF5, Keras 3 names"
+        assert (weights.architecture.name, weights.convention) == ("VGG-16", "caffe")
+        check_values(weights, shapes_of("VGG-16"))
+
+
+def test_the_mean_of_keras_3_can_be_said(keras_files):
+    with open_weights(keras_files / "blocks.weights.h5", "hed") as weights:
+        assert (weights.convention, weights.guessed) == ("hed", False)
+        mean = np.array([122.67892, 116.66877, 104.00699]) / 255
+        np.testing.assert_allclose(weights.mean, mean, rtol=1e-6)
+
+
+def test_a_wheel(keras_files, tmp_path):
+    member = (keras_files / "blocks.weights.h5").read_bytes()
+    path = make_files.wheel(tmp_path / "a.whl", {"a/b.weights.h5": member})
+    with open_weights(path) as weights:
+        check_values(weights, shapes_of("VGG-16"))
+    path = make_files.wheel(tmp_path / "two.whl", {"a.h5": member, "b.h5": member})
+    with pytest.raises(NetworkError, match=r"two.whl: is a zip file with a.h5 of \d+ bytes, b.h5"):
+        open_weights(path).__enter__()
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_a_canonical_file_says_its_pooling(tiny, tmp_path, pooling):
+    path = make_files.canonical(tmp_path / "a", tiny)
+    with h5py.File(path, "r+") as file:
+        file.attrs["pooling"] = pooling
+    with open_weights(path) as weights:
+        assert weights.pooling == pooling
+    with h5py.File(path, "r+") as file:
+        file.attrs["pooling"] = "median"
+    with pytest.raises(NetworkError, match="pooling is 'median'; accepted: average, max"):
+        open_weights(path).__enter__()
 
 
 @pytest.mark.parametrize("file", ["odd.pth", "odd_legacy.pth"])
@@ -93,10 +190,10 @@ def test_halves_slices_parameters_and_checkpoints(tiny, file):
 
 
 def test_full_size(tmp_path):
-    with open_weights(make_files.safe(tmp_path / "a", CONVOLUTIONS)) as weights:
+    with open_weights(make_files.safe(tmp_path / "a", VGG19.convolutions)) as weights:
         for key, tensor in weights.tensors():
             name, kind = key.split("/")
-            shape = CONVOLUTIONS[name]
+            shape = VGG19.convolutions[name]
             if name != "conv1_1":
                 expected = kernel(name, shape) if kind == "kernel" else bias(name, shape)
                 np.testing.assert_array_equal(tensor, expected)
@@ -153,30 +250,10 @@ class TestConvention:
             open_weights(make_files.torch_file("gatys.pth"), "torchvision").__enter__()
 
     def test_unknown(self, tmp_path):
-        with pytest.raises(NetworkError, match="'tf'; accepted: caffe, matconvnet, torchvision"):
+        with pytest.raises(
+            NetworkError, match="'tf'; accepted: caffe, hed, matconvnet, torchvision"
+        ):
             open_weights(tmp_path / "a", "tf").__enter__()
-
-
-def vgg16(shapes):
-    numbers = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
-    names = [name for name in shapes if name not in ("conv3_4", "conv4_4", "conv5_4")]
-    for name, number in zip(names, numbers, strict=True):
-        outputs_first = [shapes[name][axis] for axis in (3, 2, 0, 1)]
-        yield f"features.{number}.weight", pattern(name, outputs_first)
-        yield f"features.{number}.bias", bias(name, shapes[name])
-
-
-def batch_norm(shapes):
-    """Each convolution is followed by a normalization and a ReLU, each block by pooling."""
-    number = block = 0
-    for name, shape in shapes.items():
-        number += name[4] != str(block)
-        block = name[4]
-        outputs_first = [shape[axis] for axis in (3, 2, 0, 1)]
-        yield f"features.{number - 1}.weight", pattern(name, outputs_first)
-        for kind in ("weight", "bias", "running_mean", "running_var"):
-            yield f"features.{number}.{kind}", bias(name, shape)
-        number += 3
 
 
 def without(name):
@@ -197,11 +274,18 @@ def spoiled(value, name="features.7.weight"):
 
 
 WRONG = {
-    "VGG-16": (lambda state: dict(vgg16(SHAPES)), "is a VGG-16; VGG-19 is accepted"),
-    "batch norm": (lambda state: dict(batch_norm(SHAPES)), "with batch normalization"),
-    "missing": (without("features.16.weight"), "conv3_4/kernel is missing"),
-    "no bias": (without("features.34.bias"), "conv5_4/bias is missing"),
-    "another": (lambda state: {"layer.w": np.ones(3)}, "no VGG-19 under names .* but layer.w"),
+    "another normalization": (
+        lambda state: {"conv1.weight": np.ones((3, 3)), "bn1.running_mean": np.ones(3)},
+        "is a network with batch normalization that is no VGG of torchvision",
+    ),
+    "variance": (
+        lambda state: make_files.normalized_features(SHAPES)
+        | {"features.8.running_var": np.float32([1, -1, 1])},
+        "features.8.running_var is negative; no variance is",
+    ),
+    "missing": (without("features.16.weight"), "conv3_4/kernel is missing, for a VGG-19"),
+    "no bias": (without("features.34.bias"), "conv5_4/bias is missing, for a VGG-19"),
+    "another": (lambda state: {"layer.w": np.ones(3)}, "no VGG network under .* but layer.w"),
     "shape": (with_("features.5.bias", np.ones(4)), r"features.5.bias has shape \(4,\).*\(3,\)"),
     "nan": (spoiled(np.nan), "features.7.weight is not finite"),
     "inf": (spoiled(-np.inf), "features.7.weight is not finite"),
@@ -220,13 +304,6 @@ def test_wrong_state_dicts(tiny, tmp_path, wrong):
         open_weights(path) as weights,
     ):
         list(weights.tensors())
-
-
-def test_vgg16_by_layer_names(tiny, tmp_path):
-    names = [name for name in tiny if name not in ("conv3_4", "conv4_4", "conv5_4")]
-    make_files.keras(tmp_path / "a", {name: tiny[name] for name in names})
-    with pytest.raises(NetworkError, match="is a VGG-16"):
-        open_weights(tmp_path / "a").__enter__()
 
 
 def test_float64_beyond_float32(tiny, tmp_path):

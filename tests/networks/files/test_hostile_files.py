@@ -117,7 +117,7 @@ FILES = {
     nested_key: "pickle is damaged",
     doubled_key: "pickle is damaged",
     compressed_pickle: "has a compression that is not accepted",
-    long_names: "holds no VGG-19",
+    long_names: "holds no VGG network",
     npz("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}"): r"shape \(-1,\)",
     npz("{'descr': '|O', 'fortran_order': False, 'shape': (3,)}"): "is of object",
     npz("{'descr': '|S2000000000', 'fortran_order': False, 'shape': ()}"): "is of .S2000000000",
