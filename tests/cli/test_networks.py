@@ -22,7 +22,7 @@ def test_port_list_verify_remove(call, cache, tmp_path):
     status, out, err = call("network", "list")
     assert (status, err) == (0, [])
     rows = {line.split()[0]: line for line in out}
-    assert list(rows) == ["name", "embedded", "imagenet", "torchvision", "mine"]
+    assert list(rows) == ["name", "embedded", "imagenet", "torchvision", "hed", "mine"]
     assert str(cache / "mine.h5") in rows["mine"]
     assert digest[:12] in rows["mine"]
     assert "not fetched" in rows["imagenet"]

@@ -56,7 +56,7 @@ def test_a_manifest(write, digest):
 CHANGES = {
     "[x": "Expected",
     "x = 3": "'x' is 3; a table is accepted",
-    "[x]\nurls = []": "'x' has 'urls'; file, bytes, digest, convention, license, citation, urls, .* to citation are",
+    "[x]\nurls = []": "'x' has 'urls'; file, bytes, .*, urls, .*, those to citation are needed",
     "[x]": "'x' has nothing; file",
     GOOD.replace("bytes", "bites"): "'bites'",
     GOOD + "size = 3": "'size'",

@@ -191,12 +191,12 @@ def test_pooling_is_the_network_s_unless_one_is_given(network):
     image = np.random.default_rng(0).random((8, 8, 3), np.float32)
     relu1_2, pool1 = extract_features(network, image, ["relu1_2", "pool1"]).values()
     np.testing.assert_array_equal(pool1, pool(relu1_2, "average"))
-    for given in (
+    for features in (
         extract_features(network, image, ["pool1"], pooling="max"),
         extract_features(network.replace(pooling="max"), image, ["pool1"]),
         prepare_network(network.replace(pooling="max"), ["pool1"]).features(image, ["pool1"]),
     ):
-        np.testing.assert_allclose(given["pool1"], pool(relu1_2, "max"), rtol=1e-5)
+        np.testing.assert_allclose(features["pool1"], pool(relu1_2, "max"), rtol=1e-5)
 
 
 def test_a_layer_that_the_network_lacks(network):

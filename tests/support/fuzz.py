@@ -13,7 +13,13 @@ from pathlib import Path
 from jnst.common.errors import NetworkError
 from jnst.networks.files import formats
 from support import make_files
-from support.tiny import SHAPES
+from support.tiny import SHAPES, shapes_of
+
+
+def make_wheel(path):
+    member = make_files.keras_3(path, shapes_of("VGG-16")).read_bytes()
+    return make_files.wheel(path.with_suffix(".whl"), {"a.h5": member})
+
 
 KINDS = {
     "zip": lambda path: make_files.torch_file("zip.pth"),
@@ -26,6 +32,9 @@ KINDS = {
     "matlab_compressed": lambda path: make_files.matconvnet(path, SHAPES),
     "safetensors": lambda path: make_files.safe(path, SHAPES),
     "npz": lambda path: make_files.npz(path.with_suffix(".npz"), SHAPES),
+    "keras_3": lambda path: make_files.keras_3(path, shapes_of("VGG-16")),
+    "wheel": make_wheel,
+    "wheel_member": make_wheel,
     "npz_headers": lambda path: make_files.npz(path.with_suffix(".npz"), SHAPES),
 }
 
@@ -60,6 +69,10 @@ def mutate(rng: random.Random, kind: str, data: bytes) -> bytes:
     if kind == "zip_pickle":
         return make_files.rezip(
             data, lambda name, part: damage(rng, part) if name.endswith(".pkl") else part
+        )
+    if kind == "wheel_member":
+        return make_files.rezip(
+            data, lambda name, part: damage(rng, part) if name.endswith(".h5") else part
         )
     if kind == "npz_headers":
         return make_files.rezip(

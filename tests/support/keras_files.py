@@ -47,7 +47,7 @@ class Subclassed(keras.Model):
 
 
 class Blocks(keras.Model):
-    """Its blocks are sequential models, and each has a side output, as those of an edge detector."""
+    """Its blocks are sequential models, and each has a side output, for edges."""
 
     def __init__(self, shapes):
         super().__init__()

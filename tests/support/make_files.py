@@ -126,10 +126,29 @@ def rezip(data: bytes, change) -> bytes:
 
 
 def wheel(path: Path, members: dict[str, bytes]) -> Path:
-    """A Python package."""
+    """A Python package that nothing may import."""
+    name, version, *_ = [*path.stem.split("-"), "1"]
+    about = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}/__init__.py": b"raise SystemExit('imported')",
+        **members,
+        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/RECORD": "",
+    }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in {"a/__init__.py": b"raise SystemExit", **members}.items():
-            archive.writestr(name, content)
+        for member, content in files.items():
+            archive.writestr(member, content)
+    return path
+
+
+def keras_3(path: Path, shapes) -> Path:
+    """Weights of a VGG network whose blocks are sequential models."""
+    with h5py.File(path, "w") as file:
+        for name, shape in shapes.items():
+            number = "" if name[-1] == "1" else f"_{int(name[-1]) - 1}"
+            variables = file.create_group(f"block{name[4]}/layers/conv2d{number}/vars")
+            variables["0"], variables["1"] = kernel(name, shape), bias(name, shape)
     return path
 
 
