@@ -9,14 +9,15 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from jnst import load_network, read_sweep, save_image, save_mp4
+from jnst import load_network, port_network, read_sweep, save_image, save_mp4
 from jnst.cli import main
 from jnst.images import drawings
 from jnst.networks import loading
+from jnst.networks.downloads import cache_folder
 from jnst.networks.package_data import data_file
 from jnst.settings.style_loss_names import registered
 from support import make_files
-from support.tiny import SHAPES
+from support.tiny import SHAPES, shapes_of
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -144,6 +145,9 @@ def test_network_commands(pictures, offer, server, capsys):
     offer(SHAPES, kernels=he_normal)
     for name in ("vgg_conv.pth", "vgg19-d01eb7cb.pth"):
         make_files.safe(name, SHAPES, kernels=he_normal)
+    edges = make_files.keras_3(Path("edges.h5"), shapes_of("VGG-16"), he_normal)
+    cache_folder().mkdir()
+    port_network(edges, cache_folder() / "hed.h5")
     run(commands)
     assert load_network("johnson.h5").source.endswith("convention caffe)")
     assert load_network("normalized.h5").name == "imagenet-normalized"

@@ -182,7 +182,10 @@ def _brief_value(value: Any) -> str:
 def show_command(options: argparse.Namespace) -> int:
     """`jnst show`: print the recipe inside a result as JSON, or the papers behind it."""
     recipe = load_recipe(options.picture)
-    print(citation(recipe["config"]) if options.bibtex else json.dumps(recipe, indent=2))
+    if options.bibtex:
+        print(citation(recipe["config"], network=recipe["network"].get("name", "")))
+    else:
+        print(json.dumps(recipe, indent=2))
     return 0
 
 

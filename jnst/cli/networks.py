@@ -28,7 +28,7 @@ def add_network_commands(commands: Any) -> None:
     actions = network.add_subparsers(required=True, metavar="ACTION")
 
     command = add_command(actions, "port", port_command)
-    command.add_argument("file", type=Path, help="weights of VGG-19 in any format")
+    command.add_argument("file", type=Path, help="weights of a VGG network in any format")
     command.add_argument(
         "-o",
         "--output",
@@ -38,8 +38,8 @@ def add_network_commands(commands: Any) -> None:
     command.add_argument(
         "--convention",
         choices=[name for name in CONVENTIONS if name != "matconvnet"],
-        help="the input that a file with torchvision's names expects: BGR 0-255 (caffe), or "
-        "torchvision's own; unset: guessed",
+        help="the input that a file with the names of torchvision or of Keras 3 expects: BGR 0-255 "
+        "(caffe; hed with another mean), or torchvision's own; unset: guessed, caffe for Keras 3",
     )
 
     add_command(actions, "list", list_command)
@@ -56,14 +56,18 @@ def add_network_commands(commands: Any) -> None:
         "images", nargs="+", type=Path, help="pictures that the mean activations are taken over"
     )
     command.add_argument("-o", "--output", type=Path, required=True, help="the .h5 file to write")
-    command.add_argument("--pooling", choices=get_args(Pooling), default="average")
+    command.add_argument(
+        "--pooling",
+        choices=get_args(Pooling),
+        help="unset: that which the network was trained with",
+    )
     command.add_argument(
         "--size", type=int, default=512, help="longer side of the pictures (%(default)s)"
     )
 
 
 def port_command(options: argparse.Namespace) -> int:
-    """`jnst network port`: convert a file of VGG-19 weights to the canonical format."""
+    """`jnst network port`: convert a file of VGG weights to the canonical format."""
     from jnst.networks.files.formats import open_weights
 
     out = jnst.port_network(options.file, options.output, convention=options.convention)

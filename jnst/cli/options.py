@@ -88,7 +88,7 @@ def add_run_options(
     files.add_argument(
         "--network",
         metavar="NAME",
-        help="embedded, imagenet, torchvision, or a file of VGG-19 weights; unset: the preset's",
+        help="embedded, hed, imagenet, torchvision, or a file of VGG weights; unset: the preset's",
     )
     if saves:
         files.add_argument(

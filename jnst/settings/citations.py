@@ -49,6 +49,13 @@ PAPERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         booktitle="International Conference on Learning Representations (ICLR)",
         year="2015",
     ),
+    "xie2015": _paper(
+        "inproceedings",
+        author="Xie, Saining and Tu, Zhuowen",
+        title="Holistically-Nested Edge Detection",
+        booktitle="IEEE International Conference on Computer Vision (ICCV)",
+        year="2015",
+    ),
     "mahendran2015": _paper(
         "inproceedings",
         author="Mahendran, Aravindh and Vedaldi, Andrea",
@@ -174,11 +181,16 @@ VARIATIONS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def citation(config: Config | Mapping[str, Any]) -> str:
+PAPERS_OF_NETWORKS = {"hed": ("simonyan2015", "xie2015")}
+"""The papers behind networks by name, of those that have more than all VGG networks."""
+
+
+def citation(config: Config | Mapping[str, Any], *, network: str = "") -> str:
     r"""The papers behind a recipe, as BibTeX: those of its task, losses, optimizer and network.
 
     `config` may also be the settings in a recipe, `load_recipe(picture)["config"]`; what it leaves
-    out is as in `Config()`. Masks and flow that were given beside the settings are not known here,
+    out is as in `Config()`. `network` is the name of one that has papers of its own, as "hed" has.
+    Masks and flow that were given beside the settings are not known here,
     and what is a program's own has no paper.
 
     Raises:
@@ -194,7 +206,7 @@ def citation(config: Config | Mapping[str, Any]) -> str:
             "recipe are accepted"
         )
     given = config.plain() if isinstance(config, Config) else config
-    cited = set(_keys({**Config().plain(), **given}))
+    cited = {*_keys({**Config().plain(), **given}), *PAPERS_OF_NETWORKS.get(network, ())}
     return "\n\n".join(_entry(key) for key in PAPERS if key in cited)
 
 

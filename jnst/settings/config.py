@@ -211,7 +211,7 @@ class Config:
     )
     pooling: Pooling | None = _setting(
         None,
-        "the pooling between the blocks of the network; unset: that which it was trained with",
+        "the pooling between the blocks of the network; unset: as it was trained",
         choice(Pooling),
     )
     precision: Precision = _setting(
@@ -237,7 +237,7 @@ class Config:
     def check_network(
         self, strides: Mapping[str, int] = VGG19.strides, *, own_terms: bool = False
     ) -> None:
-        """Check that a network has the layers of these settings; VGG-19 by default.
+        """Check that a network has the layers of these settings; VGG-19's by default.
 
         `strides` maps the name of each layer to the pixels between two positions of its maps. With
         `own_terms` the maps of content layers are cut at the margin too.

@@ -166,3 +166,11 @@ def test_settings_in_a_recipe_are_as_their_config():
 def test_another_type_is_refused():
     with pytest.raises(ValueError, match=r"config is of type str; a jnst\.Config, or the sett"):
         citation("fast")
+
+
+def test_a_network_adds_its_papers():
+    def keys(network):
+        return {key for _, key, _ in ENTRY.findall(citation(Config(), network=network) + "\n")}
+
+    assert keys("embedded") == keys("")
+    assert keys("hed") - keys("") == {"xie2015"}

@@ -142,13 +142,13 @@ def wheel(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def keras_3(path: Path, shapes) -> Path:
+def keras_3(path: Path, shapes, kernels=kernel) -> Path:
     """Weights of a VGG network whose blocks are sequential models."""
     with h5py.File(path, "w") as file:
         for name, shape in shapes.items():
             number = "" if name[-1] == "1" else f"_{int(name[-1]) - 1}"
             variables = file.create_group(f"block{name[4]}/layers/conv2d{number}/vars")
-            variables["0"], variables["1"] = kernel(name, shape), bias(name, shape)
+            variables["0"], variables["1"] = kernels(name, shape), bias(name, shape)
     return path
 
 

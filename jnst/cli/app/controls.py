@@ -73,7 +73,7 @@ def add_controls() -> Controls:
             known_networks(),
             value="embedded",
             label="Network",
-            info="embedded is always there, imagenet is fetched once",
+            info="embedded is always there, the others are fetched once",
             elem_id="network",
         )
     strength.input(STRENGTHS.__getitem__, strength, weight, queue=False, api_visibility="private")
