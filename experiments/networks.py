@@ -28,7 +28,9 @@ def random_network(like: jnst.Network) -> jnst.Network:
         name: {"kernel": draw(layer["kernel"]), "bias": np.zeros_like(layer["bias"])}
         for name, layer in like.params.items()
     }
-    return jnst.Network(params, like.mean, name="random", source="He 2015", license="none")
+    return jnst.Network(
+        params, like.mean, like.pooling, name="random", source="He 2015", license="none"
+    )
 
 
 def main() -> None:

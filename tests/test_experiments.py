@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,24 @@ def test_plans(tmp_path, monkeypatch, capsys, name, points, full):
     for network in [plan["networks"]] if isinstance(plan["networks"], str) else plan["networks"]:
         assert jnst.load_network(network).params
     assert capsys.readouterr().out.splitlines()[-1].endswith("index.html")
+
+
+def test_compare_networks(tmp_path, monkeypatch, capsys, network_file):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    networks = [str(network_file), str(network_file)]
+    arguments = ["compare_networks", "-o", str(tmp_path / "out"), "--networks", *networks]
+    monkeypatch.setattr(sys, "argv", arguments)
+    module = importlib.import_module("compare_networks")
+    made = []
+
+    def stylize(content, style, *, network, **settings):
+        made.append((network.name, settings))
+        return types.SimpleNamespace(image=content)
+
+    monkeypatch.setattr(jnst, "stylize", stylize)
+    module.main()
+    [page] = map(Path, capsys.readouterr().out.split())
+    assert made == [("random", {"size": 192, "steps": 60})] * 2
+    text = page.read_text()
+    assert text.count("<img") == 5
+    assert text.count("<tr><th>relu") == 6
