@@ -77,10 +77,9 @@ def open_job(
     )
     # A batch may hold hundreds of styles: none is kept larger than it is looked at.
     shapes = [style_shape(image.shape[:2], shape, config, strides) for image in styles]
-    styles = [resize_image(image, sides) for image, sides in zip(styles, shapes, strict=True)]
-    shown = styles
-    if config.color not in ("style", "recombine"):
-        shown = [resize_image(image, sides) for image, sides in zip(came, shapes, strict=True)]
+    styles = list(map(resize_image, styles, shapes))
+    recolored = config.color not in ("style", "recombine")
+    shown = list(map(resize_image, came, shapes)) if recolored else styles
     return Job(
         content=matched,
         styles=tuple(styles),

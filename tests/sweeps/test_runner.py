@@ -489,6 +489,20 @@ def test_ids_are_of_what_differs_from_the_defaults(tmp_path, plan):
     assert [point.id for point in jnst.sweep(plan, tmp_path / "second")] == ids
 
 
+def test_the_same_kernels_with_another_pooling_are_other_points(tmp_path, plan, network):
+    """The layers are on both sides of a pooling."""
+    other = tmp_path / "other.h5"
+    jnst.write_network(other, jnst.load_network(plan["networks"]).replace(pooling="max"))
+    plan["networks"] = [plan["networks"], str(other)]
+    plan["grid"] = {"style_layers": [["relu1_1", "relu2_1"]]}
+    average, maximum = jnst.sweep(plan, tmp_path / "both")
+    first, second = table(tmp_path / "both")
+    assert first["loss"] != second["loss"]
+    plan["networks"], plan["grid"]["pooling"] = plan["networks"][0], ["average", "max"]
+    ids = [point.id for point in jnst.sweep(plan, tmp_path / "said")]
+    assert ids == [average.id, maximum.id]
+
+
 def test_ctrl_c_says_how_to_go_on(tmp_path, plan, call, monkeypatch):
     run = sweep_module.Sweep.run
 

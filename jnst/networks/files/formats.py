@@ -14,7 +14,7 @@ from jaxtyping import Float
 from jnst.common.errors import NetworkError
 from jnst.common.validation import check_choice
 from jnst.networks.files.containers import IDENTITY, LARGEST, Container, open_container
-from jnst.networks.files.schemes import Naming, find_network
+from jnst.networks.files.schemes import Naming, find_naming
 from jnst.networks.layers import Architecture, Pooling
 from jnst.networks.preprocessing import (
     CONVENTIONS,
@@ -93,7 +93,7 @@ def tensor_names(architecture: Architecture) -> tuple[str, ...]:
 
 
 def _interpret(container: Container, asked: str | None) -> WeightFile:
-    naming = find_network(container.shapes)
+    naming = find_naming(container.shapes)
     _check_shapes(naming, container.shapes)
 
     def read(key: str) -> np.ndarray:

@@ -124,7 +124,7 @@ SCHEMES = (
 )  # fmt: skip
 
 
-def find_network(shapes: Shapes) -> Naming:
+def find_naming(shapes: Shapes) -> Naming:
     """The VGG network that a file has, told by the names and the shapes of its tensors.
 
     Raises:
