@@ -123,7 +123,8 @@ def main() -> None:
     page.write_text(
         "<!doctype html><meta charset=utf-8><title>Two networks</title>"
         "<style>body{font:15px sans-serif;margin:2em}figure{display:inline-block;margin:4px}"
-        "img{max-width:100%}td,th{padding:2px 10px;text-align:right}</style>"
+        "img{max-width:100%}"
+        "td,th{padding:2px 10px;text-align:right}th[colspan]{text-align:center}</style>"
         f"<h1>{html.escape(' and '.join(options.networks))}</h1>"
         f"{pictures}{table(rows)}{image_tag(plot(spectra), 'Gram matrices of the style')}",
         encoding="utf-8",
