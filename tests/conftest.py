@@ -1,4 +1,3 @@
-import gc
 import hashlib
 import os
 
@@ -44,11 +43,10 @@ def compiled(tmp_path_factory):
 
 @pytest.fixture
 def programs():
-    """How many programs of steps have been compiled since the test began."""
-    jax.clear_caches()
-    gc.collect()  # what only the caches kept is taken off JAX's count when it goes
-    before = _run_chunk._cache_size()
-    return lambda: _run_chunk._cache_size() - before
+    """How many programs of steps have been called since the test began."""
+    _run_chunk.clear_cache()
+    assert _run_chunk._cache_size() == 0
+    return _run_chunk._cache_size
 
 
 @pytest.fixture(scope="session")

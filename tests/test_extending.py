@@ -300,16 +300,19 @@ class Small(struct.PyTreeNode):
 def test_a_small_network_of_flax(arrays, programs):
     params = Layers().init(jax.random.key(0), jnp.zeros((8, 8, 3)))
     settings = {
-        "size": 131, "steps": 12, "levels": 2, "margin": 15,
+        "size": 71, "level_sizes": [65], "steps": 12, "margin": 15,
         "content_layers": "second", "style_layers": ["first", "second"],
     }  # fmt: skip
     result = jnst.stylize(*arrays, network=Small(params), **settings)
-    assert result.image.shape == (131, 98, 3)
+    assert result.image.shape == (71, 53, 3)
+    assert set(result.history.size) == {65, 71}
     assert result.history.loss[-1] < result.history.loss[6]
     made = programs()
     other = Small(jax.tree.map(lambda leaf: 2 * leaf, params))
     jnst.stylize(*arrays, network=other, **settings)
     assert programs() == made  # a network is traced
+    del settings["level_sizes"]
+    settings["levels"] = 1
     assert len(jnst.stylize_batch(arrays[0], [arrays[1]] * 2, network=other, **settings)) == 2
 
 

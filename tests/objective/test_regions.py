@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from jnst.networks.layers import VGG19
 from jnst.objective.regions import masked_variation, position_weights, propagate_mask
 
 DEEP = "relu3_1"
+propagated = jax.jit(propagate_mask, static_argnums=(1, 2))
 
 
 def plain(mask, layer, method):
@@ -28,19 +30,19 @@ def plain(mask, layer, method):
 @given(st.integers(16, 40), st.integers(16, 40), st.sampled_from(["simple", "all", "inside"]))
 def test_propagation(height, width, method):
     mask = np.random.default_rng(height * width).random((height, width)).astype(np.float32)
-    given_ = propagate_mask(mask, DEEP, method)
+    given_ = propagated(mask, DEEP, method)
     np.testing.assert_allclose(given_, plain(mask, DEEP, method), rtol=1e-5)
 
 
 @pytest.mark.parametrize("method", ["simple", "all", "inside"])
 def test_a_mask_of_ones_stays_one(method):
-    assert (np.asarray(propagate_mask(np.ones((37, 50), np.float32), "relu5_1", method)) == 1).all()
+    assert (np.asarray(propagated(np.ones((37, 50), np.float32), "relu5_1", method)) == 1).all()
 
 
 def test_inside_is_within_simple_within_all():
     mask = np.zeros((64, 64), np.float32)
     mask[10:40, 20:50] = 1
-    inside, simple, every = (propagate_mask(mask, DEEP, m) for m in ("inside", "simple", "all"))
+    inside, simple, every = (propagated(mask, DEEP, m) for m in ("inside", "simple", "all"))
     assert (inside <= simple).all() and (simple <= every).all()
     assert 0 < inside.sum() < simple.sum() < every.sum()
 

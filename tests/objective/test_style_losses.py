@@ -53,6 +53,12 @@ MOMENT_LOSSES = {
 }
 
 
+@partial(jax.jit, static_argnums=0)
+def of_moments(loss, features, w, style):
+    """The loss and its gradient; compiled is as eager, as test_precision.py shows."""
+    return jax.value_and_grad(lambda x: loss(losses.moments(x, w), losses.moments(style)))(features)
+
+
 @pytest.mark.parametrize("loss", MOMENT_LOSSES, ids=lambda loss: loss.__name__)
 @pytest.mark.parametrize("kind", ["noise", "constant"])
 @pytest.mark.parametrize("weighted", [False, True])
@@ -60,10 +66,9 @@ MOMENT_LOSSES = {
 def test_losses_of_moments(loss, kind, weighted, shape):
     features, style = maps(shape, kind=kind), target_of(shape)
     w = weights(shape) if weighted else None
-    given = loss(losses.moments(features, w), losses.moments(style))
+    given, gradient = of_moments(loss, features, w, style)
     expected = MOMENT_LOSSES[loss](plain_moments(features, w), plain_moments(style))
     np.testing.assert_allclose(given, expected, rtol=1e-4)
-    gradient = jax.grad(lambda x: loss(losses.moments(x, w), losses.moments(style)))(features)
     assert np.isfinite(gradient).all()
 
 
@@ -147,14 +152,20 @@ def test_equal_weights_are_none(shape):
     directions = losses.random_directions(jax.random.key(1), shape[2], 5)
     target = losses.quantiles(style, directions)
     patches = losses.extract_patches(style)
-    for loss in (
-        lambda x, w: losses.covariance_loss(losses.moments(x, w), losses.moments(style)),
-        lambda x, w: losses.sliced_wasserstein_loss(x, target, directions, w),
-        lambda x, w: losses.patch_loss(x, patches, w),
-    ):
-        both = jax.jit(jax.value_and_grad(loss))
-        given, gradient = both(features, w)
-        expected, expected_gradient = both(features, None)
+
+    @jax.jit
+    def each(x, w):
+        return [
+            jax.value_and_grad(loss)(x)
+            for loss in (
+                lambda x: losses.covariance_loss(losses.moments(x, w), losses.moments(style)),
+                lambda x: losses.sliced_wasserstein_loss(x, target, directions, w),
+                lambda x: losses.patch_loss(x, patches, w),
+            )
+        ]
+
+    for weighted, plain in zip(each(features, w), each(features, None), strict=True):
+        (given, gradient), (expected, expected_gradient) = weighted, plain
         np.testing.assert_allclose(given, expected, rtol=1e-5)
         scale = np.abs(expected_gradient).max()
         np.testing.assert_allclose(gradient, expected_gradient, atol=1e-5 * scale + 1e-12)
@@ -274,12 +285,17 @@ ALL = {
 }
 
 
+COMPILED = {name: jax.jit(loss) for name, loss in ALL.items()}
+WITH_GRADIENT = {name: jax.jit(jax.value_and_grad(loss)) for name, loss in ALL.items()}
+
+
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("w", [None, WEIGHTS], ids=["all", "weighted"])
 def test_gradients_in_float64(name, w):
     with jax.enable_x64(True):
         features = jnp.asarray(np.random.default_rng(5).standard_normal((5, 4, 3)))
-        check_grads(lambda x: ALL[name](x, w), (features,), order=1, modes=["rev"], rtol=1e-5)
+        loss = COMPILED[name]
+        check_grads(lambda x: loss(x, w), (features,), order=1, modes=["rev"], rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -292,7 +308,7 @@ def test_gradients_are_finite_everywhere(name, kind):
         "the style itself": STYLE[:5, :4].astype(np.float32),
     }[kind]
     for w in (None, WEIGHTS.astype(np.float32)):
-        value, gradient = jax.jit(jax.value_and_grad(lambda x, w=w: ALL[name](x, w)))(features)
+        value, gradient = WITH_GRADIENT[name](features, w)
         assert np.isfinite(value)
         assert np.isfinite(gradient).all()
 
@@ -300,8 +316,8 @@ def test_gradients_are_finite_everywhere(name, kind):
 @pytest.mark.parametrize("name", ALL)
 def test_vmap(name):
     images = np.stack([maps((5, 4, 3), seed) for seed in range(3)])
-    together = jax.vmap(lambda x: ALL[name](x, None))(images)
-    alone = [ALL[name](image, None) for image in images]
+    together = jax.jit(jax.vmap(lambda x: ALL[name](x, None)))(images)
+    alone = [COMPILED[name](image, None) for image in images]
     np.testing.assert_allclose(together, alone, rtol=1e-4)
 
 
@@ -315,15 +331,12 @@ def test_wasserstein_in_float32_on_correlated_features():
         return np.maximum(latent @ mixing, 0).astype(np.float32)
 
     a, b = features(1), features(2)
-    value, gradient = jax.value_and_grad(
-        lambda x: losses.wasserstein_loss(losses.moments(x), losses.moments(b))
-    )(a)
+    value, gradient = of_moments(losses.wasserstein_loss, a, None, b)
     expected = plain_wasserstein(plain_moments(a), plain_moments(b))
     np.testing.assert_allclose(value, expected, rtol=1e-3)
     with jax.enable_x64(True):
-        exact = jax.grad(
-            lambda x: losses.wasserstein_loss(losses.moments(x), losses.moments(b.astype(float)))
-        )(jnp.asarray(a, float))
+        wide = jnp.asarray(a, float), None, jnp.asarray(b, float)
+        _, exact = of_moments(losses.wasserstein_loss, *wide)
     error = np.linalg.norm(gradient - exact) / np.linalg.norm(exact)
     assert error < 1e-2
 

@@ -138,7 +138,8 @@ def test_every_item_of_a_batch_has_its_own_step():
     def losses(start, wall):
         return minimize(lambda x: walled(x, wall), start, 20)[0]
 
-    together = jax.vmap(losses)(starts, walls)
+    together = jax.jit(jax.vmap(losses))(starts, walls)
+    losses = jax.jit(losses)
     for k in range(2):
         apart = losses(starts[k], walls[k])
         np.testing.assert_allclose(together[k], apart, rtol=1e-3, atol=1e-5)
@@ -169,10 +170,11 @@ def test_the_root_of_the_inverse_hessian_solves_a_quadratic_at_once():
 
 def test_preconditioning_is_fitted_once_to_the_first_finite_gradient():
     optimizer = lbfgs(fit_precondition=lambda *each: Partial(_sum, each))
+    update = jax.jit(optimizer.update)
     start = jnp.full(3, 2.0)
     state = optimizer.init(start)
     for gradient, value in ((jnp.nan, 1.0), (0.5, jnp.inf), (0.25, 1.0), (0.75, 0.5)):
-        _, state = optimizer.update(jnp.full(3, gradient), state, start, value=jnp.array(value))
+        _, state = update(jnp.full(3, gradient), state, start, value=jnp.array(value))
         fitted = state.precondition.args[0]
         expected = (0.25, 2.0) if gradient in (0.25, 0.75) else (0, 0)
         for array, number in zip(fitted, expected, strict=True):
@@ -183,13 +185,15 @@ def test_every_item_of_a_batch_has_its_own_precondition():
     optimizer = lbfgs(fit_precondition=lambda *each: Partial(_sum, each))
     start = jnp.full((2, 3), 2.0)
     state = jax.vmap(optimizer.init)(start)
+
+    @jax.jit
+    @jax.vmap
+    def update(gradient, state, params):
+        return optimizer.update(gradient, state, params, value=jnp.float32(1))
+
     for gradients in ((jnp.nan, 0.25), (0.5, 0.75)):
         gradients = jnp.broadcast_to(jnp.array(gradients)[:, None], (2, 3))
-        _, state = jax.vmap(
-            lambda gradient, state, params: optimizer.update(
-                gradient, state, params, value=jnp.float32(1)
-            )
-        )(gradients, state, start)
+        _, state = update(gradients, state, start)
     np.testing.assert_array_equal(state.precondition.args[0][0][:, 0], [0.5, 0.25])
 
 

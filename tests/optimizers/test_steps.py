@@ -22,9 +22,18 @@ CONFIG = Config(content_layers=("relu2_1",), style_layers=("relu1_1", "relu2_1")
 
 
 @pytest.fixture(scope="module")
-def problem(vgg19):
+def problem(network):
+    return problem_of(network)
+
+
+def problem_of(network):
     content, style = np.random.default_rng(0).random((2, 20, 24, 3), np.float32)
-    return content, vgg19, make_targets(vgg19, content, style, CONFIG), CONFIG.weights()
+    return content, network, targets_of(network, content, style, CONFIG), CONFIG.weights()
+
+
+targets_of = jax.jit(make_targets, static_argnums=3)
+loss_and_gradient = jax.jit(jax.value_and_grad(total_loss, 1, has_aux=True))
+"""Apart from steps; compiled is as eager, as test_precision.py shows."""
 
 
 def run_all(optimizer, image, *problem, steps, chunk=5, learning_rate=None):
@@ -36,8 +45,9 @@ def run_all(optimizer, image, *problem, steps, chunk=5, learning_rate=None):
 
 
 @pytest.mark.parametrize("name", ["lbfgs", "adam", "sgd"])
-def test_named_optimizers_lower_the_loss(problem, name):
-    _, losses = run_all(named_optimizer(name), *problem, steps=12)
+def test_named_optimizers_lower_the_loss(vgg19, name):
+    """At their own rates, which are for networks as wide as VGG."""
+    _, losses = run_all(named_optimizer(name), *problem_of(vgg19), steps=12)
     assert losses.shape == (12,)
     assert losses[-1] < 0.9 * losses[0]
 
@@ -47,9 +57,7 @@ def test_run_equals_a_plain_loop_of_optax(problem):
     transformation = optax.adam(0.02, b2=0.99)
     expected, state, losses = jnp.asarray(image), transformation.init(jnp.asarray(image)), []
     for _ in range(7):
-        loss, gradient = jax.value_and_grad(
-            lambda image: total_loss(network, image, targets, weights)[0]
-        )(expected)
+        (loss, _), gradient = loss_and_gradient(network, expected, targets, weights)
         updates, state = transformation.update(gradient, state)
         expected = optax.apply_updates(expected, updates)
         losses.append(loss)
@@ -90,9 +98,7 @@ def test_info_describes_the_step_before_the_image_moved(problem):
     image, network, targets, weights = problem
     state = init(named_optimizer("adam"), image)
     _, info = jax.jit(make_step(named_optimizer("adam")))(state, Problem(network, targets, weights))
-    (loss, terms), gradient = jax.value_and_grad(total_loss, 1, has_aux=True)(
-        network, jnp.asarray(image), targets, weights
-    )
+    (loss, terms), gradient = loss_and_gradient(network, image, targets, weights)
     np.testing.assert_allclose(info.loss, loss, rtol=1e-5)
     np.testing.assert_allclose(info.gradient_norm, jnp.linalg.norm(gradient), rtol=1e-4)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), info.terms, terms)
@@ -104,7 +110,7 @@ def test_the_best_image_has_the_lowest_loss(problem):
     state, losses = run_all(named_optimizer("adam"), *problem, steps=9, learning_rate=0.3)
     assert (np.diff(losses) > 0).any()
     np.testing.assert_allclose(state.best_loss, losses.min(), rtol=1e-6)
-    again, _ = total_loss(network, state.best_image, targets, weights)
+    (again, _), _ = loss_and_gradient(network, state.best_image, targets, weights)
     np.testing.assert_allclose(again, losses.min(), rtol=1e-4)
 
 
@@ -124,16 +130,16 @@ def test_vmapped_steps_equal_single_ones(problem):
             np.testing.assert_allclose(infos.loss[k], info.loss, rtol=1e-3)
 
 
-def test_weights_images_rates_and_networks_never_recompile(problem, vgg19):
-    image, _, targets, weights = problem
+def test_weights_images_rates_and_networks_never_recompile(problem):
+    image, network, targets, weights = problem
     optimizer = named_optimizer("adam")
-    run_all(optimizer, image, vgg19, targets, weights, steps=5)
+    run_all(optimizer, image, network, targets, weights, steps=5)
     before = _run_chunk._cache_size()
-    renamed = vgg19.replace(name="another", digest="0")
-    other = make_targets(vgg19, image[::-1], image[:, ::-1], CONFIG)
+    renamed = network.replace(name="another", digest="0")
+    other = targets_of(network, image[::-1], image[:, ::-1], CONFIG)
     run_all(optimizer, image[::-1], renamed, targets, weights, steps=3, learning_rate=0.5)
     for values in ({"style_weight": 3.0}, {"content_weight": 0}, {"style_layer_weights": (1, 2)}):
-        run_all(optimizer, image, vgg19, other, CONFIG.replace(**values).weights(), steps=11)
+        run_all(optimizer, image, network, other, CONFIG.replace(**values).weights(), steps=11)
     assert _run_chunk._cache_size() == before
 
 
@@ -180,7 +186,7 @@ def test_divergence_is_raised_with_the_step_and_the_last_finite_image(problem):
     with pytest.raises(DivergedError, match=r"not finite at step [1-9]") as caught:
         run_all(named_optimizer("sgd"), *problem, steps=30, learning_rate=1e30)
     assert np.isfinite(caught.value.image).all()
-    loss, _ = total_loss(network, caught.value.image, targets, weights)
+    (loss, _), _ = loss_and_gradient(network, caught.value.image, targets, weights)
     assert np.isfinite(loss)
 
 
@@ -272,7 +278,7 @@ def test_the_rate_decays(problem):
         state = init(optimizer, image, learning_rate=1e-3, learning_rate_decay=decay)
         state, _ = step(state, Problem(network, targets, weights))
         before = state.variable
-        gradient = jax.grad(lambda x: total_loss(network, x, targets, weights)[0])(before)
+        _, gradient = loss_and_gradient(network, before, targets, weights)
         state, _ = step(state, Problem(network, targets, weights))
         moved[decay] = np.linalg.norm(state.variable - before) / np.linalg.norm(gradient)
     np.testing.assert_allclose(moved[1.0], 1e-3, rtol=1e-2)

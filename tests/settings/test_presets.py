@@ -1,6 +1,8 @@
 """Recipes, and Crowson's and Keras' losses restated in float64 from their published code."""
 
-import jax.numpy as jnp
+from functools import partial
+
+import jax
 import numpy as np
 import pytest
 
@@ -41,11 +43,16 @@ def features(vgg19):
     return images, [plain_features(vgg19.params, image - mean) for image in images]
 
 
+@partial(jax.jit, static_argnums=4)
+def loss_of(network, content, style, image, config):
+    targets = make_targets(network, content, style, config)
+    return total_loss(network, image, targets, config.weights())
+
+
 def test_crowson(vgg19, features):
     (content, style, image), (content_maps, style_maps, maps) = features
     config = preset("crowson2021", pooling="average", margin=0)
-    targets = make_targets(vgg19, content, style, config)
-    total, terms = total_loss(vgg19, jnp.asarray(image), targets, config.weights())
+    total, terms = loss_of(vgg19, content, style, image, config)
     expected = 0.015 * ((maps["relu4_2"] - content_maps["relu4_2"]) ** 2).mean()
     np.testing.assert_allclose(terms.content["relu4_2"], expected / 0.015, rtol=1e-4)
     for layer, weight in zip(config.style_layers, (256, 64, 16, 4, 1), strict=True):
@@ -63,8 +70,7 @@ def test_keras(vgg19, features):
     mean = np.asarray(vgg19.mean, np.float64)
     style_maps = plain_features(vgg19.params, style - mean)
     config = preset("keras", pooling="average")
-    targets = make_targets(vgg19, content, style, config)
-    total, _ = total_loss(vgg19, jnp.asarray(image), targets, config.weights())
+    total, _ = loss_of(vgg19, content, style, image, config)
     expected = 2.5e-8 * ((maps["relu5_2"] - content_maps["relu5_2"]) ** 2).sum()
 
     def gram(features):

@@ -328,10 +328,11 @@ def test_a_checkpoint_of_another_release_is_none(tmp_path, plan, monkeypatch):
 
 KILLED = """
 import os, signal, sys
+import jnst.sweeps.runner
 from jnst.cli.main import script
 from jnst.sweeps import timing as pace
 
-left = [int(sys.argv.pop(1))]
+*moments, plan, folder = sys.argv[1:]
 pace.SECONDS_BETWEEN_CHECKPOINTS, pace.SHARE_OF_CHECKPOINTS = 0, 1e9
 
 def counted(function):
@@ -344,25 +345,32 @@ def counted(function):
 
 os.replace, os.fsync = counted(os.replace), counted(os.fsync)
 pace.Saves.due = counted(pace.Saves.due)
-script()
+sys.argv = ["jnst", "sweep", plan, "-o", folder, "--batch-size", "1"]
+for moment in map(int, moments):
+    if not (process := os.fork()):
+        left = [moment]
+        script()
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
 """
 
 
 def test_killed_at_random_moments(tmp_path, plan):
-    """Between steps and in the middle of writing, with a signal that nothing can catch."""
+    """Between steps and in the middle of writing, with a signal that nothing can catch.
+
+    The processes that are killed are forked from one that has imported all and computed nothing.
+    """
     plan["settings"] |= {"steps": 60, "optimizer": "adam"}
+    # One program, for three batches of one point.
+    plan["grid"] = {"style_weight": [1.0, 3.0, 30.0], "style_layers": [["relu1_1"]]}
     file = tmp_path / "plan.toml"
     file.write_text(_toml(plan))
-    jnst.sweep(file, tmp_path / "whole")
-
-    def run(moment):
-        arguments = [str(moment), "sweep", str(file), "-o", str(tmp_path / "again")]
-        return subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True)
-
-    moments = random.Random(3)
-    for _ in range(5):
-        assert run(moments.randint(5, 40)).returncode == -signal.SIGKILL
-    assert run(0).returncode == 0
+    jnst.sweep(file, tmp_path / "whole", batch_size=1)
+    random_moments = random.Random(3)
+    moments = [*(random_moments.randint(5, 40) for _ in range(5)), 0]
+    arguments = [*map(str, moments), str(file), str(tmp_path / "again")]
+    command = [sys.executable, "-c", KILLED, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [int(line) for line in done.stdout.split()] == [-signal.SIGKILL] * 5 + [0]
     hidden = {path.name for path in (tmp_path / "again").rglob(".*")}
     assert hidden <= {".lock"}
     assert untimed(tmp_path / "again") == untimed(tmp_path / "whole")
