@@ -42,7 +42,7 @@ def setting(text: str) -> tuple[str, Any]:
 
 
 def make_config(options: argparse.Namespace) -> jnst.Config:
-    """The objective of the comparison, with the default layers and pooling of jnst."""
+    """The objective of the comparison, with the default layers of jnst and average pooling."""
     config = jnst.Config(
         size=options.size,
         steps=options.steps,
@@ -52,6 +52,7 @@ def make_config(options: argparse.Namespace) -> jnst.Config:
         content_weight=CONTENT_WEIGHT,
         style_weight=STYLE_WEIGHT,
         tv_weight=0,
+        pooling="average",
         margin=0,
     )
     return config.replace(**dict(options.set))
