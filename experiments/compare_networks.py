@@ -43,8 +43,8 @@ def figures(
     network: jnst.Network, content: np.ndarray, style: np.ndarray
 ) -> tuple[dict[str, tuple[float, float, float]], dict[str, np.ndarray]]:
     """By layer: mean activation, share of dead channels, effective channels; and eigenvalues."""
-    extract = jax.jit(lambda image: jnst.extract_features(network, image, LAYERS))
-    of_content, of_style = extract(content), extract(style)
+    extract = jax.jit(lambda network, image: jnst.extract_features(network, image, LAYERS))
+    of_content, of_style = extract(network, content), extract(network, style)
     rows, spectra = {}, {}
     for layer in LAYERS:
         maps = np.concatenate([np.asarray(each[layer]).reshape(-1, each[layer].shape[-1])

@@ -37,9 +37,10 @@ def add_network_commands(commands: Any) -> None:
     )
     command.add_argument(
         "--convention",
-        choices=[name for name in CONVENTIONS if name != "matconvnet"],
+        choices=list(CONVENTIONS),
         help="the input that a file with the names of torchvision or of Keras 3 expects: BGR 0-255 "
-        "(caffe; hed with another mean), or torchvision's own; unset: guessed, caffe for Keras 3",
+        "(caffe; hed has another mean), RGB 0-255 (matconvnet), or torchvision's own; unset: "
+        "guessed, and caffe for Keras 3",
     )
 
     add_command(actions, "list", list_command)
@@ -59,7 +60,7 @@ def add_network_commands(commands: Any) -> None:
     command.add_argument(
         "--pooling",
         choices=get_args(Pooling),
-        help="unset: that which the network was trained with",
+        help="unset: the pooling that the network was trained with",
     )
     command.add_argument(
         "--size", type=int, default=512, help="longer side of the pictures (%(default)s)"
@@ -167,9 +168,8 @@ def fetch(name: str) -> None:
         try:
             jnst.fetch_network(name, progress=lambda done, total: bar.update(task, completed=done))
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                "interrupted; the same command continues the download"
-            ) from None
+            goes_on = "begins again" if manifest()[name].package else "continues the download"
+            raise KeyboardInterrupt(f"interrupted; the same command {goes_on}") from None
 
 
 def is_to_be_fetched(name: str) -> bool:

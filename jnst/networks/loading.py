@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -161,7 +162,7 @@ def fetch_network(name: str, *, progress: Progress | None = None) -> Path:
                     f"or {download.by_hand}, then: jnst network port FILE\n"
                     f"({error}; {folder} does not have it)"
                 ) from None
-            _port(file, path, None)
+            _port(file, path, download.convention)
             file.unlink()
     return path
 
@@ -201,7 +202,8 @@ def remove_network(name: str) -> int:
     paths = [cached[name]] if name in cached else []
     paths += [folder / f"{known.file}{suffix}" for suffix in LEFTOVERS] if known else []
     there = [path for path in paths if path.is_file()]
-    if known and (begun := folder / f"{known.file}{FOLDER}").is_dir():
+    begun = folder / f"{known.file}{FOLDER}" if known else None
+    if begun and begun.is_dir():
         there += [path for path in begun.iterdir() if path.is_file()]
     if not there:
         raise NetworkError(
@@ -211,6 +213,8 @@ def remove_network(name: str) -> int:
     with _locked(name):
         for path in there:
             path.unlink()
+        if begun:
+            shutil.rmtree(begun, ignore_errors=True)
     return freed
 
 
@@ -222,8 +226,9 @@ def port_network(
 ) -> Path:
     """Write the network of any file that `load_network` reads as a canonical file, and say where.
 
-    Tensor by tensor: it takes no more memory than the largest. Without `out` the file goes into
-    the cache, under the manifest's name if it is the very file, else under its own.
+    Tensor by tensor: it takes no more memory than the largest, and that of an unpacked wheel.
+    Without `out` the file goes into the cache, under the manifest's name if it is the very file,
+    else under its own.
 
     Raises:
         NetworkError: as `load_network`; `out` is the file itself; the name in the cache is taken.
@@ -255,11 +260,11 @@ def _port(path: Path, out: Path, convention: str | None) -> Path:
 @contextlib.contextmanager
 def _opened(path: Path, convention: str | None) -> Iterator[tuple[WeightFile, dict[str, str]]]:
     """An open file, and what it says of itself, or the manifest of it, or failing that its name."""
-    with contextlib.ExitStack() as stack:
-        weights = stack.enter_context(open_weights(path, convention))
+    with open_weights(path, convention) as weights:
         entry = None if weights.identity else _manifest_entry(path)
-        if entry and convention is None:
-            weights = stack.enter_context(open_weights(path, entry.convention))
+    if convention is None and entry:
+        convention = entry.convention
+    with open_weights(path, convention) as weights:
         guessed = ", guessed" if weights.guessed else ""
         if weights.guessed:
             warnings.warn(
@@ -271,7 +276,8 @@ def _opened(path: Path, convention: str | None) -> Iterator[tuple[WeightFile, di
         form = f"{weights.format}, convention {weights.convention}{guessed}"
         identity = {"name": path.stem, "source": f"{path.name} ({form})", "license": "unknown"}
         if entry:
-            source = f"{entry.file}, {entry.digest}: {entry.citation}"
+            place = f"{entry.member} in {entry.file}" if entry.package else entry.file
+            source = f"{place}, {entry.digest}: {entry.citation}"
             identity = {"name": entry.name, "source": source, "license": entry.license}
         yield weights, identity | dict(weights.identity)
 

@@ -64,19 +64,21 @@ class Download:
             check_url(_text("a url", url))
         if self.package:
             self._check_package()
+        elif self.member or self.member_bytes or self.member_digest:
+            raise ValueError("member, member_bytes and member_digest are for a package")
         whole_number("bytes", self.bytes, minimum=1, maximum=_MOST_BYTES)
         check_name("convention", self.convention, CONVENTIONS)
         for field in ("license", "citation"):
             _text(field, getattr(self, field))
         object.__setattr__(self, "urls", urls)
-        object.__setattr__(self, "digest", _digest(self.digest))
+        object.__setattr__(self, "digest", _digest("digest", self.digest))
 
     def _check_package(self) -> None:
         if not _PACKAGE.fullmatch(_text("package", self.package)):
             raise ValueError(f"package is {shown(self.package)}; NAME==VERSION is accepted")
         _text("member", self.member)
         whole_number("member_bytes", self.member_bytes, minimum=1, maximum=_MOST_BYTES)
-        object.__setattr__(self, "member_digest", _digest(self.member_digest))
+        object.__setattr__(self, "member_digest", _digest("member_digest", self.member_digest))
 
     @property
     def by_hand(self) -> str:
@@ -128,7 +130,8 @@ def _entry(name: str, entry: Any) -> Download:
     if not needed <= entry.keys() <= set(names):
         raise ValueError(
             f"{shown(name)} has {', '.join(map(shown, entry)) or 'nothing'}; "
-            f"{', '.join(names)} are accepted, those to {names[len(needed) - 1]} are needed"
+            f"{', '.join(names)} are accepted, "
+            f"those to {names[len(needed) - 1]} are needed, and urls or a package"
         )
     try:
         return Download(name=name, **entry)
@@ -143,12 +146,12 @@ def _check_files_differ(downloads: Mapping[str, Download]) -> None:
         raise ValueError(f"{twice[0]} is the file of two networks")
 
 
-def _digest(value: Any) -> str:
-    digest = _text("digest", value).lower()
+def _digest(name: str, value: Any) -> str:
+    digest = _text(name, value).lower()
     algorithm, _, digits = digest.partition(":")
     if len(digits) != DIGESTS.get(algorithm) or not re.fullmatch("[0-9a-f]+", digits):
         raise ValueError(
-            f"digest is {shown(value)}; ALGORITHM:HEXADECIMAL with one of "
+            f"{name} is {shown(value)}; ALGORITHM:HEXADECIMAL with one of "
             f"{', '.join(DIGESTS)} is accepted"
         )
     return digest

@@ -30,6 +30,8 @@ def fetch_package(download: Download, folder: Path, *, progress: Progress | None
         return target
     if progress:
         progress(0, download.bytes)
+    if place.is_symlink() or place.is_file():
+        raise NetworkError(f"{place} is in the way: it is no folder")
     shutil.rmtree(place, ignore_errors=True)  # what a killed process left
     place.mkdir()
     try:
@@ -47,9 +49,10 @@ def fetch_package(download: Download, folder: Path, *, progress: Progress | None
 
 
 def _download(package: str, folder: Path) -> None:
-    options = "--no-deps --only-binary=:all: --no-input --disable-pip-version-check --retries=1"
+    options = "--no-deps --only-binary=:all: --no-input --retries=1"
+    plain = "--quiet --no-color --disable-pip-version-check"
     # With -P no pip.py of the current folder is taken for pip.
-    command = [sys.executable, "-P", "-m", "pip", "download", *options.split(), "--quiet"]
+    command = [sys.executable, "-P", "-m", "pip", "download", *options.split(), *plain.split()]
     try:
         done = subprocess.run(
             [*command, "--dest", str(folder), package],
@@ -64,4 +67,6 @@ def _download(package: str, folder: Path) -> None:
         said = [line for line in done.stderr.splitlines() if line.strip()]
         errors = [line for line in said if line.startswith("ERROR: ")] or said
         reason = errors[-1].removeprefix("ERROR: ") if errors else f"status {done.returncode}"
+        if any("Retrying" in line for line in said):
+            reason = f"the index does not answer, {reason}"
         raise NetworkError(f"pip: {reason[:200]}")

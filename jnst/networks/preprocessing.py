@@ -58,7 +58,7 @@ CONVENTIONS = types.MappingProxyType(
     }
 )
 """The original networks (Simonyan, Zisserman 2015) in two channel orders, torchvision's, and that
-of holistically-nested edge detection (Xie, Tu 2015), whose mean has more digits."""
+of holistically-nested edge detection (Xie, Tu 2015), whose mean is another."""
 
 # conv1_1's first kernel, channel R, as PyTorch prints it for vgg19-dcbb9e9d.pth.
 _TORCHVISION_KERNEL = np.array(

@@ -202,10 +202,10 @@ def extract_features(
     check_choice("precision", precision, Precision)
     check_image("image", image, layers, strides)
     if not isinstance(network, Network):
-        if (pooling, precision) != (None, "float32"):
+        if pooling == "max" or precision != "float32":
             raise ValueError(
                 f"pooling is {pooling!r} and precision {precision!r}; a network of one's own has "
-                "its own, and takes None and 'float32'"
+                "its own, and takes None or 'average', and 'float32'"
             )
         return own_features(network, image, layers)
     params = _needed_params(network, layers, precision)

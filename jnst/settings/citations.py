@@ -182,7 +182,7 @@ VARIATIONS: Mapping[str, tuple[str, ...]] = {
 
 
 PAPERS_OF_NETWORKS = {"hed": ("simonyan2015", "xie2015")}
-"""The papers behind networks by name, of those that have more than all VGG networks."""
+"""Networks that have papers of their own, by name."""
 
 
 def citation(config: Config | Mapping[str, Any], *, network: str = "") -> str:
@@ -206,7 +206,10 @@ def citation(config: Config | Mapping[str, Any], *, network: str = "") -> str:
             "recipe are accepted"
         )
     given = config.plain() if isinstance(config, Config) else config
-    cited = {*_keys({**Config().plain(), **given}), *PAPERS_OF_NETWORKS.get(network, ())}
+    cited = {
+        *_keys({**Config().plain(), **given}),
+        *PAPERS_OF_NETWORKS.get(network.removesuffix("-normalized"), ()),
+    }
     return "\n\n".join(_entry(key) for key in PAPERS if key in cited)
 
 

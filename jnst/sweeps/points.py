@@ -60,8 +60,7 @@ class _Cost(NamedTuple):
     pixels: int
 
 
-_DEFAULTS = Config().plain() | {"pooling": "average"}
-"""What a point's id leaves out; its pooling is the network's where it has none."""
+_DEFAULTS = Config().plain()
 
 
 def prepare_plan(plan: Plan) -> PreparedPlan:
@@ -110,7 +109,7 @@ def _paths(plan: Plan, planned: PlannedPoint) -> dict[str, str]:
 
 def _cost(network: Network, job: Job, known: Set[Hashable]) -> _Cost:
     """What a job costs; its program is checked unless it is known."""
-    key = network.digest, network.pooling, program(job)
+    key = network.digest, program(job)
     if key not in known:
         check_job(prepared_shapes(network, job.config), job)
     return _Cost(key, len(job.levels), _work(network, job), math.prod(job.content.shape[:2]))
@@ -118,11 +117,9 @@ def _cost(network: Network, job: Job, known: Set[Hashable]) -> _Cost:
 
 def _id(planned: PlannedPoint, network: Network, digests: Mapping[str, str]) -> str:
     """The digest of what a point is a run of."""
-    pooling = planned.config.pooling or network.pooling
-    given = planned.config.plain() | {"pooling": pooling}
     settings: dict[str, Any] = {
         name: value
-        for name, value in given.items()
+        for name, value in planned.config.plain().items()
         if value != _DEFAULTS[name]  # so that a setting of a later release changes no id
     }
     start = planned.config.init

@@ -62,7 +62,7 @@ citation = "X. and T."
 
 def check(network):
     assert (network.name, network.license) == ("edges", "MIT")
-    assert network.source.startswith("edges-2.0-py3-none-any.whl, sha256:")
+    assert network.source.startswith(f"{MEMBER} in edges-2.0-py3-none-any.whl, sha256:")
     assert network.source.endswith(": X. and T.")
     assert (network.architecture.name, network.pooling) == ("VGG-16", "max")
     assert float(network.mean[2]) == pytest.approx(104.00699 / 255)
@@ -150,6 +150,8 @@ def test_what_a_killed_run_left_is_no_harm(wheel, cache, monkeypatch):
     left.mkdir(parents=True)
     (left / "a.part").write_bytes(b"1234")
     assert remove_network("edges") == 4
+    assert not left.exists()
+    left.mkdir()
     (left / "b.part").write_bytes(b"1234")
     check(jnst.load_network("edges"))
     assert not left.exists()

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -203,6 +204,22 @@ def test_pooling_is_the_network_s_unless_one_is_given(network):
         prepare_network(network.replace(pooling="max"), ["pool1"]).features(image, ["pool1"]),
     ):
         np.testing.assert_allclose(features["pool1"], pool(relu1_2, "max"), rtol=1e-5)
+
+
+def test_an_own_network_has_its_own_pooling():
+    """The presets that say the average, as the paper does, are for every network."""
+
+    class Own(struct.PyTreeNode):
+        strides = {"own": 1}  # noqa: RUF012
+
+        def features(self, image, layers):
+            return {"own": image}
+
+    image = jnp.ones((4, 4, 3))
+    for pooling in (None, "average"):
+        assert "own" in extract_features(Own(), image, ["own"], pooling=pooling)
+    with pytest.raises(ValueError, match=r"pooling is 'max' .* takes None or 'average'"):
+        extract_features(Own(), image, ["own"], pooling="max")
 
 
 def test_a_layer_that_the_network_lacks(network):

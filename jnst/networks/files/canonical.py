@@ -1,6 +1,5 @@
 """The canonical file format of networks."""
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from jaxtyping import Float
 from jnst.common.atomic import atomic_path
 from jnst.common.validation import check_choice
 from jnst.networks.files.containers import IDENTITY, dequantize
-from jnst.networks.files.formats import tensor_names
+from jnst.networks.files.formats import begin_digest, tensor_names
 from jnst.networks.layers import Pooling
 from jnst.networks.vgg import Network, check_complete
 
@@ -49,7 +48,7 @@ def write_tensors(
     storage: Storage = "float32",
 ) -> None:
     """As `write_network`, for an iterator of float32 tensors in the order of `tensor_names`."""
-    digest = hashlib.sha256(mean.data)
+    digest = begin_digest(mean, pooling)
     with atomic_path(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
         said = {IDENTITY[key]: value for key, value in identity.items()}
         file.attrs.update({"mean": mean, "pooling": pooling, **said})
@@ -79,12 +78,12 @@ def check_output(path: Path) -> None:
 
 
 def network_digest(network: Network) -> str:
-    """SHA-256 of the mean and the tensors in float32; it does not depend on the file format.
+    """SHA-256 of the mean, the pooling and the tensors in float32, whatever the file format.
 
     Raises:
         ValueError: a network from `prepare_network`.
     """
-    digest = hashlib.sha256(np.asarray(network.mean, np.float32).data)
+    digest = begin_digest(np.asarray(network.mean, np.float32), network.pooling)
     for _, tensor in _tensors(network):
         digest.update(tensor.data)
     return digest.hexdigest()

@@ -47,7 +47,7 @@ class Container:
 
 @contextlib.contextmanager
 def open_container(path: Path) -> Iterator[Container]:
-    """Open a file of PyTorch, safetensors, HDF5, MATLAB, numpy or a wheel, told by its first bytes.
+    """Open a file of PyTorch, safetensors, HDF5, MATLAB or numpy, or a wheel, whichever it is.
 
     Raises:
         NetworkError: the file is missing, damaged, or of another format. `read` raises it too.
@@ -93,7 +93,8 @@ def _open(path: Path, stack: contextlib.ExitStack) -> Container:
     if start.lstrip().startswith(b"<"):
         raise NetworkError("is a web page: the download went wrong")
     raise NetworkError(
-        "has an unknown format; accepted: PyTorch (.pth), safetensors, HDF5, MATLAB 5 (.mat), .npz"
+        "has an unknown format; accepted: PyTorch (.pth), safetensors, HDF5, MATLAB 5 (.mat), "
+        ".npz, a wheel (.whl)"
     )
 
 
@@ -126,10 +127,10 @@ def _safetensors(file: Any) -> Container:
 def _zip(archive: zipfile.ZipFile, stack: contextlib.ExitStack) -> Container:
     if any(info.compress_type not in COMPRESSIONS for info in archive.infolist()):
         raise NetworkError("has a compression that is not accepted")
-    if any(name.endswith(".npy") for name in archive.namelist()):
-        return _npz(archive)
     if any(name.endswith(".h5") for name in archive.namelist()):
         return _wheel(archive, stack)
+    if any(name.endswith(".npy") for name in archive.namelist()):
+        return _npz(archive)
     return _torch("PyTorch", torch_files.open_zip(archive))
 
 
@@ -182,7 +183,9 @@ def _hdf5(file: h5py.File) -> Container:
     shapes: dict[str, tuple[int, ...]] = {}
 
     def note(name: str, item: h5py.Dataset | h5py.Group) -> None:
-        if isinstance(item, h5py.Dataset) and isinstance(name, str):  # a damaged name is bytes
+        if not isinstance(item, h5py.Dataset) or not isinstance(name, str):
+            return  # a damaged name is bytes
+        if item.shape is not None:  # as of a dataset that is empty
             shapes[name] = item.shape
 
     def read(name: str) -> np.ndarray:

@@ -40,7 +40,7 @@ class WeightFile:
     `mean` and `tensors` are canonical, float32: `tensors()` reads, checks and folds one after the
     other and yields it with its name, in the order of `tensor_names`. `convention` is what the file
     has; `guessed`: from the scale of conv1_1 alone. `identity` is what a canonical file says of
-    itself, and `pooling` too; that of other files is "max", as VGG networks are trained with.
+    itself, and `pooling` too. Other files have "max": VGG networks are trained with it.
     """
 
     format: str
@@ -86,6 +86,14 @@ def _naming(path: Path) -> Iterator[None]:
         raise NetworkError(f"{path}: {error}") from None
 
 
+def begin_digest(mean: Float[np.ndarray, "3"], pooling: Pooling) -> Any:
+    """SHA-256 of a network before its tensors; average pooling is not written down in it."""
+    digest = hashlib.sha256(mean.data)
+    if pooling != "average":
+        digest.update(pooling.encode())
+    return digest
+
+
 def tensor_names(architecture: Architecture) -> tuple[str, ...]:
     """Canonical names: conv1_1/kernel, conv1_1/bias, ..."""
     convolutions = architecture.convolutions
@@ -116,7 +124,9 @@ def _interpret(container: Container, asked: str | None) -> WeightFile:
         raise NetworkError(
             f"has {naming.source}'s names, whose convention is {convention.name}, not {asked}"
         )
-    pooling = _pooling(container.attributes.get("pooling", "max"))
+    # Before a canonical file said its pooling, that was the average.
+    usual = "average" if naming.convention == "canonical" else "max"
+    pooling = _pooling(container.attributes.get("pooling", usual))
     identity = {
         key: str(container.attributes[attribute])
         for key, attribute in IDENTITY.items()
@@ -125,7 +135,7 @@ def _interpret(container: Container, asked: str | None) -> WeightFile:
     mean = convention.canonical_mean()
 
     def tensors() -> Iterator[tuple[str, np.ndarray]]:
-        digest = hashlib.sha256(mean.data)
+        digest = begin_digest(mean, pooling)
 
         def canonical(key: str) -> np.ndarray:
             tensor = read(key)
@@ -133,7 +143,10 @@ def _interpret(container: Container, asked: str | None) -> WeightFile:
                 if not naming.normalizations:  # which scale it as they like
                     check_convention(tensor, convention)
                 tensor = convention.fold(tensor)
-            tensor = np.ascontiguousarray(tensor, np.float32)
+            with np.errstate(over="ignore"):  # it is then refused
+                tensor = np.ascontiguousarray(tensor, np.float32)
+            if naming.normalizations and not np.isfinite(tensor).all():
+                raise NetworkError(f"{key} is not finite with its batch normalization")
             digest.update(tensor.data)
             return tensor
 

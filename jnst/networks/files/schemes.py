@@ -25,7 +25,7 @@ class Naming:
     """The tensors of a network in a file: `names` has the file's name of each canonical one.
 
     `outputs_first`: kernels are OIHW. `convention` is None where the same names are in use for
-    two, and "canonical" where the mean is in the file. `normalizations` has the names of the
+    several, and "canonical" where the mean is in the file. `normalizations` has the names of the
     `STATISTICS` behind each convolution, of a network with batch normalization.
     """
 
@@ -74,7 +74,7 @@ class Scheme:
         yield from found.values()
 
     def naming(self, names: Mapping[str, str], shapes: Shapes) -> Naming | None:
-        """The network that these names are all of; None if they are not all of one."""
+        """The network, if these are the names of all its tensors; else None."""
         architecture = architecture_of(layers_of(names))
         if architecture is None or self.architecture not in (None, architecture):
             return None
@@ -131,14 +131,17 @@ def find_naming(shapes: Shapes) -> Naming:
         NetworkError: it has none.
     """
     incomplete: list[dict[str, str]] = []
+    complete: list[Naming] = []
     for scheme in SCHEMES:
         for names in scheme.named(shapes):
             if naming := scheme.naming(names, shapes):
-                return naming
+                complete.append(naming)
             incomplete.append(names)
-    if naming := _keras_3(shapes):
-        return naming
-    raise NetworkError(_what_it_is(shapes, max(incomplete, key=len, default={})))
+    if complete:
+        return max(complete, key=lambda naming: len(naming.names))
+    if names := max(incomplete, key=len, default={}):
+        raise NetworkError(_what_is_missing(names))
+    return _keras_3(shapes)
 
 
 def layers_of(keys: Iterable[str]) -> list[str]:
@@ -146,20 +149,37 @@ def layers_of(keys: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(key.split("/")[0] for key in keys))
 
 
-def _keras_3(shapes: Shapes) -> Naming | None:
-    """Keras 3 numbers the variables of a layer, and its layers by their class: by their order.
+def _keras_3(shapes: Shapes) -> Naming:
+    """The convolutions of Keras 3, by their order: it numbers layers and their variables.
 
-    A model that is a VGG has no other 3 x 3 convolutions.
+    A side output of HED is a convolution of 1 x 1 with one channel, and is left out.
+
+    Raises:
+        NetworkError: they are not those of a VGG network.
     """
-    folders = [
-        name.removesuffix("/0")
+    kernels = {
+        name.removesuffix("/0"): shape
         for name, shape in shapes.items()
-        if name.endswith("/vars/0") and len(shape) == 4 and shape[:2] == (3, 3)
+        if name.endswith("/vars/0") and len(shape) == 4 and len(name) <= LONGEST_NAME
+    }
+    folders = [
+        folder
+        for folder, shape in kernels.items()
+        if shape[:2] == (3, 3) and f"{folder}/1" in shapes
     ]
-    folders = [folder for folder in folders if f"{folder}/1" in shapes]
+    if not folders:
+        some = ", ".join(name[:40] for name in sorted(shapes)[:4]) or "nothing"
+        raise NetworkError(f"holds no VGG network under names that are known, but {some}")
+    if any(name.endswith("/vars/3") and not name.startswith("optimizer/") for name in shapes):
+        raise NetworkError("is a network of Keras 3 with batch normalization, which is not read")
+    others = [shape for shape in kernels.values() if shape[:2] != (3, 3) and shape[-1] > 1]
     counts = {len(each.convolutions): each for each in ARCHITECTURES.values()}
-    if (architecture := counts.get(len(folders))) is None:
-        return None
+    architecture = counts.get(len(folders))
+    if architecture is None or others:
+        raise NetworkError(
+            f"has {len(folders)} convolutions of 3 x 3 and {len(others)} others; "
+            f"{', '.join(map(str, counts))} and no others are accepted"
+        )
     names: dict[str, str] = {}
     for layer, folder in zip(
         architecture.convolutions, sorted(folders, key=_by_number), strict=True
@@ -170,15 +190,12 @@ def _keras_3(shapes: Shapes) -> Naming | None:
 
 def _by_number(name: str) -> list[tuple[int, str]]:
     """What sorts conv2d_10 behind conv2d_9."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+    parts = re.split("([0-9]+)", name)
+    return [(int(part), "") if index % 2 else (0, part) for index, part in enumerate(parts)]
 
 
-def _what_it_is(shapes: Shapes, names: Mapping[str, str]) -> str:
-    if any(name.endswith("running_mean") for name in shapes):
-        return "is a network with batch normalization that is no VGG of torchvision"
-    if not names:
-        some = ", ".join(name[:40] for name in sorted(shapes)[:4]) or "nothing"
-        return f"holds no VGG network under names that are known, but {some}"
+def _what_is_missing(names: Mapping[str, str]) -> str:
+    """Why these names are not all of one network."""
     layers = set(layers_of(names))
     nearest = min(
         ARCHITECTURES.values(),
@@ -188,6 +205,7 @@ def _what_it_is(shapes: Shapes, names: Mapping[str, str]) -> str:
         for kind in ("kernel", "bias"):
             if f"{layer}/{kind}" not in names:
                 return f"{layer}/{kind} is missing, for a {nearest.name}"
-    several = ", ".join(ARCHITECTURES)
-    extra = next(layer for layer in layers if layer not in nearest.convolutions)
-    return f"has {extra}, which a {nearest.name} has not; {several} are accepted"
+    if extra := sorted(layers - nearest.convolutions.keys()):
+        known = ", ".join(ARCHITECTURES)
+        return f"has {extra[0]}, which a {nearest.name} does not have; {known} are accepted"
+    return "has the numbers of a network with batch normalization, and not all its statistics"

@@ -37,16 +37,22 @@ def leaves(network):
 
 
 def digest_by_hand(network):
-    """Over the mean, then each convolution's kernel and bias, as little-endian float32."""
+    """Over the mean, then each convolution's kernel and bias, as little-endian float32.
+
+    Maximum pooling stands behind the mean.
+    """
     data = np.asarray(network.mean, "<f4").tobytes()
+    data += {"average": b"", "max": b"max"}[network.pooling]
     for layer in VGG19.convolutions:
         for kind in ("kernel", "bias"):
             data += np.asarray(network.params[layer][kind], "<f4").tobytes()
     return hashlib.sha256(data).hexdigest()
 
 
+@pytest.mark.parametrize("pooling", ["average", "max"])
 @pytest.mark.parametrize("storage", ["float32", "float16", "int8"])
-def test_the_digest_is_of_what_is_read_again(network, tmp_path, storage):
+def test_the_digest_is_of_what_is_read_again(network, tmp_path, storage, pooling):
+    network = network.replace(pooling=pooling)
     write_network(tmp_path / "a.h5", network, storage=storage)
     again = load_network(tmp_path / "a.h5")
     with h5py.File(tmp_path / "a.h5") as file:
@@ -84,7 +90,7 @@ def test_round_trip(network, tmp_path, storage):
         bound = error_bound(kernel, storage) if key.endswith("kernel") else 0
         assert (np.abs(leaves(again)[key] - kernel) <= bound).all()
     np.testing.assert_array_equal(again.mean, network.mean)
-    for kind in ("name", "source", "license"):
+    for kind in ("name", "source", "license", "pooling"):
         assert getattr(again, kind) == getattr(network, kind)
     assert again.digest == digest_by_hand(again)
     assert list(tmp_path.iterdir()) == [path]

@@ -76,7 +76,8 @@ def test_every_value(tiny, tmp_path, file):
         "matconvnet": 255 * np.eye(3),
     }[convention]  # fmt: skip
     assert list(tensors) == list(tensor_names(VGG19))
-    assert (weights.architecture, weights.pooling) == (VGG19, "max")
+    pooling = "average" if convention == "canonical" else "max"
+    assert (weights.architecture, weights.pooling) == (VGG19, pooling)
     for name, shape in tiny.items():
         expected = kernel(name, shape).astype(np.float64)
         if name == "conv1_1":
@@ -145,6 +146,48 @@ def test_keras_3(keras_files, model):
         assert weights.format == "HDF5, Keras 3 names"
         assert (weights.architecture.name, weights.convention) == ("VGG-16", "caffe")
         check_values(weights, shapes_of("VGG-16"))
+
+
+def layers_of_keras_3(path, kernels, **more):
+    """As Keras 3 writes a functional model, of these kernels' shapes."""
+    with h5py.File(path, "w") as file:
+        for number, shape in enumerate(kernels):
+            variables = file.create_group(f"layers/conv2d{f'_{number}' if number else ''}/vars")
+            variables["0"], variables["1"] = np.ones(shape), np.ones(shape[-1])
+        for name, value in more.items():
+            file[name.replace("__", "/")] = value
+    return path
+
+
+THREE = [(3, 3, 3, 4), *[(3, 3, 4, 4)] * 9]
+NO_VGG = {
+    "normalized": (THREE, {"layers__bn__vars__3": np.ones(4)}, "with batch normalization, which"),
+    "one more": ([*THREE, THREE[-1]], {}, r"11 convolutions of 3 x 3 and 0 others; 8, 10, 13, 16"),
+    "configuration C": ([*THREE, *[(1, 1, 4, 4)] * 3], {}, "10 convolutions of 3 x 3 and 3 others"),
+    "odd digits": (
+        THREE[:7],
+        {"a²__vars__0": np.ones((3, 3, 4, 4)), "a²__vars__1": np.ones(4)},
+        r"a²/vars/0 has shape \(3, 3, 4, 4\)",
+    ),
+    "many digits": (THREE[:9], {"9" * 5000 + "__vars__0": np.ones((3, 3, 4, 4))}, "9 convolutions"),
+    "empty": ([], {"a__vars__0": h5py.Empty("f4")}, "holds no VGG network"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_VGG)
+def test_no_vgg_of_keras_3(tmp_path, kind):
+    kernels, more, message = NO_VGG[kind]
+    path = layers_of_keras_3(tmp_path / "a.h5", kernels, **more)
+    with pytest.raises(NetworkError, match=message), open_weights(path) as weights:
+        list(weights.tensors())
+
+
+def test_the_larger_of_two_networks(tmp_path):
+    state = make_files.features(shapes_of("VGG-16"), prefix="a.") | make_files.features(
+        SHAPES, prefix="b."
+    )
+    with open_weights(save(tmp_path / "two", state)) as weights:
+        assert weights.architecture == VGG19
 
 
 def test_the_mean_of_keras_3_can_be_said(keras_files):
@@ -274,9 +317,19 @@ def spoiled(value, name="features.7.weight"):
 
 
 WRONG = {
-    "another normalization": (
-        lambda state: {"conv1.weight": np.ones((3, 3)), "bn1.running_mean": np.ones(3)},
-        "is a network with batch normalization that is no VGG of torchvision",
+    "no statistics": (
+        lambda state: {
+            name: tensor
+            for name, tensor in make_files.normalized_features(SHAPES).items()
+            if "running" not in name
+        },
+        "has the numbers of a network with batch normalization, and not all its statistics",
+    ),
+    "huge with its normalization": (
+        lambda state: make_files.normalized_features(SHAPES)
+        | {"features.1.weight": np.float32([1e38, 1e38])}
+        | {"features.1.running_var": np.float32([0, 0])},
+        "conv1_1/kernel is not finite with its batch normalization",
     ),
     "variance": (
         lambda state: make_files.normalized_features(SHAPES)
