@@ -57,7 +57,7 @@ def test_paths_make_the_same_picture_as_their_arrays(pictures, small, network_fi
     assert (recipe["content"], recipe["styles"]) == ("content.png", ["style.png"])
     assert recipe["network"] == {
         "load": str(network_file), "name": "random", "source": "tests", "license": "none",
-        "digest": jnst.load_network(network_file).digest,
+        "digest": jnst.load_network(network_file).digest, "pooling": "average",
     }  # fmt: skip
     assert jnst.Config(**recipe["config"]) == result.config
     assert recipe["steps"] == 6
