@@ -260,11 +260,12 @@ def _port(path: Path, out: Path, convention: str | None) -> Path:
 @contextlib.contextmanager
 def _opened(path: Path, convention: str | None) -> Iterator[tuple[WeightFile, dict[str, str]]]:
     """An open file, and what it says of itself, or the manifest of it, or failing that its name."""
-    with open_weights(path, convention) as weights:
+    with contextlib.ExitStack() as stack:
+        weights = stack.enter_context(open_weights(path, convention))
         entry = None if weights.identity else _manifest_entry(path)
-    if convention is None and entry:
-        convention = entry.convention
-    with open_weights(path, convention) as weights:
+        if entry and convention is None:
+            stack.close()  # a wheel is not in memory twice
+            weights = stack.enter_context(open_weights(path, entry.convention))
         guessed = ", guessed" if weights.guessed else ""
         if weights.guessed:
             warnings.warn(
