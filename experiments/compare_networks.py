@@ -2,11 +2,11 @@
 
     python experiments/compare_networks.py photo.jpg painting.jpg -o compare --networks embedded hed
 
-The page has, for each layer: the mean activation over both pictures, the share of channels that are
-never active, and how many channels the Gram matrix of the painting is about, (sum g)^2 / sum g^2 of
-the squares g of its diagonal. Then the eigenvalues of the Gram matrices, and the pictures made with
-the same settings. What to see: where few channels carry a Gram matrix, the relative loss is about
-them alone, and what the others see is free to be anything. Needs matplotlib.
+The page has the pictures that both make with the same settings. For each layer it has the mean
+activation over content and style, the share of channels that are never active, and the effective
+number of channels of the style's Gram matrix: (sum g)^2 / sum g^2, with g the squares of its
+diagonal. Below are the eigenvalues of the Gram matrices. What to see: where few channels carry a
+Gram matrix, the relative loss measures only them, and the others can be anything. Needs matplotlib.
 """
 
 import argparse
@@ -17,7 +17,6 @@ from pathlib import Path
 
 import common
 import jax
-import matplotlib
 import matplotlib.figure
 import numpy as np
 
@@ -60,7 +59,6 @@ def figures(
 
 def plot(spectra: dict[str, dict[str, np.ndarray]]) -> bytes:
     """The eigenvalues of both networks, one panel for each layer."""
-    matplotlib.use("Agg")
     figure = matplotlib.figure.Figure(figsize=(12, 2.6), layout="constrained")
     for axes, layer in zip(figure.subplots(1, len(LAYERS), sharey=True), LAYERS, strict=True):
         for name, each in spectra.items():
@@ -75,6 +73,7 @@ def plot(spectra: dict[str, dict[str, np.ndarray]]) -> bytes:
 
 
 def image_tag(png: bytes, caption: str) -> str:
+    """A picture inside the page, with its caption."""
     source = base64.b64encode(png).decode()
     caption = html.escape(caption)
     return (
@@ -84,11 +83,13 @@ def image_tag(png: bytes, caption: str) -> str:
 
 
 def png_of(image: np.ndarray, path: Path) -> bytes:
+    """The bytes of a picture that is also written to `path`."""
     jnst.save_image(path, image)
     return path.read_bytes()
 
 
 def table(rows: dict[str, dict[str, tuple[float, float, float]]]) -> str:
+    """What `figures` has of each network, one line for each layer."""
     head = "".join(f'<th colspan="3">{html.escape(name)}' for name in rows)
     kinds = "<th>mean<th>dead<th>effective channels" * len(rows)
     body = "".join(

@@ -36,6 +36,11 @@ class Architecture:
                 channels_in = channels
         return shapes
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The usual channels of each convolution, in order."""
+        return tuple(shape[-1] for shape in self.convolutions.values())
+
     @functools.cached_property
     def strides(self) -> Mapping[str, int]:
         """The pixels between two positions of each layer's maps, in the order of computation."""

@@ -266,6 +266,8 @@ def _opened(path: Path, convention: str | None) -> Iterator[tuple[WeightFile, di
         if entry and convention is None:
             stack.close()  # a wheel is not in memory twice
             weights = stack.enter_context(open_weights(path, entry.convention))
+        elif entry and convention != entry.convention:
+            entry = None  # with another input it is another network
         guessed = ", guessed" if weights.guessed else ""
         if weights.guessed:
             warnings.warn(

@@ -124,7 +124,7 @@ class VGG(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "h w 3"]) -> dict[str, Float[Array, "_h _w _c"]]:
         taken, dtype = {}, x.dtype
-        widths = iter(self.widths or usual_widths(self.architecture))
+        widths = iter(self.widths or self.architecture.widths)
         if self.precision == "bfloat16":
             x = x.astype(jnp.bfloat16)
         for name in self.architecture.layers_up_to(self.layers):
@@ -137,11 +137,6 @@ class VGG(nn.Module):
             if name in self.layers:
                 taken[name] = x.astype(dtype)
         return taken
-
-
-def usual_widths(architecture: Architecture) -> tuple[int, ...]:
-    """The channels of each convolution."""
-    return tuple(shape[-1] for shape in architecture.convolutions.values())
 
 
 @jax.custom_vjp
@@ -279,8 +274,8 @@ def has_usual_widths(network: Any) -> bool:
     """Whether it is a VGG network of the usual widths, as a name or a file is taken to be."""
     if not isinstance(network, Network):
         return not isinstance(network, FeatureNetwork)
-    widths = {name: shape[-1] for name, shape in network.architecture.convolutions.items()}
-    return all(len(layer["bias"]) == widths[name] for name, layer in network.params.items())
+    usual = network.architecture.convolutions
+    return all(len(layer["bias"]) == usual[name][-1] for name, layer in network.params.items())
 
 
 def check_complete(network: Network) -> None:

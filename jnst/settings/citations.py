@@ -190,8 +190,8 @@ def citation(config: Config | Mapping[str, Any], *, network: str = "") -> str:
 
     `config` may also be the settings in a recipe, `load_recipe(picture)["config"]`; what it leaves
     out is as in `Config()`. `network` is the name of one that has papers of its own, as "hed" has.
-    Masks and flow that were given beside the settings are not known here,
-    and what is a program's own has no paper.
+    Masks and flow that were given beside the settings are not known here, and what is a program's
+    own has no paper.
 
     Raises:
         ValueError: `config` is of another type.

@@ -165,14 +165,9 @@ def _untraced(config: Config) -> Config:
 
 def _work(network: Network, job: Job) -> float:
     """Operations of a run: every step goes forward through the convolutions, and back."""
-    config = job.config
-    layers = config.content_layers + config.style_layers
-    margin = 2 * config.margin
-    return sum(
-        2
-        * level.steps
-        * operations(
-            layers, (level.shape[0] + margin, level.shape[1] + margin), network.architecture
-        )
-        for level in job.levels
-    )
+    layers, margin = job.config.layers(), 2 * job.config.margin
+    work = 0
+    for level in job.levels:
+        height, width = (side + margin for side in level.shape)
+        work += 2 * level.steps * operations(layers, (height, width), network.architecture)
+    return work

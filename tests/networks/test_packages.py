@@ -86,6 +86,12 @@ def test_by_hand(file, request):
     check(jnst.load_network("edges"))
 
 
+def test_with_another_input_it_is_another_network(wheel, member):
+    network = jnst.load_network(member, convention="caffe")
+    assert network.name == "member"
+    assert network.source == "member.h5 (HDF5, Keras 3 names, convention caffe)"
+
+
 def test_no_package(wheel, cache):
     wheel.rename(wheel.with_name("edges-2.0.tar.gz"))  # what is built is not taken
     with pytest.raises(FetchError, match="network edges cannot be fetched") as error:

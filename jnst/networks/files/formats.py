@@ -26,9 +26,6 @@ from jnst.networks.preprocessing import (
 
 FLOAT32_MAX = np.finfo(np.float32).max
 
-JOHNSON = (4096, 25088)
-"""The shape of classifier.1.weight in Johnson's files; torchvision has it at classifier.0."""
-
 EPSILON = 1e-5
 """What PyTorch adds to the variance in a batch normalization."""
 
@@ -111,12 +108,8 @@ def _interpret(container: Container, asked: str | None) -> WeightFile:
     guessed = False
     if naming.convention == "canonical":
         convention = _canonical(container.attributes.get("mean"))
-    elif naming.convention:
-        convention = CONVENTIONS[naming.convention]
-    elif asked:
-        convention = CONVENTIONS[asked]
-    elif naming.source == "Keras 3" or container.shapes.get("classifier.1.weight") == JOHNSON:
-        convention = CONVENTIONS["caffe"]
+    elif known := naming.convention or asked or naming.usual:
+        convention = CONVENTIONS[known]
     else:
         kernel = read("conv1_1/kernel")
         convention, guessed = guess_convention(kernel), not is_torchvision(kernel)
@@ -166,8 +159,9 @@ def _check_shapes(naming: Naming, shapes: Mapping[str, tuple[int, ...]]) -> None
     """NetworkError unless every convolution is 3 x 3, of what the one before it gives."""
     inputs = 3
     for layer, usual in naming.architecture.convolutions.items():
-        kernel = naming.shape(f"{layer}/kernel", shapes[naming.names[f"{layer}/kernel"]])
-        outputs = max(1, kernel[-1]) if len(kernel) == 4 else usual[-1]
+        stored = shapes[naming.names[f"{layer}/kernel"]]
+        axis = 0 if naming.outputs_first else -1
+        outputs = max(1, stored[axis]) if len(stored) == 4 else usual[-1]
         kernel = (outputs, inputs, 3, 3) if naming.outputs_first else (3, 3, inputs, outputs)
         expected = {
             naming.names[f"{layer}/kernel"]: kernel,

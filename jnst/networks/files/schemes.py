@@ -16,6 +16,9 @@ KIND_OF = {word: "kernel" for word in ("kernel", "weight", "W", "filters")} | {
 }
 """What each word that a scheme's pattern takes as `kind` is."""
 
+JOHNSON = (4096, 25088)
+"""The shape of classifier.1.weight in Johnson's files; torchvision has it at classifier.0."""
+
 STATISTICS = ("weight", "bias", "running_mean", "running_var")
 """PyTorch's names of what a batch normalization has."""
 
@@ -25,7 +28,8 @@ class Naming:
     """The tensors of a network in a file: `names` has the file's name of each canonical one.
 
     `outputs_first`: kernels are OIHW. `convention` is None where the same names are in use for
-    several, and "canonical" where the mean is in the file. `normalizations` has the names of the
+    several, of which `usual` is the one to take if none is said, and None if it is to be guessed.
+    It is "canonical" where the mean is in the file. `normalizations` has the names of the
     `STATISTICS` behind each convolution, of a network with batch normalization.
     """
 
@@ -33,18 +37,9 @@ class Naming:
     architecture: Architecture
     names: Mapping[str, str]
     convention: str | None
+    usual: str | None = None
     outputs_first: bool = False
     normalizations: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-
-    def transposes(self, key: str) -> bool:
-        """Whether a tensor is a kernel that the source keeps as OIHW."""
-        return self.outputs_first and key.endswith("kernel")
-
-    def shape(self, key: str, stored: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of a tensor, HWIO, from the one that the source keeps."""
-        if len(stored) == 4 and self.transposes(key):
-            return (*stored[2:], stored[1], stored[0])
-        return stored
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +82,15 @@ class Scheme:
             normalizations[layer] = tuple(f"{behind}.{each}" for each in STATISTICS)
         if any(name not in shapes for each in normalizations.values() for name in each):
             return None
+        johnson = shapes.get("classifier.1.weight") == JOHNSON
         return Naming(
-            self.name, architecture, names, self.convention, self.outputs_first, normalizations
+            source=self.name,
+            architecture=architecture,
+            names=names,
+            convention=self.convention,
+            usual="caffe" if johnson else None,
+            outputs_first=self.outputs_first,
+            normalizations=normalizations,
         )
 
 
@@ -185,7 +187,7 @@ def _keras_3(shapes: Shapes) -> Naming:
         architecture.convolutions, sorted(folders, key=_by_number), strict=True
     ):
         names |= {f"{layer}/kernel": f"{folder}/0", f"{layer}/bias": f"{folder}/1"}
-    return Naming("Keras 3", architecture, names, None)
+    return Naming("Keras 3", architecture, names, convention=None, usual="caffe")
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:

@@ -159,17 +159,29 @@ def layers_of_keras_3(path, kernels, **more):
     return path
 
 
-THREE = [(3, 3, 3, 4), *[(3, 3, 4, 4)] * 9]
+TEN = [(3, 3, 3, 4), *[(3, 3, 4, 4)] * 9]
 NO_VGG = {
-    "normalized": (THREE, {"layers__bn__vars__3": np.ones(4)}, "with batch normalization, which"),
-    "one more": ([*THREE, THREE[-1]], {}, r"11 convolutions of 3 x 3 and 0 others; 8, 10, 13, 16"),
-    "configuration C": ([*THREE, *[(1, 1, 4, 4)] * 3], {}, "10 convolutions of 3 x 3 and 3 others"),
+    "normalized": (TEN, {"layers__bn__vars__3": np.ones(4)}, "with batch normalization, which"),
+    "one more": (
+        [*TEN, TEN[-1]],
+        {},
+        r"11 convolutions of 3 x 3 and 0 others; 8, 10, 13, 16",
+    ),
+    "configuration C": (
+        [*TEN, *[(1, 1, 4, 4)] * 3],
+        {},
+        "10 convolutions of 3 x 3 and 3 others",
+    ),
     "odd digits": (
-        THREE[:7],
+        TEN[:7],
         {"a²__vars__0": np.ones((3, 3, 4, 4)), "a²__vars__1": np.ones(4)},
         r"a²/vars/0 has shape \(3, 3, 4, 4\)",
     ),
-    "many digits": (THREE[:9], {"9" * 5000 + "__vars__0": np.ones((3, 3, 4, 4))}, "9 convolutions"),
+    "many digits": (
+        TEN[:9],
+        {"9" * 5000 + f"__vars__{kind}": np.ones((3, 3, 4, 4)[3 * kind :]) for kind in (0, 1)},
+        "9 convolutions",
+    ),
     "empty": ([], {"a__vars__0": h5py.Empty("f4")}, "holds no VGG network"),
 }
 
