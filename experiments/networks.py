@@ -28,9 +28,8 @@ def random_network(like: jnst.Network) -> jnst.Network:
         name: {"kernel": draw(layer["kernel"]), "bias": np.zeros_like(layer["bias"])}
         for name, layer in like.params.items()
     }
-    return jnst.Network(
-        params, like.mean, like.pooling, name="random", source="He 2015", license="none"
-    )
+    identity = {"name": "random", "source": "He 2015", "license": "none", "digest": ""}
+    return like.replace(params=params, **identity)
 
 
 def main() -> None:

@@ -83,7 +83,8 @@ def add_run_options(
     files.add_argument(
         "--preset",
         choices=list(PRESETS),
-        help="settings of a published method, which other options change (fast); see jnst presets",
+        help="settings of a published method, which other options change; unset: the "
+        "network's, fast or trained; see jnst presets",
     )
     files.add_argument(
         "--network",
@@ -106,10 +107,13 @@ def _words(values: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:g}" for name, value in values.items())
 
 
-def config_of(options: argparse.Namespace, base: dict[str, Any]) -> Config:
+def config_of(
+    options: argparse.Namespace, base: dict[str, Any], *, has_style: bool = True
+) -> Config:
     """The settings of a run: the preset, changed by `base`, changed by the given options.
 
-    `base` are the settings of a recipe or of the command.
+    `base` are the settings of a recipe or of the command. Unless a preset is given, that of a run
+    that `has_style` is the network's.
 
     Raises:
         ValueError: a setting that is not accepted; a recipe whose first image is a file, which is
@@ -129,7 +133,8 @@ def config_of(options: argparse.Namespace, base: dict[str, Any]) -> Config:
                 f"choose one with --{name.replace('_', '-')}"
             )
     base = {name: value for name, value in base.items() if value != OWN}
-    config = preset(options.preset or "fast").replace(**base).replace(**given)
+    name = options.preset or (_preset_of(options.network) if has_style else "fast")
+    config = preset(name).replace(**base).replace(**given)
     if options.strength:
         if config.convention != "relative":
             raise ValueError(
@@ -139,6 +144,14 @@ def config_of(options: argparse.Namespace, base: dict[str, Any]) -> Config:
         config = config.replace(style_weight=STRENGTHS[options.strength])
     config.check_network()
     return config
+
+
+def _preset_of(network: str | None) -> str:
+    if network is None:
+        return "fast"
+    from jnst.networks.loading import stated_preset
+
+    return stated_preset(network)
 
 
 def output_of(options: argparse.Namespace, name: str, pictures: Iterable[Path | None]) -> Path:

@@ -200,7 +200,7 @@ def reconstruct_command(options: argparse.Namespace) -> int:
     network = network_of(options, [options.content])
     given = {"content_layers": (options.layer,), "style_layers": ()}
     results = jnst.reconstruct_steps(
-        options.content, network=network, config=config_of(options, given)
+        options.content, network=network, config=config_of(options, given, has_style=False)
     )
     return _write_last(results, out, options.save_every, quiet=options.quiet)
 

@@ -14,7 +14,7 @@ All other losses are means over channels and positions; each gives the formula o
 
 from jnst.losses._common import Convention
 from jnst.losses._content import content_loss, laplacian_loss
-from jnst.losses._gram import gram_matrix, style_loss
+from jnst.losses._gram import balanced_gram_loss, gram_matrix, style_loss
 from jnst.losses._moments import (
     Moments,
     covariance_loss,
@@ -41,6 +41,7 @@ from jnst.losses._variation import (
 __all__ = [
     "Convention",
     "Moments",
+    "balanced_gram_loss",
     "content_loss",
     "contextual_loss",
     "covariance_loss",

@@ -91,3 +91,33 @@ def style_loss(
         case "relative":
             return distance / mean_square(target)
     raise unknown("convention", convention, Convention)
+
+
+def balanced_gram_loss(
+    gram: Float[Array, "c c"], target: Float[Array, "c c"], *, floor: float = 0.01
+) -> Scalar:
+    """The relative Gram loss, with every channel in units of its own strength in the style.
+
+    Both matrices, G (`gram`) and A (`target`), are (C, C), as `gram_matrix` gives them:
+
+    mean ((G - A)_ij^2 / (s_i s_j)) / mean (A_ij^2 / (s_i s_j)),  s_i = A_ii + floor mean_k A_kk
+
+    A few strong channels of a trained network are nearly all of `style_loss`, and the others are
+    free. Here all count that the style has; `floor` bounds how much a channel counts that it hardly
+    has.
+
+    Raises:
+        ValueError: shapes that differ.
+
+    >>> gram, target = jnp.diag(jnp.array([4.0, 0.0])), jnp.diag(jnp.array([4.0, 1.0]))
+    >>> round(float(jnst.losses.style_loss(gram, target)), 2)  # without the weak channel
+    0.06
+    >>> round(float(jnst.losses.balanced_gram_loss(gram, target)), 2)
+    0.49
+    """
+    check_same_shape("gram", gram, target)
+    power = jnp.diagonal(target)
+    strength = power + floor * power.mean()
+    unit = jnp.sqrt(jnp.where(strength == 0, 1, strength))
+    unit = unit * unit[:, None]
+    return style_loss(gram / unit, target / unit)

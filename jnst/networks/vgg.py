@@ -33,7 +33,7 @@ Params = Mapping[str, Mapping[str, Array]]
     jax.tree_util.register_dataclass,
     data_fields=("params", "mean"),
     meta_fields=("architecture", "pooling"),
-    drop_fields=("name", "source", "license", "digest"),
+    drop_fields=("name", "source", "license", "digest", "preset"),
 )
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Network:
@@ -43,7 +43,8 @@ class Network:
     `architecture` unless it is from `prepare_network`; their widths may be any. `mean` is (3,).
     These are the leaves of the pytree. `architecture`, which the names in `params` tell, and
     `pooling`, with which it was trained, are static. The rest is the network's identity, which is
-    no part of the pytree: what JAX makes of a network has none. `digest` is `network_digest` of it.
+    no part of the pytree: what JAX makes of a network has none. `digest` is `network_digest` of it;
+    `preset` is the preset that runs with it take by default.
 
     Raises:
         ValueError: the convolutions in `params` are those of no VGG network.
@@ -57,6 +58,7 @@ class Network:
     source: str = ""
     license: str = ""
     digest: str = ""
+    preset: str = "trained"
 
     def __post_init__(self) -> None:
         check_choice("pooling", self.pooling, Pooling)

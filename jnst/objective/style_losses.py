@@ -153,6 +153,14 @@ STYLE_LOSSES: Mapping[str, StyleLoss] = types.MappingProxyType(
             _mix_linearly,
             takes_masks=True,
         ),
+        "balanced_gram": StyleLoss(
+            _gram,
+            lambda features, weights, target, _: losses.balanced_gram_loss(
+                _gram(features, weights), target
+            ),
+            _mix_linearly,
+            takes_masks=True,
+        ),
         "mean_variance": _of_moments(losses.mean_variance_loss),
         "covariance": _of_moments(losses.covariance_loss),
         "gram_mean_deviation": _of_moments(losses.gram_mean_deviation_loss),

@@ -18,7 +18,8 @@ from jnst.runs.keywords import AnyNetwork, RunOptions, Settings, with_options
 from jnst.runs.opening import open_job
 from jnst.runs.problems import check_job
 from jnst.runs.results import Result, Results
-from jnst.settings.config import Config, config_or_default
+from jnst.settings.config import Config
+from jnst.settings.presets import config_or_default
 
 MOST_PICTURES = 1000
 """Between two styles: a strip of more is wider than any file."""
@@ -112,7 +113,7 @@ def _batches(
     if batch_size != "auto":
         batch_size = whole_number("batch_size", batch_size, minimum=1)
     given_configs = config if isinstance(config, Sequence) else [config]
-    configs = [config_or_default(each) for each in given_configs]
+    configs = [config_or_default(each, network) for each in given_configs]
     given = {
         "contents": listed("contents", contents),
         "styles": [listed("style", style) for style in listed("styles", styles)],
@@ -211,7 +212,7 @@ def interpolate_steps(
 ) -> Iterator[BatchProgress]:
     """As `interpolate`, but yields the results so far."""
     count = whole_number("count", count, minimum=2, maximum=MOST_PICTURES)
-    config = config_or_default(config)
+    config = config_or_default(config, options.get("network", "embedded"))
     if "style_blend" in options or config.style_blend is not None:
         raise ValueError("style_blend is what interpolate varies; it takes none")
     pair = listed("styles", styles)

@@ -20,8 +20,9 @@ from jnst.runs.levels import plan_levels
 from jnst.runs.opening import open_job
 from jnst.runs.problems import check_job
 from jnst.runs.results import Result
-from jnst.settings.config import Config, config_or_default, setting_names
+from jnst.settings.config import Config, setting_names
 from jnst.settings.fields import LARGEST_SIDE
+from jnst.settings.presets import config_or_default
 
 GRAY = 0.5
 
@@ -63,7 +64,8 @@ def stylize(
 
     `network` is what `load_network` takes, or a network (`FeatureNetwork`). `extra_terms` has terms
     of one's own by name, each a weight and a function of the image (H, W, 3) and its features by
-    layer, which gives a scalar. The other options are settings, over those of `config`. `callback`
+    layer, which gives a scalar. The other options are settings, over those of `config`; without it,
+    those of the network's preset, which is "fast" for the embedded one. `callback`
     is called with the Result so far, first with the start, then every few steps; True ends the run
     there. `progress` shows how far it is.
 
@@ -157,7 +159,7 @@ def texture_steps(
 @with_options
 def reconstruct_steps(content: Source, **options: Unpack[StartOptions]) -> Iterator[Result]:
     """As `reconstruct`, but yields the Result so far: see `stylize_steps`."""
-    config, others = _split(options, init="noise", style_layers=())
+    config, others = _split(options, default=Config(), init="noise", style_layers=())
     _no_color("reconstruct", config)
     return stylize_steps(content, (), config=config, **others)
 
@@ -199,13 +201,22 @@ def run_job(network: FeatureNetwork, job: Job, identity: dict[str, str]) -> Iter
 
 
 def _split(
-    options: Mapping[str, Any], *, init: str | None = None, **always: Any
+    options: Mapping[str, Any],
+    *,
+    default: Config | None = None,
+    init: str | None = None,
+    **always: Any,
 ) -> tuple[Config, dict[str, Any]]:
-    """The settings among the options, with what a function needs, and the other options."""
+    """The settings among the options, with what a function needs, and the other options.
+
+    `default` is in the place of the network's preset.
+    """
     names = setting_names()
     settings = {name: value for name, value in options.items() if name in names}
     others = {name: value for name, value in options.items() if name not in names}
-    config = config_or_default(others.pop("config", None)).replace(**settings | always)
+    given, network = others.pop("config", None), options.get("network", "embedded")
+    config = config_or_default(default if given is None else given, network)
+    config = config.replace(**settings | always)
     return config.replace(init=config.init or init), others
 
 

@@ -161,6 +161,7 @@ PAPERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 PAPERS_OF_STYLE_LOSSES: Mapping[str, tuple[str, ...]] = {
     "gram": (),
+    "balanced_gram": (),
     "mean_variance": ("li2017demystifying",),
     "covariance": (),
     "gram_mean_deviation": ("li2017demystifying",),
@@ -170,7 +171,7 @@ PAPERS_OF_STYLE_LOSSES: Mapping[str, tuple[str, ...]] = {
     "patches": ("li2016",),
     "contextual": ("mechrez2018",),
 }
-"""What each style loss adds: nothing for those of Gatys, whose paper every recipe has."""
+"""What each style loss adds: nothing for Gatys', whose paper every recipe has, and jnst's own."""
 
 OPTIMIZERS: Mapping[str, tuple[str, ...]] = {"lbfgs": ("liu1989",), "adam": ("kingma2015",)}
 

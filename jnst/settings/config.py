@@ -315,12 +315,3 @@ def _is_object(value: Any) -> bool:
 def setting_names() -> tuple[str, ...]:
     """The names of all settings, in order."""
     return tuple(field.name for field in dataclasses.fields(Config))
-
-
-def config_or_default(config: Config | None) -> Config:
-    """`config`, or `Config()` for None; ValueError for anything else."""
-    if config is None:
-        return Config()
-    if not isinstance(config, Config):
-        raise ValueError(f"config is of type {type(config).__name__}; a jnst.Config is accepted")
-    return config

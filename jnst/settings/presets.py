@@ -15,6 +15,15 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType(
     {
         # jnst's default: coarse to fine, L-BFGS, relative losses.
         "fast": {},
+        # The same for networks trained on photographs: a few strong channels are nearly all of
+        # their Gram matrices, and the coarsest size would lose the content.
+        "trained": {
+            "levels": 2,
+            "steps": 150,
+            "content_layers": ("relu3_1", "relu4_2"),
+            "style_loss": ("balanced_gram",),
+            "tv_weight": 0.4,
+        },
         # Gatys, Ecker, Bethge 2016, "Image style transfer using convolutional neural networks":
         # the paper as it is written, alpha / beta = 1e-3. It does not say how many steps.
         "gatys2016": {
@@ -111,6 +120,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType(
 NETWORKS: Mapping[str, str] = types.MappingProxyType(
     {
         "fast": "embedded",
+        "trained": "hed",
         "gatys2016": "imagenet",
         "gatys2016-code": "imagenet",
         "johnson2015": "imagenet",
@@ -124,6 +134,7 @@ NETWORKS: Mapping[str, str] = types.MappingProxyType(
 PURPOSES: Mapping[str, str] = types.MappingProxyType(
     {
         "fast": "jnst's default: coarse to fine, relative losses, in a minute or two.",
+        "trained": "jnst's default for networks trained on photographs: hed, imagenet and others.",
         "gatys2016": "Gatys, Ecker and Bethge as the paper describes it, from noise.",
         "gatys2016-code": "The code that its authors published, from the content.",
         "johnson2015": "The defaults of Johnson's neural-style.",
@@ -146,3 +157,18 @@ def preset(name: str, **settings: Any) -> Config:
     """
     check_name("preset", name, PRESETS)
     return Config(**PRESETS[name]).replace(**settings)
+
+
+def config_or_default(config: Config | None, network: Any) -> Config:
+    """`config`, or for None the preset of the network; ValueError for anything else.
+
+    Raises:
+        NetworkError: there is no such network.
+    """
+    if config is None:
+        from jnst.networks.loading import stated_preset  # with JAX, which nothing else here needs
+
+        return preset(stated_preset(network))
+    if not isinstance(config, Config):
+        raise ValueError(f"config is of type {type(config).__name__}; a jnst.Config is accepted")
+    return config

@@ -4,6 +4,7 @@ from typing import Any, Literal, get_args
 
 BuiltIn = Literal[
     "gram",
+    "balanced_gram",
     "mean_variance",
     "covariance",
     "gram_mean_deviation",

@@ -13,6 +13,7 @@ import numpy as np
 
 from jnst.common.documents import parse_toml, read_document
 from jnst.common.validation import unknown
+from jnst.networks.manifest import EMBEDDED
 from jnst.settings.config import OWN, Config, setting_names
 from jnst.settings.fields import INITS
 from jnst.settings.presets import NETWORKS, preset
@@ -44,15 +45,16 @@ class Plan:
     `axes` has for each axis its values, in the order in which they vary, the last fastest:
     "content" and "style" (a name, or a list of names that are mixed), "network" if there are
     several, and fields of Config; fields that are zipped are one axis, named "a, b", with a list of
-    values for each place. `settings` are the same at all points. `folder` is where paths start.
-    `title` is what the plan calls itself, or ""; `name` is what messages call it, never "".
+    values for each place. `settings` are the same at all points, `presets` has that of each
+    network. `folder` is where paths start. `title` is what the plan calls itself, or ""; `name` is
+    what messages call it, never "".
     """
 
     name: str
     title: str
     axes: Mapping[str, Sequence[Any]]
     settings: Mapping[str, Any]
-    preset: str
+    presets: Mapping[str, str]
     network: str
     folder: Path
 
@@ -71,7 +73,7 @@ class Plan:
             network = values.pop("network", self.network)
             styles = (style,) if isinstance(style, str) else tuple(style)
             try:
-                config = preset(self.preset, **{**self.settings, **values})
+                config = preset(self.presets[network], **{**self.settings, **values})
                 config.check_network()
             except ValueError as error:
                 raise SweepError(f"{self.name}: {error}") from None
@@ -111,21 +113,21 @@ class Plan:
 
     def weights(self, name: str) -> str:
         """The path of a network's file, if there is one of that name, or the name."""
-        path = self.folder / name
-        return str(path) if path.is_file() else name
+        return _weights(name, self.folder)
 
 
 def read_plan(plan: str | os.PathLike[str] | Mapping[str, Any]) -> Plan:
     """A plan from a TOML file, or from its content.
 
     `contents` and `styles` are paths, from the file's folder on; a style may be a list, which is
-    mixed. `title`, `networks` and `preset` may be left out. `[settings]` are fields of Config that
-    all points have. `[grid]` has a list of values for each field, or a range as numpy's:
-    `{linspace = [0, 1, 5]}`, `{logspace = [-1, 2, 4]}` (0.1 to 100). Each `[[zip]]` has fields with
-    lists of one length, which vary together.
+    mixed. `title`, `networks` and `preset` may be left out; without `preset` each network has its
+    own. `[settings]` are fields of Config that all points have. `[grid]` has a list of values for
+    each field, or a range as numpy's: `{linspace = [0, 1, 5]}`, `{logspace = [-1, 2, 4]}` (0.1 to
+    100). Each `[[zip]]` has fields with lists of one length, which vary together.
 
     Raises:
         SweepError: it cannot be read, or holds what is not accepted.
+        NetworkError: there is no preset, and no such network.
     """
     if isinstance(plan, Mapping):
         return _plan("plan", _plain(plan), Path())
@@ -157,7 +159,7 @@ def _plan(title: str, content: Mapping[str, Any], folder: Path) -> Plan:
     own = content.get("title", "")
     title = own or title
     networks = _names(title, "networks", content.get("networks", []), optional=True)
-    base = content.get("preset", "fast")
+    given = content.get("preset")
     axes = {
         "content": _names(title, "contents", content.get("contents", [])),
         "style": _names(title, "styles", content.get("styles", [])),
@@ -177,12 +179,26 @@ def _plan(title: str, content: Mapping[str, Any], folder: Path) -> Plan:
             _check_field(title, field, taken)
             taken.add(field)
         axes[axis] = values
-    network = networks[0] if networks else NETWORKS.get(base, "")
-    plan = Plan(title, own, axes, settings, base, network, folder)
+    networks = networks or [NETWORKS.get(given or "fast", "")]
+    presets = {name: given or _preset_of(name, folder) for name in networks}
+    plan = Plan(title, own, axes, settings, presets, networks[0], folder)
     if len(plan) > MOST_POINTS:
         raise SweepError(f"{title}: has {len(plan)} points; at most {MOST_POINTS} are accepted")
     next(plan.points())
     return plan
+
+
+def _weights(name: str, folder: Path) -> str:
+    path = folder / name
+    return str(path) if path.is_file() else name
+
+
+def _preset_of(network: str, folder: Path) -> str:
+    if network == EMBEDDED:
+        return "fast"
+    from jnst.networks.loading import stated_preset  # with JAX, which most plans do not need
+
+    return stated_preset(_weights(network, folder))
 
 
 def _names(title: str, key: str, given: Any, *, optional: bool = False) -> list[Any]:

@@ -26,7 +26,8 @@ from jnst.runs.keywords import AnyNetwork, OneRunOptions, Settings, with_options
 from jnst.runs.opening import open_job, opened_size
 from jnst.runs.results import Result
 from jnst.runs.stylization import last_of, run_job
-from jnst.settings.config import Config, config_or_default
+from jnst.settings.config import Config
+from jnst.settings.presets import config_or_default
 from jnst.video.flow import FlowError, consistency, load_flow, resize_flow, warp
 from jnst.video.frames import check_frames, frame_numbers
 
@@ -132,7 +133,7 @@ def stylize_frames_steps(
     **settings: Unpack[Settings],
 ) -> Iterator[tuple[Result, VideoState]]:
     """As `stylize_frames`, with the state after each frame; pass it as `resume` to continue."""
-    config = config_or_default(config).replace(**settings)
+    config = config_or_default(config, network).replace(**settings)
     if config.color == "luminance":
         raise ValueError("color is 'luminance'; a video accepts all others, such as 'recombine'")
     if flows is None and config.temporal_weight:

@@ -534,6 +534,17 @@ def test_presets(call, pictures, small, network_file):
     assert (config["convention"], config["pooling"], config["steps"]) == ("johnson", "max", 3)
 
 
+def test_the_preset_is_the_networks_unless_one_is_given(call, pictures, small, network, tmp_path):
+    jnst.write_network(tmp_path / "trained.h5", network.replace(preset="trained"))
+    options = ["--network", "trained.h5", *flags(small | {"steps": 0}), "-o", "a.png"]
+    for given, losses in (([], ["balanced_gram"]), (["--preset", "fast"], ["gram"])):
+        assert call("stylize", *pictures, *given, *options) == (0, [], [])
+        assert jnst.load_recipe("a.png")["config"]["style_loss"] == losses
+    assert call("reconstruct", pictures[0], "--layer", "relu1_1", *options[:2], "--size", 32,
+                "--steps", 0, "-o", "b.png") == (0, [], [])  # fmt: skip
+    assert jnst.load_recipe("b.png")["config"]["tv_weight"] == 0.05
+
+
 def test_video(call, pictures, small, network_file, tmp_path):
     frames = tmp_path / "frames"
     frames.mkdir()

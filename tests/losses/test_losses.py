@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.test_util import check_grads
 
-from jnst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
+from jnst.losses import (
+    balanced_gram_loss,
+    content_loss,
+    gram_matrix,
+    style_loss,
+    total_variation_loss,
+)
 from support.golden import FILES, reference
 
 CONVENTIONS = ("paper", "code", "johnson", "relative")
@@ -42,6 +48,18 @@ def plain_style(features, target, convention):
     }[convention]
 
 
+def plain_balanced(features, target, floor=0.01):
+    positions = features.shape[0] * features.shape[1]
+    gram, style = plain_gram(features) / positions, plain_gram(target) / positions
+    strength = np.diag(style) + floor * np.diag(style).mean()
+    weight = 1 / np.outer(strength, strength)
+    return ((gram - style) ** 2 * weight).mean() / (style**2 * weight).mean()
+
+
+def balanced_loss_of_maps(features, target, **options):
+    return balanced_gram_loss(gram_matrix(features), gram_matrix(target), **options)
+
+
 def style_loss_of_maps(features, target, *, convention):
     return style_loss(gram_matrix(features), gram_matrix(target), convention=convention)
 
@@ -68,6 +86,33 @@ def test_losses_equal_plain_float64(shape, seed, convention):
         plain_style(features, target, convention),
         rtol=1e-4,
     )
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(shapes, st.integers(0, 999), st.sampled_from([0.001, 0.01, 1]))
+def test_balanced_loss_equals_plain_float64(shape, seed, floor):
+    features, target = maps(shape, seed)
+    target *= 10.0 ** -np.arange(shape[-1], dtype=np.float32)
+    np.testing.assert_allclose(
+        balanced_loss_of_maps(features, target, floor=floor),
+        plain_balanced(features, target, floor),
+        rtol=1e-4,
+    )
+
+
+def test_balanced_loss_does_not_depend_on_the_strength_of_a_channel():
+    """What a channel is multiplied by, in the image and in the style, without a floor."""
+    features, target = maps((5, 4, 6), 3)
+    scale = np.float32([0.01, 1, 7, 0.3, 100, 2])
+    scaled = balanced_loss_of_maps(scale * features, scale * target, floor=0)
+    expected = balanced_loss_of_maps(features, target, floor=0)
+    np.testing.assert_allclose(scaled, expected, rtol=1e-4)
+
+
+def test_balanced_loss_of_channels_alike_is_the_relative_loss():
+    gram, target = np.float32([[3, 1], [1, 5]]), np.float32([[2, 0.5], [0.5, 2]])
+    given, expected = balanced_gram_loss(gram, target), style_loss(gram, target)
+    np.testing.assert_allclose(given, expected, rtol=1e-6)
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)
@@ -107,6 +152,7 @@ def test_gradients_in_float64(convention):
         for loss in (content_loss, style_loss_of_maps):
             compiled = jax.jit(partial(loss, target=target, convention=convention))
             check_grads(compiled, (features,), 2)
+        check_grads(jax.jit(partial(balanced_loss_of_maps, target=target)), (features,), 2)
         for norm in ("l2", "l1"):
             check_grads(jax.jit(partial(total_variation_loss, norm=norm)), (features,), 1)
 
@@ -135,6 +181,13 @@ def test_jit_and_vmap_equal_one_by_one(convention):
         np.testing.assert_allclose(together, apart, rtol=1e-5)
 
 
+def test_balanced_loss_under_jit_and_vmap_equals_one_by_one():
+    features, targets = maps((3, 4, 5, 6), 2)
+    together = jax.jit(jax.vmap(balanced_loss_of_maps))(features, targets)
+    apart = list(map(balanced_loss_of_maps, features, targets))
+    np.testing.assert_allclose(together, apart, rtol=1e-5)
+
+
 @pytest.mark.parametrize("convention", CONVENTIONS)
 @pytest.mark.parametrize("value", [0, 3])
 def test_zero_targets_give_finite_losses_and_gradients(convention, value):
@@ -143,6 +196,14 @@ def test_zero_targets_give_finite_losses_and_gradients(convention, value):
         loss, gradient = jax.value_and_grad(function)(features, zeros, convention=convention)
         assert np.isfinite(loss) and (loss > 0) == (value > 0)
         assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("value", [0, 3])
+def test_balanced_loss_of_a_zero_target_is_finite(value):
+    features, zeros = np.full((4, 4, 3), value, np.float32), np.zeros((4, 4, 3), np.float32)
+    loss, gradient = jax.value_and_grad(balanced_loss_of_maps)(features, zeros)
+    assert np.isfinite(loss) and (loss > 0) == (value > 0)
+    assert np.isfinite(gradient).all()
 
 
 def test_total_variation_of_one_row_is_that_of_its_columns():
@@ -160,6 +221,8 @@ def test_refusals():
             loss(array, array, convention="mse")
         with pytest.raises(ValueError, match=r"has shape .*; its target has"):
             loss(array, array[:-1])
+    with pytest.raises(ValueError, match=r"has shape .*; its target has"):
+        balanced_gram_loss(jnp.eye(3), jnp.eye(2))
     with pytest.raises(ValueError, match="normalization is 'mean'; accepted: positions, none"):
         gram_matrix(features, normalization="mean")
     with pytest.raises(ValueError, match="norm is 'l3'; accepted: l2, l1"):

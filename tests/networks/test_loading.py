@@ -14,7 +14,12 @@ import jnst
 from jnst.common.errors import NetworkError, NetworkWarning
 from jnst.networks import loading
 from jnst.networks.layers import VGG19
-from jnst.networks.loading import cached_networks, find_network, known_networks
+from jnst.networks.loading import (
+    cached_networks,
+    find_network,
+    known_networks,
+    stated_preset,
+)
 from support import make_files
 from support.tiny import kernel
 
@@ -204,3 +209,31 @@ def test_a_stated_identity_takes_no_tensors(network_file, tmp_path, tiny, monkey
         patch.setattr(loading, "load_network", None)
         assert loading.stated_identity(network_file)["digest"] == loaded.digest
     assert loading.stated_identity(keras)["digest"] == digest
+
+
+def test_the_preset_of_a_network(network, network_file, tmp_path, cache):
+    """Of the manifest by its entry, with nothing fetched; of a file by what it is, or says."""
+    assert stated_preset("embedded") == jnst.load_network("embedded").preset == "fast"
+    assert [stated_preset(name) for name in ("imagenet", "torchvision", "hed")] == ["trained"] * 3
+    assert not cache.exists()
+    for name in ("zip.pth", "gatys.pth"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert stated_preset(make_files.torch_file(name)) == "trained"
+    assert jnst.load_network(make_files.torch_file("gatys.pth")).preset == "trained"
+    assert stated_preset(network_file) == stated_preset(network) == "fast"
+    with h5py.File(network_file) as file, h5py.File(tmp_path / "old.h5", "w") as old:
+        for name in file:
+            file.copy(name, old)
+        old.attrs["mean"] = file.attrs["mean"]
+    assert stated_preset(tmp_path / "old.h5") == "fast"
+
+
+def test_a_preset_goes_with_its_network(network, tmp_path):
+    jnst.write_network(tmp_path / "own.h5", network.replace(preset="keras"))
+    assert stated_preset(tmp_path / "own.h5") == "keras"
+    assert jnst.load_network(tmp_path / "own.h5").preset == "keras"
+    jnst.port_network(tmp_path / "own.h5", tmp_path / "ported.h5")
+    assert stated_preset(tmp_path / "ported.h5") == "keras"
+    ported = jnst.port_network(make_files.torch_file("gatys.pth"), tmp_path / "gatys.h5")
+    assert stated_preset(ported) == "trained"

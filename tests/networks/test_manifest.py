@@ -106,6 +106,7 @@ FIELDS = [
     ("nobody", "a\\u001b[31m", "citation is"),
     ("nobody", "a" * 1001, "citation is"),
     ('"nobody"', "[]", "citation is"),
+    ('"nobody"', '"nobody"\npreset = 3', "preset is 3"),
     ("none", "", "license is ''"),
     *(("[x]", f"[{name}]", "a file name is accepted") for name in ("'../x'", "'a b'", "'a/b'")),
     ("[x]", "['']", "name is ''"),

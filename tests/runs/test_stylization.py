@@ -413,3 +413,21 @@ def test_textures_have_no_other_colors(network, arrays, small):
     assert (
         texture(jax.numpy.asarray(arrays[1]), network=network, config=config).image == 0.5
     ).all()
+
+
+def test_a_run_takes_the_preset_of_its_network(arrays, small, network, tmp_path):
+    trained = network.replace(preset="trained")
+    jnst.write_network(tmp_path / "trained.h5", trained)
+    expected = jnst.preset("trained", **small | {"steps": 0}, init="content")
+    assert expected.style_loss == ("balanced_gram",)
+    for given in (trained, tmp_path / "trained.h5"):
+        options = {**small, "network": given, "steps": 0}
+        assert stylize(*arrays, **options).config == expected
+        assert jnst.stylize_batch(*arrays, **options)[0].config == expected
+        assert texture(arrays[1], **options | {"content_layers": ()}).config.tv_weight == 0.4
+        [frame] = jnst.stylize_frames([arrays[0]], arrays[1], **options)
+        assert frame.config.tv_weight == 0.4
+        made = stylize(*arrays, config=jnst.Config(), **options)
+        assert made.config == jnst.Config(**small | {"steps": 0}, init="content")
+        # What it says of the style is for pictures that have one.
+        assert reconstruct(arrays[0], **options | {"style_layers": ()}).config.tv_weight == 0.05

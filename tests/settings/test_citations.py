@@ -64,6 +64,7 @@ def test_only_what_is_always_there():
     ("loss", "papers"),
     {
         "gram": set(),
+        "balanced_gram": set(),
         "mean_variance": {"li2017demystifying"},
         "covariance": set(),
         "gram_mean_deviation": {"li2017demystifying"},
@@ -132,6 +133,7 @@ def test_layers_of_another_network_are_not_vggs():
     ("name", "papers"),
     {
         "fast": {"gatys2017", "mahendran2015", "liu1989"},
+        "trained": {"gatys2017", "mahendran2015", "liu1989"},
         "gatys2016": {"liu1989"},
         "gatys2016-code": {"liu1989"},
         "johnson2015": {"liu1989", "johnson2015"},

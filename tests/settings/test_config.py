@@ -66,7 +66,7 @@ def test_frozen_and_hashable():
         ({"content_layers": (), "style_layers": []}, "are both empty; one is needed"),
         (
             {"style_loss": "grim"},
-            "style_loss is 'grim'; did you mean 'gram'. accepted: gram, mean",
+            "style_loss is 'grim'; did you mean 'gram'. accepted: gram, balanced_gram",
         ),
         ({"style_loss": ("gram", "histogram")}, "2 names; expected 1, or 5, one for each style"),
         ({"style_blend": (0, 0)}, "a positive number is needed"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jnst
+from jnst.common.errors import NetworkError
 from jnst.sweeps.plans import read_plan
 
 WHOLE = """
@@ -73,8 +74,21 @@ def test_a_plan_from_values():
     assert json.dumps(list(plan.points())[1].config.style_weight) == "2.0"
     assert plan.network == "embedded"
     assert len(read_plan({"contents": "c", "styles": "s"})) == 1
-    several = read_plan({"contents": "c", "styles": "s", "networks": ["embedded", "b.h5"]})
+    networks = {"networks": ["embedded", "b.h5"], "preset": "fast"}
+    several = read_plan({"contents": "c", "styles": "s", **networks})
     assert [point.network for point in several.points()] == ["embedded", "b.h5"]
+
+
+def test_each_network_of_a_plan_has_its_preset(network, tmp_path):
+    jnst.write_network(tmp_path / "own.h5", network.replace(preset="keras"))
+    own = str(tmp_path / "own.h5")
+    plan = {"contents": "c", "styles": "s", "networks": ["embedded", "hed", own]}
+    configs = [point.config for point in read_plan(plan).points()]
+    assert configs == [jnst.preset(name) for name in ("fast", "trained", "keras")]
+    configs = [point.config for point in read_plan(plan | {"preset": "trained"}).points()]
+    assert configs == [jnst.preset("trained")] * 3
+    with pytest.raises(NetworkError, match="no such network"):
+        read_plan(plan | {"networks": "missing.h5"})
 
 
 PICTURES = {"contents": "c.png", "styles": "s.png"}

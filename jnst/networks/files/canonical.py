@@ -25,15 +25,16 @@ def write_network(
     """Write the canonical file, atomically.
 
     HDF5 with `conv1_1/kernel` (HWIO) and `conv1_1/bias` for all convolutions and the attributes
-    `mean`, `pooling`, `name`, `source`, `licence`, `digest`. `storage` "int8" keeps a kernel as
-    round(kernel / scale) with the attribute `scale` = max |kernel| / 127, one per output channel.
+    `mean`, `pooling`, `name`, `source`, `licence`, `preset`, `digest`. `storage` "int8" keeps a
+    kernel as round(kernel / scale) with the attribute `scale` = max |kernel| / 127, one per output
+    channel.
 
     Raises:
         ValueError: an unknown storage; a network from `prepare_network`.
         OSError: the file cannot be written; one that was there before stays.
     """
     check_choice("storage", storage, Storage)
-    identity = {key: getattr(network, key) for key in ("name", "source", "license")}
+    identity = {key: getattr(network, key) for key in ("name", "source", "license", "preset")}
     mean = np.asarray(network.mean, np.float32)
     write_tensors(path, mean, network.pooling, _tensors(network), identity, storage=storage)
 

@@ -28,7 +28,13 @@ LARGEST_MEMBER = 1 << 30
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """zipfile does not limit the unpacked size of other compressions."""
 
-IDENTITY = {"name": "name", "source": "source", "license": "licence", "digest": "digest"}
+IDENTITY = {
+    "name": "name",
+    "source": "source",
+    "license": "licence",
+    "digest": "digest",
+    "preset": "preset",
+}
 """What identifies the network of a canonical file: each with its attribute in the file."""
 
 ATTRIBUTES = ("mean", "pooling", *IDENTITY.values())

@@ -108,7 +108,7 @@ def test_int8_file_is_readable_by_plain_h5py(network, network_file):
             np.testing.assert_array_equal(file[f"{name}/bias"], network.params[name]["bias"])
         assert dict(file.attrs, mean=0, digest=0) == {
             "mean": 0, "pooling": "average", "name": "random", "source": "tests",
-                "licence": "none", "digest": 0,
+                "licence": "none", "preset": "fast", "digest": 0,
         }  # fmt: skip
 
 
