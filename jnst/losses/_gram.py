@@ -119,5 +119,5 @@ def balanced_gram_loss(
     power = jnp.diagonal(target)
     strength = power + floor * power.mean()
     unit = jnp.sqrt(jnp.where(strength == 0, 1, strength))
-    unit = unit * unit[:, None]
+    unit = jnp.outer(unit, unit)
     return style_loss(gram / unit, target / unit)

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import flax.linen as nn
 import jax
@@ -71,7 +71,7 @@ class Network:
                 )
             object.__setattr__(self, "architecture", found)
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: Any) -> "Network":
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)
 

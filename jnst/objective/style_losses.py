@@ -25,6 +25,7 @@ QUANTILES = 1024
 """Points of a style's distributions that are kept."""
 
 Features = Float[Array, "h w c"]
+OtherFeatures = Float[Array, "_h _w c"]
 Weights = Float[Array, "h w"] | None
 Statistic = Any
 
@@ -119,7 +120,9 @@ def _patch_unit(target: tuple[Array, Array | None]) -> Float[Array, ""]:
     return jnp.square(patches[first]).mean()
 
 
-def _three_by_three(features: Features, weights: Weights) -> tuple[Features, Weights]:
+def _three_by_three(
+    features: Features, weights: Weights
+) -> tuple[OtherFeatures, Float[Array, "_h _w"] | None]:
     """Maps of deep layers may have no 3 x 3 patch: their border is repeated."""
     missing = [max(0, 3 - side) for side in features.shape[:2]]
     before = [(side, 0) for side in missing]
@@ -137,7 +140,7 @@ def _check_pairs(name: str, pairs: int, most: int) -> None:
 
 
 def _contextual(
-    features: Features, weights: Weights, target: Features, _: Convention
+    features: Features, weights: Weights, target: OtherFeatures, _: Convention
 ) -> Float[Array, ""]:
     _check_pairs("contextual", features[..., 0].size * target[..., 0].size, MOST_PAIRS)
     return losses.contextual_loss(features, target)

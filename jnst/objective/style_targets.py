@@ -159,7 +159,7 @@ def regions_of(
 
 def weights_at(
     mask: Mask | None, layer: str, layout: Layout, strides: Mapping[str, int]
-) -> Mask | None:
+) -> Float[Array, "_h _w"] | None:
     """How much the positions of a layer count, inside the margin, by a mask with the margin."""
     if mask is None:
         return None

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Float
 
 from jnst.common.validation import check_choice
 from jnst.optimizers.lbfgs import lbfgs
@@ -14,6 +15,8 @@ from jnst.settings.choices import Optimizer, Schedule
 
 Transformation: TypeAlias = optax.GradientTransformation
 """An optimizer, for modules that do not know optax."""
+
+Rate: TypeAlias = float | Float[Array, ""] | Schedule
 
 
 def named_optimizer(
@@ -52,14 +55,14 @@ def _named_optimizer(
             )
 
 
-def _decaying_adam(learning_rate: float, decay: float) -> optax.GradientTransformationExtraArgs:
+def _decaying_adam(learning_rate: Rate, decay: Rate) -> optax.GradientTransformationExtraArgs:
     return optax.chain(optax.adam(learning_rate, b2=0.99), _decaying(decay))
 
 
-def _decaying_sgd(learning_rate: float, decay: float) -> optax.GradientTransformationExtraArgs:
+def _decaying_sgd(learning_rate: Rate, decay: Rate) -> optax.GradientTransformationExtraArgs:
     return optax.chain(optax.sgd(learning_rate), _decaying(decay))
 
 
-def _decaying(decay: float) -> optax.GradientTransformation:
+def _decaying(decay: Rate) -> optax.GradientTransformation:
     rate = jnp.asarray(decay)
     return optax.scale_by_schedule(lambda count: rate ** (count.astype(rate.dtype) / 100))
