@@ -1,11 +1,6 @@
-r"""What checks annotations at run time, for jaxtyping's hook: `annotations.check`.
+"""What checks annotations at run time in every test, for jaxtyping's hook: `annotations.check`.
 
-It is off by default; where the rooms of arrays are tested alone it adds about 6 % of time:
-
-    PACKAGES=jnst.losses,jnst.objective,jnst.networks,jnst.optimizers
-    pytest --jaxtyping-packages=$PACKAGES,annotations.check tests/losses \
-        tests/objective/test_{regions,style_losses}.py tests/optimizers/test_preconditioner.py \
-        tests/networks/test_{convolution,normalization,vgg,winograd}.py
+pyproject.toml names the packages whose annotations are checked: those of arrays.
 
 A whole number is taken where a float is expected, as type checkers do, and a NumPy array where one
 of JAX is, as JAX does. The fields of a dataclass are not checked: JAX puts what is no array into

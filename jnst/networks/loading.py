@@ -313,8 +313,7 @@ def _opened(path: Path, convention: str | None) -> Iterator[tuple[WeightFile, di
 
 
 def _preset_of(weights: WeightFile) -> str:
-    # Before a canonical file said its preset, that was "fast".
-    usual = "fast" if weights.convention == "canonical" else "trained"
+    usual = "trained" if weights.pooling == "max" else "fast"
     return weights.identity.get("preset", usual)
 
 

@@ -227,6 +227,9 @@ def test_the_preset_of_a_network(network, network_file, tmp_path, cache):
             file.copy(name, old)
         old.attrs["mean"] = file.attrs["mean"]
     assert stated_preset(tmp_path / "old.h5") == "fast"
+    with h5py.File(tmp_path / "old.h5", "r+") as old:
+        old.attrs["pooling"] = "max"
+    assert stated_preset(tmp_path / "old.h5") == "trained"
 
 
 def test_a_preset_goes_with_its_network(network, tmp_path):
