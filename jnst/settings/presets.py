@@ -22,7 +22,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType(
             "steps": 150,
             "content_layers": ("relu3_1", "relu4_2"),
             "style_loss": ("balanced_gram",),
-            "tv_weight": 0.4,
+            "tv_weight": 0.5,
         },
         # Gatys, Ecker, Bethge 2016, "Image style transfer using convolutional neural networks":
         # the paper as it is written, alpha / beta = 1e-3. It does not say how many steps.

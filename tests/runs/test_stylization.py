@@ -424,9 +424,9 @@ def test_a_run_takes_the_preset_of_its_network(arrays, small, network, tmp_path)
         options = {**small, "network": given, "steps": 0}
         assert stylize(*arrays, **options).config == expected
         assert jnst.stylize_batch(*arrays, **options)[0].config == expected
-        assert texture(arrays[1], **options | {"content_layers": ()}).config.tv_weight == 0.4
+        assert texture(arrays[1], **options | {"content_layers": ()}).config.tv_weight == 0.5
         [frame] = jnst.stylize_frames([arrays[0]], arrays[1], **options)
-        assert frame.config.tv_weight == 0.4
+        assert frame.config.tv_weight == 0.5
         made = stylize(*arrays, config=jnst.Config(), **options)
         assert made.config == jnst.Config(**small | {"steps": 0}, init="content")
         # What it says of the style is for pictures that have one.
