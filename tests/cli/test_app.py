@@ -31,6 +31,7 @@ from jnst.cli.app.settings import (
     config_of_controls,
     config_of_recipe,
     controls_of,
+    with_network,
 )
 from jnst.cli.options import config_of
 from jnst.images.drawings import draw_landscape, draw_painting
@@ -79,7 +80,7 @@ def test_a_recipe_keeps_what_has_no_control():
     config = Config(size=96, style_layers=("relu1_1", "relu2_1"), normalize_gradients=False)
     base = config_of_recipe({"config": json.loads(json.dumps(config.plain()))})
     assert base == config
-    assert beyond_controls(base) == {"style_layers": ("relu1_1", "relu2_1")}
+    assert beyond_controls(base, "embedded") == {"style_layers": ("relu1_1", "relu2_1")}
     again = config_of_controls(base, changed(size=64))
     assert again == config.replace(size=64)
 
@@ -97,8 +98,20 @@ def test_a_recipe_that_the_app_cannot_follow(recipe, message):
         config_of_recipe(recipe)
 
 
+def test_another_network_brings_its_settings_but_for_what_was_changed():
+    trained = jnst.preset("trained")
+    base, values = with_network(DEFAULT, "hed", changed(seed=7))
+    assert base == trained
+    assert config_of_controls(base, values) == trained.replace(seed=7)
+    assert beyond_controls(base, "hed") == {}
+    assert with_network(base, "embedded", values) == (DEFAULT, [*changed(seed=7)])
+    recipe = Config(style_layers=("relu1_1",))
+    assert with_network(recipe, "hed", changed(size=96)) == (recipe, [*changed(size=96)])
+
+
 CONFIGS = [
     DEFAULT,
+    jnst.preset("trained", size=96),
     Config(size=96, style_weight=0.3, tv_weight=0.123456789, init="noise", seed=3),
     Config(
         style_layers=("relu1_1", "relu2_1"),
@@ -129,7 +142,7 @@ def test_command_and_python_say_the_same(config, monkeypatch, tmp_path):
 
     def stylize(*pictures, network, **settings):
         assert (pictures, network) == (given[:2], "imagenet")
-        calls.append(Config(**settings))
+        calls.append(jnst.preset("trained", **settings))
         return Result
 
     monkeypatch.setattr(jnst, "stylize", stylize)

@@ -16,6 +16,7 @@ from jnst.cli.app.settings import (
     config_of_controls,
     config_of_recipe,
     controls_of,
+    with_network,
 )
 from jnst.cli.app.view import before_and_after, canvas, problem, shown
 from jnst.images import drawings
@@ -84,7 +85,7 @@ def loaded(file: str) -> tuple[Any, ...]:
     except Exception as error:
         unchanged = [gr.skip()] * (1 + len(CONTROLS))
         return gr.skip(), problem(sentence(error, Path(file))), *unchanged
-    others = ", ".join(beyond_controls(config))
+    others = ", ".join(beyond_controls(config, network))
     said = f"The settings are those of {Path(file).name}" + (f", also {others}" if others else "")
     return config, f"<p>{said}.</p>", network, *controls_of(config)
 
@@ -92,6 +93,12 @@ def loaded(file: str) -> tuple[Any, ...]:
 def unloaded() -> tuple[Any, ...]:
     """As `loaded`, without a result: the defaults."""
     return DEFAULT, "", "embedded", *controls_of(DEFAULT)
+
+
+def chosen(base: Config, network: str, *values: Any) -> tuple[Any, ...]:
+    """The settings and the values of the controls once another network is chosen."""
+    config, changed = with_network(base, network, values)
+    return config, *changed
 
 
 def runs(studio: Studio, places: Places) -> Callable[..., Iterator[dict[Any, Any]]]:

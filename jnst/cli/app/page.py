@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from jnst.cli.app.controls import add_controls
-from jnst.cli.app.events import Places, drawn, leaves, loaded, opened, runs, stops, unloaded
+from jnst.cli.app.events import Places, chosen, drawn, leaves, loaded, opened, runs, stops, unloaded
 from jnst.cli.app.runs import Studio
 from jnst.cli.app.settings import DEFAULT
 from jnst.cli.app.view import canvas, slider
@@ -51,6 +51,10 @@ def build(folder: Path) -> gr.Blocks:
         settings = [base, notice, controls.network, *controls.settings]
         recipe.upload(loaded, recipe, settings, **event)
         recipe.clear(unloaded, None, settings, **event)
+        network = controls.network
+        network.input(
+            chosen, [base, network, *controls.settings], [base, *controls.settings], **event
+        )
         places = Places(notice, view, slide, download, start, stop, same, command, python)
         start.click(
             runs(studio, places),

@@ -4,9 +4,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jnst.networks.loading import stated_preset
 from jnst.settings.config import OWN, Config
 from jnst.settings.fields import INITS
-from jnst.settings.presets import preset
+from jnst.settings.presets import PRESETS, preset
 
 CONTROLS = (
     *("style_weight", "size", "steps", "color", "style_scale", "content_weight", "tv_weight"),
@@ -33,6 +34,24 @@ STARTS = {
     "colors": "noise in the painting's colors",
 }
 DEFAULT = preset("fast")
+
+
+def default_of(network: str) -> Config:
+    """The settings of a network's preset."""
+    return preset(stated_preset(network))
+
+
+def with_network(base: Config, network: str, values: Sequence[Any]) -> tuple[Config, list[Any]]:
+    """The settings and the values of the `CONTROLS` once another network is chosen.
+
+    Those of its preset, but for what was changed by hand, or came with a recipe.
+    """
+    if base not in map(preset, PRESETS):
+        return base, [*values]
+    default = default_of(network)
+    before, after = controls_of(base), controls_of(default)
+    changed = zip(values, before, after, strict=True)
+    return default, [new if value == old else value for value, old, new in changed]
 
 
 def controls_of(config: Config) -> tuple[Any, ...]:
@@ -76,15 +95,16 @@ def config_of_recipe(recipe: Mapping[str, Any]) -> Config:
     return preset("fast", **settings)
 
 
-def beyond_controls(config: Config) -> dict[str, Any]:
-    """The settings that differ from the default and have no control."""
-    return {name: value for name, value in _changed(config).items() if name not in CONTROLS}
+def beyond_controls(config: Config, network: str) -> dict[str, Any]:
+    """The settings that differ from the network's default and have no control."""
+    changed = _changed(config, network)
+    return {name: value for name, value in changed.items() if name not in CONTROLS}
 
 
 def as_command(content: str, style: str, network: str, config: Config, out: str) -> str:
     """The command that makes the same picture."""
     words = ["jnst", "stylize", content, style]
-    for name, value in _changed(config).items():
+    for name, value in _changed(config, network).items():
         values = value if isinstance(value, tuple) else (value,)
         words += [f"--{name.replace('_', '-')}", *map(_word, values)]
     if network != "embedded":
@@ -94,7 +114,7 @@ def as_command(content: str, style: str, network: str, config: Config, out: str)
 
 def as_python(content: str, style: str, network: str, config: Config, out: str) -> str:
     """The Python program that makes the same picture."""
-    options = _changed(config) | ({} if network == "embedded" else {"network": network})
+    options = _changed(config, network) | ({} if network == "embedded" else {"network": network})
     given = "".join(f"    {name}={value!r},\n" for name, value in options.items())
     return (
         "import jnst\n\n"
@@ -103,10 +123,9 @@ def as_python(content: str, style: str, network: str, config: Config, out: str) 
     )
 
 
-def _changed(config: Config) -> dict[str, Any]:
-    return {
-        name: value for name, value in config.plain().items() if value != getattr(DEFAULT, name)
-    }
+def _changed(config: Config, network: str) -> dict[str, Any]:
+    default = default_of(network).plain()
+    return {name: value for name, value in config.plain().items() if value != default[name]}
 
 
 def _word(value: Any) -> str:
