@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import flax.linen as nn
 import jax
@@ -241,7 +241,7 @@ def prepare_network(
         name: {"transformed": kernel, "bias": params[name]["bias"]}
         for name, kernel in _transform_kernels(kernels).items()
     }
-    return network.replace(params={**params, **transformed})
+    return cast(Kind, network.replace(params={**params, **transformed}))
 
 
 @jax.jit
