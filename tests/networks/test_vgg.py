@@ -180,7 +180,8 @@ def test_every_layer_of_the_shallower_networks_equals_float64(architecture, pool
         }
         for name, shape in architecture.convolutions.items()
     }
-    network = Network(params, np.float32([0.4, 0.5, 0.3]), pooling)
+    mean = jnp.array([0.4, 0.5, 0.3], jnp.float32)
+    network = Network(jax.tree.map(jnp.asarray, params), mean, pooling)
     assert network.architecture is architecture
     image = rng.random((39, 51, 3), np.float32)
     expected = plain_features(params, image - network.mean, architecture, pooling)

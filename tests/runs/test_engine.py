@@ -28,7 +28,7 @@ def counted(monkeypatch):
 
         monkeypatch.setattr(module, name, counting)
 
-    count(loading, "open_weights")
+    count(loading, "load_network")
     count(engine, "prepare_network")
     count(loop, "prepare_network")
     count(engine, "level_problem")
@@ -44,7 +44,7 @@ def test_one_picture_at_three_levels(arrays, counted, network_file):
     content = np.tile(arrays[0], (8, 8, 1))
     options = {"size": 256, "steps": 6, "levels": 3, **LAYERS}
     jnst.stylize(content, arrays[1], network=network_file, **options)
-    assert counted["open_weights"] == counted["prepare_network"] == 1
+    assert counted["load_network"] == counted["prepare_network"] == 1
     assert counted["level_problem"] == 3
 
 

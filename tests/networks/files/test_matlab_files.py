@@ -1,6 +1,7 @@
 """Files that scipy wrote, and the values that scipy was given."""
 
 import io
+import tempfile
 
 import numpy as np
 import pytest
@@ -25,10 +26,10 @@ VALUES = {
 
 
 def read(values, *, largest=1000, compressed=True):
-    file = io.BytesIO()
-    scipy.io.savemat(file, values, do_compression=compressed)
-    file.seek(0)
-    return dict(read_variables(file, largest=largest))
+    with tempfile.TemporaryFile() as file:
+        scipy.io.savemat(file, values, do_compression=compressed)
+        file.seek(0)
+        return dict(read_variables(file, largest=largest))
 
 
 @pytest.mark.parametrize("compressed", [False, True])

@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import sys
+import tempfile
 import types
 import zipfile
 
@@ -27,7 +28,10 @@ def container(request):
 def open_bytes(data):
     if data.startswith(b"PK"):
         return torch_files.open_zip(zipfile.ZipFile(io.BytesIO(data)))
-    return torch_files.open_legacy(io.BytesIO(data))
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # storages are read from it later
+    file.write(data)
+    file.seek(0)
+    return torch_files.open_legacy(file)
 
 
 def wrap(pickled, container):
