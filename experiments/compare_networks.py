@@ -114,7 +114,8 @@ def main() -> None:
     for name in options.networks:
         network = jnst.load_network(name)
         rows[name], spectra[name] = figures(network, content, style)
-        result = jnst.stylize(content, style, network=network, size=size, steps=steps)
+        config = jnst.Config(size=size, steps=steps)
+        result = jnst.stylize(content, style, network=network, config=config)
         made.append((name, result.image))
     pictures = "".join(
         image_tag(png_of(image, options.output / f"{number}.png"), name)

@@ -15,7 +15,7 @@ from jnst.images.files import check_writable
 from jnst.images.loading import load_picture
 from jnst.settings.config import OWN, Config, setting_names
 from jnst.settings.fields import INITS
-from jnst.settings.presets import NETWORKS, PRESETS, preset
+from jnst.settings.presets import NETWORKS, PRESETS, preset, preset_of
 from jnst.settings.setting_types import setting_type
 
 METAVARS = {int: "N", float: "X", str: "NAME"}
@@ -84,7 +84,7 @@ def add_run_options(
         "--preset",
         choices=list(PRESETS),
         help="settings of a published method, which other options change; unset: the "
-        "network's, fast or trained; see jnst presets",
+        "network's, or fast where there is no style; see jnst presets",
     )
     files.add_argument(
         "--network",
@@ -133,8 +133,11 @@ def config_of(
                 f"choose one with --{name.replace('_', '-')}"
             )
     base = {name: value for name, value in base.items() if value != OWN}
-    name = options.preset or (_preset_of(options.network) if has_style else "fast")
-    config = preset(name).replace(**base).replace(**given)
+    if options.preset or options.network is None or not has_style:
+        config = preset(options.preset or "fast")
+    else:
+        config = preset_of(options.network)
+    config = config.replace(**base).replace(**given)
     if options.strength:
         if config.convention != "relative":
             raise ValueError(
@@ -144,14 +147,6 @@ def config_of(
         config = config.replace(style_weight=STRENGTHS[options.strength])
     config.check_network()
     return config
-
-
-def _preset_of(network: str | None) -> str:
-    if network is None:
-        return "fast"
-    from jnst.networks.loading import stated_preset
-
-    return stated_preset(network)
 
 
 def output_of(options: argparse.Namespace, name: str, pictures: Iterable[Path | None]) -> Path:

@@ -11,6 +11,12 @@ from jnst.common.validation import unknown
 Pooling = Literal["average", "max"]
 Precision = Literal["float32", "bfloat16"]
 
+
+def usual_preset(pooling: Pooling) -> str:
+    """The preset of a network that names none: networks trained on photographs have maxima."""
+    return "trained" if pooling == "max" else "fast"
+
+
 CHANNELS = (64, 128, 256, 512, 512)
 """The usual channels of each block."""
 

@@ -18,6 +18,7 @@ from jnst.networks.downloads import LEFTOVERS, Progress, cache_folder, fetch, ma
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.files.canonical import check_output, network_digest, write_tensors
 from jnst.networks.files.formats import WeightFile, open_weights
+from jnst.networks.layers import usual_preset
 from jnst.networks.manifest import EMBEDDED, Download, manifest
 from jnst.networks.package_data import data_file
 from jnst.networks.packages import FOLDER, fetch_package
@@ -52,19 +53,19 @@ def load_network(name: str | os.PathLike[str], *, convention: str | None = None)
 
 
 def stated_preset(network: Any) -> str:
-    """The preset that runs with a network take by default; no tensor is read and nothing fetched.
+    """The preset that runs with a network take by default; nothing is fetched.
 
-    `network` is a name, a file, or the network. One of another kind than VGG may say it by an
-    attribute `preset`; else it is "fast".
+    `network` is a name, a file, or the network; that of one of another kind than VGG is "fast".
 
     Raises:
         NetworkError: as `load_network`.
     """
     if not isinstance(network, str | os.PathLike):
-        return str(getattr(network, "preset", "fast"))
-    if network not in cached_networks() and (entry := manifest().get(str(network))):
+        return network.preset if isinstance(network, Network) else "fast"
+    path = _file_here(network)
+    if path is None and (entry := manifest().get(str(network))):
         return entry.preset
-    with open_weights(find_network(network)) as weights:
+    with open_weights(path or find_network(network)) as weights:
         return _preset_of(weights)
 
 
@@ -121,13 +122,8 @@ def find_network(name: str | os.PathLike[str]) -> Path:
 
     A file of the name of a network, without a suffix, is found by its path: `./imagenet`.
     """
-    if name == EMBEDDED:
-        return data_file("embedded.h5")
-    bare = isinstance(name, str) and os.path.basename(name) == name and not Path(name).suffix
-    if Path(name).is_file() and not (bare and name in known_networks()):
-        return Path(name)
-    if name in (cached := cached_networks()):
-        return cached[str(name)]
+    if path := _file_here(name):
+        return path
     if name in manifest():
         return fetch_network(str(name))
     known = known_networks()
@@ -135,6 +131,16 @@ def find_network(name: str | os.PathLike[str]) -> Path:
         f"{name}: no such file, and no such network; {did_you_mean(name, known)}"
         f"networks are {', '.join(known)}"
     )
+
+
+def _file_here(name: str | os.PathLike[str]) -> Path | None:
+    """The file of a network, or None if there is none yet."""
+    if name == EMBEDDED:
+        return data_file("embedded.h5")
+    bare = isinstance(name, str) and os.path.basename(name) == name and not Path(name).suffix
+    if Path(name).is_file() and not (bare and name in known_networks()):
+        return Path(name)
+    return cached_networks().get(str(name))
 
 
 def known_networks() -> list[str]:
@@ -313,8 +319,7 @@ def _opened(path: Path, convention: str | None) -> Iterator[tuple[WeightFile, di
 
 
 def _preset_of(weights: WeightFile) -> str:
-    usual = "trained" if weights.pooling == "max" else "fast"
-    return weights.identity.get("preset", usual)
+    return weights.identity.get("preset") or usual_preset(weights.pooling)
 
 
 def _manifest_entry(path: Path) -> Download | None:

@@ -23,6 +23,7 @@ from jnst.networks.layers import (
     architecture_of,
     check_layers,
     smallest_side,
+    usual_preset,
 )
 from jnst.networks.pooling import pool
 
@@ -44,7 +45,8 @@ class Network:
     These are the leaves of the pytree. `architecture`, which the names in `params` tell, and
     `pooling`, with which it was trained, are static. The rest is the network's identity, which is
     no part of the pytree: what JAX makes of a network has none. `digest` is `network_digest` of it;
-    `preset` is the preset that runs with it take by default.
+    `preset` is the preset that runs with it take by default. Unless it is given, the pooling tells
+    it: "trained" for "max", "fast" for "average".
 
     Raises:
         ValueError: the convolutions in `params` are those of no VGG network.
@@ -58,7 +60,7 @@ class Network:
     source: str = ""
     license: str = ""
     digest: str = ""
-    preset: str = "trained"
+    preset: str = ""
 
     def __post_init__(self) -> None:
         check_choice("pooling", self.pooling, Pooling)
@@ -70,6 +72,8 @@ class Network:
                     f"{', '.join(ARCHITECTURES)} are accepted"
                 )
             object.__setattr__(self, "architecture", found)
+        if not self.preset:
+            object.__setattr__(self, "preset", usual_preset(self.pooling))
 
     def replace(self, **changes: Any) -> "Network":
         """A copy with some fields changed."""

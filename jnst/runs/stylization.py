@@ -122,7 +122,8 @@ def reconstruct(
     Unless `init` says otherwise, it starts from noise.
 
     The content half of figure 1 in Gatys, Ecker, Bethge 2016 (Mahendran and Vedaldi 2015).
-    Options are those of `stylize`; `content_layers` says which layer.
+    Options are those of `stylize`; `content_layers` says which layer. Settings go over those of the
+    preset "fast", whatever the network.
 
     Raises:
         ValueError, DivergedError: as `stylize`.

@@ -4,7 +4,8 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from jnst.common.validation import check_name
+from jnst.common.errors import NetworkError
+from jnst.common.validation import check_name, shown
 from jnst.settings.config import Config
 
 CONVOLUTIONS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
@@ -159,6 +160,25 @@ def preset(name: str, **settings: Any) -> Config:
     return Config(**PRESETS[name]).replace(**settings)
 
 
+def preset_of(network: Any) -> Config:
+    """The settings of the preset that a network names.
+
+    `network` is what `load_network` takes, or a network.
+
+    Raises:
+        NetworkError: there is no such network, or no such preset.
+    """
+    from jnst.networks.loading import stated_preset  # with JAX, which nothing else here needs
+
+    name = stated_preset(network)
+    if name not in PRESETS:
+        raise NetworkError(
+            f"{getattr(network, 'name', network)} names the preset {shown(name)}; accepted: "
+            f"{', '.join(PRESETS)}"
+        )
+    return preset(name)
+
+
 def config_or_default(config: Config | None, network: Any) -> Config:
     """`config`, or for None the preset of the network; ValueError for anything else.
 
@@ -166,9 +186,7 @@ def config_or_default(config: Config | None, network: Any) -> Config:
         NetworkError: there is no such network.
     """
     if config is None:
-        from jnst.networks.loading import stated_preset  # with JAX, which nothing else here needs
-
-        return preset(stated_preset(network))
+        return preset_of(network)
     if not isinstance(config, Config):
         raise ValueError(f"config is of type {type(config).__name__}; a jnst.Config is accepted")
     return config

@@ -16,7 +16,7 @@ from jnst.common.validation import unknown
 from jnst.networks.manifest import EMBEDDED
 from jnst.settings.config import OWN, Config, setting_names
 from jnst.settings.fields import INITS
-from jnst.settings.presets import NETWORKS, preset
+from jnst.settings.presets import NETWORKS, preset, preset_of
 from jnst.settings.setting_types import setting_type
 from jnst.sweeps.axes import separate
 from jnst.sweeps.folder import SweepError
@@ -45,16 +45,16 @@ class Plan:
     `axes` has for each axis its values, in the order in which they vary, the last fastest:
     "content" and "style" (a name, or a list of names that are mixed), "network" if there are
     several, and fields of Config; fields that are zipped are one axis, named "a, b", with a list of
-    values for each place. `settings` are the same at all points, `presets` has that of each
-    network. `folder` is where paths start. `title` is what the plan calls itself, or ""; `name` is
-    what messages call it, never "".
+    values for each place. `settings` are the same at all points, `defaults` has the other settings
+    of each network. `folder` is where paths start. `title` is what the plan calls itself, or "";
+    `name` is what messages call it, never "".
     """
 
     name: str
     title: str
     axes: Mapping[str, Sequence[Any]]
     settings: Mapping[str, Any]
-    presets: Mapping[str, str]
+    defaults: Mapping[str, Config]
     network: str
     folder: Path
 
@@ -73,7 +73,7 @@ class Plan:
             network = values.pop("network", self.network)
             styles = (style,) if isinstance(style, str) else tuple(style)
             try:
-                config = preset(self.presets[network], **{**self.settings, **values})
+                config = self.defaults[network].replace(**{**self.settings, **values})
                 config.check_network()
             except ValueError as error:
                 raise SweepError(f"{self.name}: {error}") from None
@@ -180,8 +180,8 @@ def _plan(title: str, content: Mapping[str, Any], folder: Path) -> Plan:
             taken.add(field)
         axes[axis] = values
     networks = networks or [NETWORKS.get(given or "fast", "")]
-    presets = {name: given or _preset_of(name, folder) for name in networks}
-    plan = Plan(title, own, axes, settings, presets, networks[0], folder)
+    defaults = {name: _defaults(title, given, _weights(name, folder)) for name in networks}
+    plan = Plan(title, own, axes, settings, defaults, networks[0], folder)
     if len(plan) > MOST_POINTS:
         raise SweepError(f"{title}: has {len(plan)} points; at most {MOST_POINTS} are accepted")
     next(plan.points())
@@ -193,12 +193,14 @@ def _weights(name: str, folder: Path) -> str:
     return str(path) if path.is_file() else name
 
 
-def _preset_of(network: str, folder: Path) -> str:
-    if network == EMBEDDED:
-        return "fast"
-    from jnst.networks.loading import stated_preset  # with JAX, which most plans do not need
-
-    return stated_preset(_weights(network, folder))
+def _defaults(title: str, given: str | None, network: str) -> Config:
+    """The settings of the preset that a plan gives, or else the network names."""
+    if given is None and network != EMBEDDED:
+        return preset_of(network)
+    try:
+        return preset("fast" if given is None else given)
+    except ValueError as error:
+        raise SweepError(f"{title}: {error}") from None
 
 
 def _names(title: str, key: str, given: Any, *, optional: bool = False) -> list[Any]:

@@ -540,6 +540,18 @@ def test_the_preset_is_the_networks_unless_one_is_given(call, pictures, small, n
     for given, losses in (([], ["balanced_gram"]), (["--preset", "fast"], ["gram"])):
         assert call("stylize", *pictures, *given, *options) == (0, [], [])
         assert jnst.load_recipe("a.png")["config"]["style_loss"] == losses
+    words = ["--strength", "subtle", *options]
+    assert call("stylize", *pictures, *words) == (0, [], [])
+    assert jnst.load_recipe("a.png")["config"]["style_weight"] == 0.3
+    like = ["--like", "a.png", "--network", "trained.h5", "-o", "again.png"]
+    assert call("stylize", *pictures, *like) == (0, [], [])
+    assert jnst.load_recipe("again.png")["config"] == jnst.load_recipe("a.png")["config"]
+    assert call("batch", pictures[0], "--styles", pictures[1], *options[:-1], "made") == (0, [], [])
+    [made] = Path("made").iterdir()
+    assert jnst.load_recipe(made)["config"]["tv_weight"] == 0.5
+    assert call("texture", pictures[1], *options[:2], "--size", 64, "--steps", 0,
+                "-o", "t.png") == (0, [], [])  # fmt: skip
+    assert jnst.load_recipe("t.png")["config"]["style_loss"] == ["balanced_gram"]
     assert call("reconstruct", pictures[0], "--layer", "relu1_1", *options[:2], "--size", 32,
                 "--steps", 0, "-o", "b.png") == (0, [], [])  # fmt: skip
     assert jnst.load_recipe("b.png")["config"]["tv_weight"] == 0.05

@@ -222,6 +222,8 @@ def test_the_preset_of_a_network(network, network_file, tmp_path, cache):
             assert stated_preset(make_files.torch_file(name)) == "trained"
     assert jnst.load_network(make_files.torch_file("gatys.pth")).preset == "trained"
     assert stated_preset(network_file) == stated_preset(network) == "fast"
+    assert jax.device_put(network).preset == "fast"  # which has no identity any more
+    assert jax.device_put(network.replace(pooling="max")).preset == "trained"
     with h5py.File(network_file) as file, h5py.File(tmp_path / "old.h5", "w") as old:
         for name in file:
             file.copy(name, old)
@@ -240,3 +242,17 @@ def test_a_preset_goes_with_its_network(network, tmp_path):
     assert stated_preset(tmp_path / "ported.h5") == "keras"
     ported = jnst.port_network(make_files.torch_file("gatys.pth"), tmp_path / "gatys.h5")
     assert stated_preset(ported) == "trained"
+
+
+def test_the_preset_of_the_embedded_network_needs_no_manifest(network_file, monkeypatch):
+    monkeypatch.setenv("JNST_MANIFEST", "missing.toml")
+    assert stated_preset("embedded") == stated_preset(network_file) == "fast"
+
+
+def test_a_preset_that_is_not_there(network, tmp_path, arrays):
+    path = tmp_path / "own.h5"
+    jnst.write_network(path, network.replace(preset="slow"))
+    message = r"own.h5 names the preset 'slow'; accepted: fast, trained"
+    for given in (path, str(path)):
+        with pytest.raises(NetworkError, match=message):
+            jnst.stylize(*arrays, network=given)

@@ -11,6 +11,7 @@ import scipy.ndimage
 from jax.test_util import check_grads
 
 from jnst import losses
+from jnst.objective.style_losses import STYLE_LOSSES
 from support.plain import flat, plain_moments, plain_nine_point, plain_wasserstein
 
 SHAPES = [(5, 7, 3), (4, 4, 1), (9, 6, 8), (3, 5, 12)]
@@ -85,6 +86,18 @@ def test_guided_gram_matrix():
     guided = flat(guide[..., None] * features)
     second = losses.moments(features, jnp.asarray(guide**2)).second
     np.testing.assert_allclose(second, guided.T @ guided, rtol=1e-5, atol=1e-6)
+
+
+def test_balanced_gram_with_weights():
+    features, style, w = maps((9, 6, 8)), target_of((9, 6, 8)), weights((9, 6))
+    (m, c), (n, d) = plain_moments(features, w), plain_moments(style)
+    gram, target = c + np.outer(m, m), d + np.outer(n, n)
+    strength = np.diag(target) + 0.01 * np.diag(target).mean()
+    share = 1 / np.outer(strength, strength)
+    loss = STYLE_LOSSES["balanced_gram"]
+    given = loss.distance(features, w, loss.describe(style, None), "relative")
+    expected = (share * (gram - target) ** 2).sum() / (share * target**2).sum()
+    np.testing.assert_allclose(given, expected, rtol=1e-4)
 
 
 def test_mixtures():
@@ -274,6 +287,9 @@ ALL = {
         loss.__name__: lambda x, w, loss=loss: loss(losses.moments(x, w), losses.moments(STYLE))
         for loss in MOMENT_LOSSES
     },
+    "balanced_gram": lambda x, w: STYLE_LOSSES["balanced_gram"].distance(
+        x, w, losses.gram_matrix(STYLE), "relative"
+    ),
     "sliced_wasserstein": lambda x, w: losses.sliced_wasserstein_loss(
         x, losses.quantiles(STYLE, DIRECTIONS), DIRECTIONS, w
     ),

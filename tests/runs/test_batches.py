@@ -89,9 +89,11 @@ def test_one_for_all_or_one_for_each(network, pictures, small):
 def test_everything_is_checked_before_the_first_step(pictures, small):
     """And before the network is loaded."""
     contents, styles = pictures
-    given = {"config": Config(**small), "network": "no network"}
-    with pytest.raises(ValueError, match=r"picture 2: style has values from .* floats in"):
-        stylize_batch_steps(contents[0], [styles[0], 2 * styles[0]], **given)
+    for given in ({"config": Config(**small), "network": "no network"}, {"network": "hed"}):
+        with pytest.raises(ValueError, match=r"picture 2: style has values from .* floats in"):
+            stylize_batch_steps(contents[0], [styles[0], 2 * styles[0]], **given)
+    with pytest.raises(jnst.NetworkError, match="no network: no such file"):  # which has no preset
+        stylize_batch_steps(contents[0], styles[0], network="no network")
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])

@@ -128,6 +128,7 @@ PICTURES = {"contents": "c.png", "styles": "s.png"}
         ({"styles": 3}, "styles is 3; a path, or a list of paths"),
         ({"contents": [["a", "b"]]}, "contents has a list inside; only styles are mixed"),
         ({"styles": ["a", "a"]}, "styles has 'a' twice"),
+        ({"preset": ""}, "preset is ''"),
         ({"preset": "gatys"}, "preset is 'gatys'; did you mean 'gatys2016'? accepted: fast"),
         ({"grid": {n: {"linspace": [0, 1, 1001]} for n in ("tv_weight", "content_weight")}},
          "has 1002001 points; at most 1000000"),

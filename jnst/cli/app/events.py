@@ -82,10 +82,10 @@ def loaded(file: str) -> tuple[Any, ...]:
                 f"the recipe was made with the network {network}, which is unknown here; "
                 f"known: {', '.join(known_networks())}"
             )
+        others = ", ".join(beyond_controls(config, network))
     except Exception as error:
         unchanged = [gr.skip()] * (1 + len(CONTROLS))
         return gr.skip(), problem(sentence(error, Path(file))), *unchanged
-    others = ", ".join(beyond_controls(config, network))
     said = f"The settings are those of {Path(file).name}" + (f", also {others}" if others else "")
     return config, f"<p>{said}.</p>", network, *controls_of(config)
 
@@ -96,9 +96,12 @@ def unloaded() -> tuple[Any, ...]:
 
 
 def chosen(base: Config, network: str, *values: Any) -> tuple[Any, ...]:
-    """The settings and the values of the controls once another network is chosen."""
-    config, changed = with_network(base, network, values)
-    return config, *changed
+    """A message, the settings and the values of the controls once another network is chosen."""
+    try:
+        config, changed = with_network(base, network, values)
+    except Exception as error:
+        return problem(sentence(error, Path(network))), *[gr.skip()] * (1 + len(CONTROLS))
+    return "", config, *changed
 
 
 def runs(studio: Studio, places: Places) -> Callable[..., Iterator[dict[Any, Any]]]:
@@ -116,12 +119,13 @@ def runs(studio: Studio, places: Places) -> Callable[..., Iterator[dict[Any, Any
             if not content or not style:
                 raise ValueError("a photo and a painting are needed, or the demo's pictures")
             config = config_of_controls(base, values)
+            paths = Path(content), Path(style)
+            out = f"{paths[0].stem}-{paths[1].stem}.png"
+            same = _called(paths[0]), _called(paths[1]), network, config, out
+            command, python = as_command(*same), as_python(*same)
         except ValueError as error:
             yield {places.notice: problem(str(error))}
             return
-        paths = Path(content), Path(style)
-        names = _called(paths[0]), _called(paths[1])
-        out = f"{paths[0].stem}-{paths[1].stem}.png"
         yield {
             places.notice: "",
             places.slide: before_and_after(None),
@@ -129,8 +133,8 @@ def runs(studio: Studio, places: Places) -> Callable[..., Iterator[dict[Any, Any
             places.start: gr.Button(interactive=False),
             places.stop: gr.Button("Stop", interactive=True),
             places.same: gr.Accordion(visible=True),
-            places.command: as_command(*names, network, config, out),
-            places.python: as_python(*names, network, config, out),
+            places.command: command,
+            places.python: python,
         }
         for view in studio.run(str(request.session_hash), *paths, network, config):
             yield {places.view: canvas(view)} | ({} if view.running else _ended(places, view))

@@ -53,7 +53,7 @@ def build(folder: Path) -> gr.Blocks:
         recipe.clear(unloaded, None, settings, **event)
         network = controls.network
         network.input(
-            chosen, [base, network, *controls.settings], [base, *controls.settings], **event
+            chosen, [base, network, *controls.settings], [notice, base, *controls.settings], **event
         )
         places = Places(notice, view, slide, download, start, stop, same, command, python)
         start.click(

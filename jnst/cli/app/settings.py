@@ -4,10 +4,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jnst.networks.loading import stated_preset
 from jnst.settings.config import OWN, Config
 from jnst.settings.fields import INITS
-from jnst.settings.presets import PRESETS, preset
+from jnst.settings.presets import PRESETS, preset, preset_of
 
 CONTROLS = (
     *("style_weight", "size", "steps", "color", "style_scale", "content_weight", "tv_weight"),
@@ -36,11 +35,6 @@ STARTS = {
 DEFAULT = preset("fast")
 
 
-def default_of(network: str) -> Config:
-    """The settings of a network's preset."""
-    return preset(stated_preset(network))
-
-
 def with_network(base: Config, network: str, values: Sequence[Any]) -> tuple[Config, list[Any]]:
     """The settings and the values of the `CONTROLS` once another network is chosen.
 
@@ -48,7 +42,7 @@ def with_network(base: Config, network: str, values: Sequence[Any]) -> tuple[Con
     """
     if base not in map(preset, PRESETS):
         return base, [*values]
-    default = default_of(network)
+    default = preset_of(network)
     before, after = controls_of(base), controls_of(default)
     changed = zip(values, before, after, strict=True)
     return default, [new if value == old else value for value, old, new in changed]
@@ -124,7 +118,7 @@ def as_python(content: str, style: str, network: str, config: Config, out: str) 
 
 
 def _changed(config: Config, network: str) -> dict[str, Any]:
-    default = default_of(network).plain()
+    default = preset_of(network).plain()
     return {name: value for name, value in config.plain().items() if value != default[name]}
 
 
