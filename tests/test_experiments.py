@@ -48,7 +48,7 @@ def test_compare_networks(tmp_path, monkeypatch, capsys, network_file):
     monkeypatch.setattr(jnst, "stylize", stylize)
     module.main()
     [page] = map(Path, capsys.readouterr().out.split())
-    assert made == [("random", {"size": 192, "steps": 60})] * 2
+    assert made == [("random", {"config": jnst.Config(size=192, steps=60)})] * 2
     text = page.read_text()
     assert text.count("<img") == 5
     assert text.count("<tr><th>relu") == 6
