@@ -69,8 +69,7 @@ def random_network(shapes):
         bias = 0.05 * rng.standard_normal(shape[3], np.float32)
         params[name] = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)}
     mean = jnp.array([0.48, 0.46, 0.41], jnp.float32)
-    identity = {"name": "random", "source": "tests", "license": "none", "preset": "fast"}
-    return Network(params, mean, "average", **identity)
+    return Network(params, mean, "average", name="random", source="tests", license="none")
 
 
 @pytest.fixture(scope="session")

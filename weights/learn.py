@@ -70,7 +70,7 @@ def learn_network(
         maps = [_convolve(one, params[name]) for one in maps]
         if progress is not None:
             progress(name)
-    return Network(params, mean, "average", VGG19, preset="fast")
+    return Network(params, mean, "average", VGG19)
 
 
 def sample_patches(rng: Generator, maps: Maps, count: int) -> Float[Array, "m 9*c"]:

@@ -13,6 +13,7 @@ from jnst.cli.outputs import check_no_input, check_no_numbered_input
 from jnst.common.validation import whole_number
 from jnst.images.files import check_writable
 from jnst.images.loading import load_picture
+from jnst.networks.manifest import EMBEDDED
 from jnst.settings.config import OWN, Config, setting_names
 from jnst.settings.fields import INITS
 from jnst.settings.presets import NETWORKS, PRESETS, preset, preset_of
@@ -133,10 +134,10 @@ def config_of(
                 f"choose one with --{name.replace('_', '-')}"
             )
     base = {name: value for name, value in base.items() if value != OWN}
-    if options.preset or options.network is None or not has_style:
+    if options.preset or not has_style:
         config = preset(options.preset or "fast")
     else:
-        config = preset_of(options.network)
+        config = preset_of(options.network or EMBEDDED)
     config = config.replace(**base).replace(**given)
     if options.strength:
         if config.convention != "relative":

@@ -6,6 +6,7 @@ from typing import Any
 
 from jnst.common.errors import NetworkError
 from jnst.common.validation import check_name, shown
+from jnst.networks.manifest import EMBEDDED
 from jnst.settings.config import Config
 
 CONVOLUTIONS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
@@ -168,6 +169,8 @@ def preset_of(network: Any) -> Config:
     Raises:
         NetworkError: there is no such network, or no such preset.
     """
+    if network == EMBEDDED:
+        return preset("fast")
     from jnst.networks.loading import stated_preset  # with JAX, which nothing else here needs
 
     name = stated_preset(network)

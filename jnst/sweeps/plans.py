@@ -13,7 +13,6 @@ import numpy as np
 
 from jnst.common.documents import parse_toml, read_document
 from jnst.common.validation import unknown
-from jnst.networks.manifest import EMBEDDED
 from jnst.settings.config import OWN, Config, setting_names
 from jnst.settings.fields import INITS
 from jnst.settings.presets import NETWORKS, preset, preset_of
@@ -195,10 +194,10 @@ def _weights(name: str, folder: Path) -> str:
 
 def _defaults(title: str, given: str | None, network: str) -> Config:
     """The settings of the preset that a plan gives, or else the network names."""
-    if given is None and network != EMBEDDED:
+    if given is None:
         return preset_of(network)
     try:
-        return preset("fast" if given is None else given)
+        return preset(given)
     except ValueError as error:
         raise SweepError(f"{title}: {error}") from None
 

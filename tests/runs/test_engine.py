@@ -28,6 +28,7 @@ def counted(monkeypatch):
 
         monkeypatch.setattr(module, name, counting)
 
+    count(loading, "open_weights")
     count(loading, "load_network")
     count(engine, "prepare_network")
     count(loop, "prepare_network")
@@ -40,11 +41,17 @@ def counted(monkeypatch):
 LAYERS = {"content_layers": ("relu1_1",), "style_layers": ("relu1_1",)}
 
 
+def test_without_a_config_a_file_also_says_its_preset(arrays, counted, network_file):
+    jnst.stylize_steps(*arrays, network=network_file, size=32, levels=1, margin=16, **LAYERS)
+    assert (counted["open_weights"], counted["load_network"]) == (2, 1)
+
+
 def test_one_picture_at_three_levels(arrays, counted, network_file):
     content = np.tile(arrays[0], (8, 8, 1))
     options = {"size": 256, "steps": 6, "levels": 3, **LAYERS}
-    jnst.stylize(content, arrays[1], network=network_file, **options)
-    assert counted["load_network"] == counted["prepare_network"] == 1
+    config = jnst.Config(**options)
+    jnst.stylize(content, arrays[1], network=network_file, config=config)
+    assert counted["open_weights"] == counted["load_network"] == counted["prepare_network"] == 1
     assert counted["level_problem"] == 3
 
 
