@@ -12,7 +12,8 @@ from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.files.canonical import network_digest, write_network
 from jnst.networks.loading import fetch_network, load_network, port_network
 from jnst.networks.normalization import normalize_network
-from jnst.networks.vgg import VGG, Network, extract_features, prepare_network
+from jnst.networks.preparation import prepare_network
+from jnst.networks.vgg import VGG, Network, extract_features
 from jnst.objective.margin import add_margin, remove_margin
 from jnst.objective.problem import Problem
 from jnst.objective.style_losses import StyleLoss, register_style_loss

@@ -29,7 +29,15 @@ GROUPS = {
         *("content_weight", "style_scale", "style_blend", "tv_weight", "init", "init_content"),
         *("seed", "laplacian_weight", "laplacian_pool", "temporal_weight"),
     ),
-    "size and time": ("levels", "level_factor", "level_sizes", "level_steps", "margin"),
+    "size and time": (
+        "levels",
+        "level_factor",
+        "level_sizes",
+        "level_steps",
+        "margin",
+        "tile",
+        "tile_until",
+    ),
     "regions": ("mask_propagation",),
     "layers and losses": (
         *("content_layers", "content_layer_weights", "style_layers", "style_layer_weights"),
@@ -221,9 +229,13 @@ def _yes_or_no(text: str) -> bool:
     return text == "yes"
 
 
+def _number_or_word(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
 def _option(field: dataclasses.Field) -> dict[str, Any]:
     """The arguments of `add_argument` for a field of Config, from its type."""
-    hint, is_list = setting_type(field.name)
+    hint, is_list, words = setting_type(field.name)
     option: dict[str, Any] = {"default": argparse.SUPPRESS, "type": hint}
     default = field.default
     if is_list:
@@ -233,6 +245,8 @@ def _option(field: dataclasses.Field) -> dict[str, Any]:
         return option | {"type": _yes_or_no, "metavar": "yes|no", "help": field.metadata["help"]}
     elif get_origin(hint) is Literal:
         option |= {"type": str, "choices": get_args(hint)}
+    elif words:
+        option |= {"type": _number_or_word, "metavar": "|".join((METAVARS[hint], *words, "none"))}
     else:
         option |= {"metavar": METAVARS[hint]}
     shown = f" ({default})" if default not in (None, "") else ""

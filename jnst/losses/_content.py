@@ -29,14 +29,20 @@ def content_loss(
     6.0
     """
     check_same_shape("features", features, target)
-    squared = jnp.square(features - target)
+    return content_loss_of_sum(jnp.square(features - target).sum(), target, convention)
+
+
+def content_loss_of_sum(
+    squares: Scalar, target: Float[Array, "h w c"], convention: Convention
+) -> Scalar:
+    """As `content_loss`, from sum (F - P)^2 over all positions and channels."""
     match convention:
         case "paper":
-            return squared.sum() / 2
+            return squares / 2
         case "code" | "johnson":
-            return squared.mean()
+            return squares / target.size
         case "relative":
-            return squared.mean() / mean_square(target)
+            return squares / target.size / mean_square(target)
     raise unknown("convention", convention, Convention)
 
 

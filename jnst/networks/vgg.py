@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -118,7 +118,8 @@ class VGG(nn.Module):
 
     Returns `{name: (H', W', C)}` for `layers` and computes nothing deeper than the deepest. What is
     returned has the type of x, in whatever precision it is computed. `widths` are the channels of
-    the convolutions, in their order; () means the usual ones.
+    the convolutions, in their order; () means the usual ones. Of a network that goes on `after` a
+    layer, x are the maps of that layer.
     """
 
     layers: tuple[str, ...]
@@ -126,16 +127,19 @@ class VGG(nn.Module):
     pooling: Pooling = "max"
     precision: Precision = "float32"
     widths: tuple[int, ...] = ()
+    after: str = ""
 
     @nn.compact
-    def __call__(self, x: Float[Array, "h w 3"]) -> dict[str, Float[Array, "_h _w _c"]]:
+    def __call__(self, x: Float[Array, "h w c"]) -> dict[str, Float[Array, "_h _w _c"]]:
         taken, dtype = {}, x.dtype
-        widths = iter(self.widths or self.architecture.widths)
+        convolutions = self.architecture.convolutions
+        widths = dict(zip(convolutions, self.widths or self.architecture.widths, strict=False))
         if self.precision == "bfloat16":
             x = x.astype(jnp.bfloat16)
-        for name in self.architecture.layers_up_to(self.layers):
+        before = len(self.architecture.layers_up_to([self.after] if self.after else []))
+        for name in self.architecture.layers_up_to(self.layers)[before:]:
             if name.startswith("conv"):
-                x = Convolution(next(widths), name=name)(x)
+                x = Convolution(widths[name], name=name)(x)
             elif name.startswith("relu"):
                 x = relu(x)
             else:
@@ -209,54 +213,30 @@ def extract_features(
                 "its own, and takes None or 'average', and 'float32'"
             )
         return own_features(network, image, layers)
-    params = _needed_params(network, layers, precision)
+    centered = image - network.mean[None, None].astype(image.dtype)
+    return maps_after(network, centered, layers, pooling=pooling, precision=precision)
+
+
+def maps_after(
+    network: Network,
+    maps: Float[Array, "h w c"],
+    layers: tuple[str, ...],
+    *,
+    after: str = "",
+    pooling: Pooling | None = None,
+    precision: Precision = "float32",
+) -> dict[str, Float[Array, "_h _w _c"]]:
+    """The maps at `layers`, from those of the layer `after`, or from an image minus the mean."""
+    params = needed_params(network, layers, precision)
     widths = tuple(len(layer["bias"]) for layer in params.values())
-    vgg = VGG(layers, network.architecture, pooling or network.pooling, precision, widths)
-    features = vgg.apply({"params": params}, image - network.mean[None, None].astype(image.dtype))
+    vgg = VGG(layers, network.architecture, pooling or network.pooling, precision, widths, after)
+    features = vgg.apply({"params": params}, maps)
     assert isinstance(features, dict)
     return features
 
 
-Kind = TypeVar("Kind", bound=FeatureNetwork)
-
-
-def prepare_network(
-    network: Kind, layers: Iterable[str], *, precision: Precision = "float32"
-) -> Kind:
-    """What many passes up to the deepest of `layers` need of a network, and nothing else.
-
-    Deeper convolutions are left out. On CPU, in float32, kernels are transformed once for all
-    passes where `jnst.networks.winograd.best_tile` has one, of side t: `params` has
-    `{"transformed": (t + 2, t + 2, I, O), "bias": (O,)}` of these layers, whose features differ by
-    rounding (1e-5 of their deviation). A network of another kind is returned as it is.
-
-    Raises:
-        ValueError: as `extract_features` of the same layers and precision.
-    """
-    check_choice("precision", precision, Precision)
-    if not isinstance(network, Network):
-        return network
-    params = _needed_params(network, check_layers(layers, network.strides), precision)
-    kernels = {name: layer["kernel"] for name, layer in params.items() if "kernel" in layer}
-    if precision != "float32":  # Winograd's products are differences too small for bfloat16
-        kernels = {}
-    kernels = {name: each for name, each in kernels.items() if winograd.best_tile(each.shape)}
-    transformed = {
-        name: {"transformed": kernel, "bias": params[name]["bias"]}
-        for name, kernel in _transform_kernels(kernels).items()
-    }
-    return cast(Kind, network.replace(params={**params, **transformed}))
-
-
-@jax.jit
-def _transform_kernels(kernels: Mapping[str, Array]) -> Mapping[str, Array]:
-    return {
-        name: winograd.transform_kernel(kernel, winograd.best_tile(kernel.shape))
-        for name, kernel in kernels.items()
-    }
-
-
-def _needed_params(network: Network, layers: Sequence[str], precision: Precision) -> Params:
+def needed_params(network: Network, layers: Sequence[str], precision: Precision) -> Params:
+    """The parameters of all convolutions up to the deepest of `layers`; ValueError without them."""
     needed = {}
     for name in network.architecture.layers_up_to(layers):
         if not name.startswith("conv"):

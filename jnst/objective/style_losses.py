@@ -28,6 +28,7 @@ Features = Float[Array, "h w c"]
 OtherFeatures = Float[Array, "_h _w c"]
 Weights = Float[Array, "h w"] | None
 Statistic = Any
+Sums = Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,19 +38,43 @@ class StyleLoss:
     `describe(features, weights)` is the statistic of a style, any pytree of arrays: features are
     (H, W, C), weights (H, W) with sum 1 say how much each position counts, or are None if all count
     alike.
-    `distance(features, weights, statistic, convention)` is the loss of an image, a scalar.
+    `distance(features, weights, statistic, convention)` is the loss of an image, a scalar. A loss
+    that needs no more than sums over positions also has `sums(features, weights, statistic)`, any
+    pytree, which is added up over the parts of an image, and `compare(sums, statistic,
+    convention)`, a scalar: it can be computed in tiles, and needs no `distance`.
     `mix(statistics, shares)` is the statistic between styles; without it an image has a distance
     from each style, weighted. `unit(statistic)` is the loss of features of zeros, which the
     relative convention divides by; without it, the loss has no dimension. One that heeds weights
     `takes_masks`; another is refused where there are masks. Where `mix` is given, the shape of a
-    statistic does not depend on the style's size.
+    statistic does not depend on the style's size; with `sums`, the mixture of the parts of a style
+    is the statistic of the whole.
+
+    Raises:
+        ValueError: neither `distance` nor `sums`; `sums` without `compare` and `mix`.
     """
 
     describe: Callable[[Features, Weights], Statistic]
-    distance: Callable[[Features, Weights, Statistic, Convention], Float[Array, ""]]
+    distance: Callable[[Features, Weights, Statistic, Convention], Float[Array, ""]] | None = None
     mix: Callable[[Sequence[Statistic], Float[Array, " n"]], Statistic] | None = None
     unit: Callable[[Statistic], Float[Array, ""]] | None = None
     takes_masks: bool = False
+    sums: Callable[[Features, Weights, Statistic], Sums] | None = None
+    compare: Callable[[Sums, Statistic, Convention], Float[Array, ""]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.distance is None and self.sums is None:
+            raise ValueError("a style loss has neither distance nor sums; one of them is needed")
+        if self.sums is not None and (self.compare is None or self.mix is None):
+            raise ValueError("a style loss with sums has compare and mix too")
+
+    def __call__(
+        self, features: Features, weights: Weights, statistic: Statistic, convention: Convention
+    ) -> Float[Array, ""]:
+        """The loss of an image whose features are not in tiles."""
+        if self.distance is not None:
+            return self.distance(features, weights, statistic, convention)
+        assert self.sums is not None and self.compare is not None
+        return self.compare(self.sums(features, weights, statistic), statistic, convention)
 
 
 def _mix_linearly(statistics: Sequence[Statistic], shares: Float[Array, " n"]) -> Statistic:
@@ -64,6 +89,34 @@ def _gram(features: Features, weights: Weights) -> Float[Array, "c c"]:
     return losses.gram_matrix(safe_sqrt(weights * weights.size)[..., None] * features)
 
 
+def _gram_sums(features: Features, weights: Weights, _: Array) -> Float[Array, "c c"]:
+    return _gram(features, weights)
+
+
+def _of_grams(loss: Callable[[Array, Array, Convention], Array]) -> StyleLoss:
+    return StyleLoss(_gram, mix=_mix_linearly, takes_masks=True, sums=_gram_sums, compare=loss)
+
+
+def _moment_sums(
+    features: Features, weights: Weights, target: losses.Moments
+) -> tuple[Float[Array, " c"], Float[Array, "c c"]]:
+    """First and second moments about the target's mean.
+
+    About 0 they would lose the variance to rounding; about the mean they could not be added up.
+    """
+    features = features - target.mean[None, None]
+    if weights is None:
+        return features.mean((0, 1)), _gram(features, None)
+    return jnp.einsum("hw,hwc->c", weights, features), _gram(features, weights)
+
+
+def _moments_of(
+    sums: tuple[Float[Array, " c"], Float[Array, "c c"]], target: losses.Moments
+) -> losses.Moments:
+    first, second = sums
+    return losses.Moments(target.mean + first, second - jnp.outer(first, first))
+
+
 def _of_moments(loss: Callable[[losses.Moments, losses.Moments], Array]) -> StyleLoss:
     return StyleLoss(
         losses.moments,
@@ -71,6 +124,8 @@ def _of_moments(loss: Callable[[losses.Moments, losses.Moments], Array]) -> Styl
         losses.mix_moments,
         unit=lambda target: loss(jax.tree.map(jnp.zeros_like, target), target),
         takes_masks=True,
+        sums=_moment_sums,
+        compare=lambda sums, target, _: loss(_moments_of(sums, target), target),
     )
 
 
@@ -148,22 +203,10 @@ def _contextual(
 
 STYLE_LOSSES: Mapping[str, StyleLoss] = types.MappingProxyType(
     {
-        "gram": StyleLoss(
-            _gram,
-            lambda features, weights, target, convention: losses.style_loss(
-                _gram(features, weights), target, convention=convention
-            ),
-            _mix_linearly,
-            takes_masks=True,
+        "gram": _of_grams(
+            lambda gram, target, convention: losses.style_loss(gram, target, convention=convention)
         ),
-        "balanced_gram": StyleLoss(
-            _gram,
-            lambda features, weights, target, _: losses.balanced_gram_loss(
-                _gram(features, weights), target
-            ),
-            _mix_linearly,
-            takes_masks=True,
-        ),
+        "balanced_gram": _of_grams(lambda gram, target, _: losses.balanced_gram_loss(gram, target)),
         "mean_variance": _of_moments(losses.mean_variance_loss),
         "covariance": _of_moments(losses.covariance_loss),
         "gram_mean_deviation": _of_moments(losses.gram_mean_deviation_loss),
@@ -175,6 +218,8 @@ STYLE_LOSSES: Mapping[str, StyleLoss] = types.MappingProxyType(
             _mix_rooted,
             unit=lambda target: _wasserstein(jax.tree.map(jnp.zeros_like, target.moments), target),
             takes_masks=True,
+            sums=lambda features, weights, target: _moment_sums(features, weights, target.moments),
+            compare=lambda sums, target, _: _wasserstein(_moments_of(sums, target.moments), target),
         ),
         "sliced_wasserstein": StyleLoss(
             lambda features, weights: losses.quantiles(
@@ -229,7 +274,8 @@ def register_style_loss(name: str, loss: StyleLoss) -> None:
 def fingerprint(name: str) -> str:
     """What tells an own style loss from another of its name: the source that it is written in."""
     loss, texts = registered[name], []
-    for function in filter(None, (loss.describe, loss.distance, loss.mix, loss.unit)):
+    functions = (loss.describe, loss.distance, loss.mix, loss.unit, loss.sums, loss.compare)
+    for function in filter(None, functions):
         try:
             texts.append(inspect.getsource(inspect.getmodule(function) or function))
         except (OSError, TypeError):  # typed into a console

@@ -19,6 +19,7 @@ from jnst.networks.vgg import extract_features
 from jnst.objective.margin import add_margin, visible_maps
 from jnst.objective.regions import position_weights, propagate_mask
 from jnst.objective.style_losses import StyleLoss, named_style_loss
+from jnst.objective.tiled import describe_in_tiles
 from jnst.objective.variations import variation_of
 from jnst.settings.layout import Layout
 from jnst.settings.style_terms import StyleTerm
@@ -118,25 +119,27 @@ def describe_style(
         _check_masks_are_taken(layout.style_terms())
     strides = strides_of(network)
     padded = add_margin(image, layout.margin)
-    features = extract_features(
-        network,
-        padded,
-        dict.fromkeys(layout.style_layers),
-        pooling=layout.pooling,
-        precision=layout.precision,
-    )
+    layers = tuple(dict.fromkeys(layout.style_layers))
     wide = None if mask is None else add_margin(mask[..., None], layout.margin)[..., 0]
-    weights = {layer: weights_at(wide, layer, layout, strides) for layer in features}
-    maps = {
-        layer: visible_maps(each, padded, layout.margin, strides[layer])
-        for layer, each in features.items()
-    }
+    weights = {layer: weights_at(wide, layer, layout, strides) for layer in layers}
+    if layout.tiles is not None and layers:
+        statistics, features = describe_in_tiles(network, padded, layers, weights, layout)
+    else:
+        statistics, features = (
+            {},
+            extract_features(
+                network, padded, layers, pooling=layout.pooling, precision=layout.precision
+            ),
+        )
+    for term in layout.style_terms():
+        if term.name not in statistics:
+            layer = term.layer
+            maps = visible_maps(features[layer], padded, layout.margin, strides[layer])
+            describe = named_style_loss(term.loss).describe
+            statistics[term.name] = describe(maps, weights[layer])
     return Description(
-        {
-            term.name: named_style_loss(term.loss).describe(maps[term.layer], weights[term.layer])
-            for term in layout.style_terms()
-        },
-        {layer: _any(weights[layer], maps[layer].dtype) for layer in maps},
+        statistics,
+        {layer: _any(weights[layer], image.dtype) for layer in layers},
         variation_of(image, mask, layout.variation),
     )
 

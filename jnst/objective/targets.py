@@ -28,6 +28,7 @@ from jnst.objective.style_targets import (
     regions_of,
     shares_of,
 )
+from jnst.objective.tiled import check_tiles, features_in_tiles
 from jnst.settings.config import Config
 from jnst.settings.config_checks import check_for_network
 from jnst.settings.layout import Layout
@@ -98,6 +99,7 @@ def make_targets(
     strides = strides_of(network)
     layout = config.layout() if isinstance(config, Config) else config
     check_for_network(layout, strides, own_terms=bool(extra))
+    check_tiles(network, layout, own_terms=bool(extra))
     styles = as_styles(style, regions)
     check_image("content", content, layout.content_layers, strides)
     for each in styles:
@@ -124,9 +126,12 @@ def make_targets(
 
 def describe_content(network: FeatureNetwork, content: Image, layout: Layout) -> Maps:
     """What is kept of a content, without a margin: its features, which have the margin."""
+    image = add_margin(content, layout.margin)
+    if layout.tiles is not None and layout.content_layers:
+        return features_in_tiles(network, image, layout.content_layers, layout)
     return extract_features(
         network,
-        add_margin(content, layout.margin),
+        image,
         layout.content_layers,
         pooling=layout.pooling,
         precision=layout.precision,

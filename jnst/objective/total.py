@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jnst import losses
+from jnst.losses._content import content_loss_of_sum
 from jnst.networks.feature_network import FeatureNetwork, strides_of
 from jnst.networks.vgg import extract_features
 from jnst.objective.extra_terms import extra_term
@@ -19,8 +20,8 @@ from jnst.objective.margin import remove_margin, visible_maps
 from jnst.objective.style_losses import named_style_loss
 from jnst.objective.style_targets import StyleTarget
 from jnst.objective.targets import Targets
+from jnst.objective.tiled import Measured, measure_in_tiles
 from jnst.objective.variations import VARIATIONS
-from jnst.settings.layout import Layout
 from jnst.settings.style_terms import StyleTerm
 from jnst.settings.terms import Terms
 
@@ -44,25 +45,41 @@ def total_loss(
     layout = targets.layout
     strides = strides_of(network)
     image = hold_fixed(image, targets)
-    features = extract_features(
-        network, image, layout.layers(), pooling=layout.pooling, precision=layout.precision
-    )
+    if layout.tiles is None:
+        features = extract_features(
+            network, image, layout.layers(), pooling=layout.pooling, precision=layout.precision
+        )
+        tiled = Measured({}, {}, features)
+    else:
+        tiled = measure_in_tiles(network, image, targets)
+        features = tiled.maps
 
     def seen(layer: str, weight: Array) -> Array:
         maps = features[layer]
         return unit_gradient(maps, weight) if layout.normalize_gradients else maps
 
-    content = {
-        name: losses.content_loss(
-            seen(name, weights.content[name]), target, convention=layout.convention
-        )
-        for name, target in targets.content.items()
-    }
-    style = {}
+    content, style = {}, {}
+    for name, target in targets.content.items():
+        if name in tiled.squares:
+            content[name] = content_loss_of_sum(tiled.squares[name], target, layout.convention)
+        else:
+            maps = seen(name, weights.content[name])
+            content[name] = losses.content_loss(maps, target, convention=layout.convention)
     for term in layout.style_terms():
-        maps = seen(term.layer, weights.style[term.name])
-        inside = visible_maps(maps, image, layout.margin, strides[term.layer])
-        style[term.name] = _style_term(term, inside, targets.style[term.name], layout, image.dtype)
+        parts, loss = targets.style[term.name], named_style_loss(term.loss)
+        if term.name in tiled.sums:
+            assert loss.compare is not None
+            distances = [
+                loss.compare(sums, part.statistic, layout.convention)
+                for sums, part in zip(tiled.sums[term.name], parts, strict=True)
+            ]
+        else:
+            maps = seen(term.layer, weights.style[term.name])
+            inside = visible_maps(maps, image, layout.margin, strides[term.layer])
+            distances = [
+                loss(inside, part.weights, part.statistic, layout.convention) for part in parts
+            ]
+        style[term.name] = _style_term(term, distances, parts, image.dtype)
     laplacian = None
     if layout.laplacian:
         laplacian = losses.laplacian_loss(image, targets.original, pool=layout.laplacian_pool)
@@ -125,19 +142,14 @@ unit_gradient.defvjp(
 
 
 def _style_term(
-    term: StyleTerm, maps: Array, parts: Sequence[StyleTarget], layout: Layout, dtype: Any
+    term: StyleTerm, distances: Sequence[Any], parts: Sequence[StyleTarget], dtype: Any
 ) -> Float[Array, ""]:
-    loss = named_style_loss(term.loss)
-    distances = [
-        part.share
-        / part.scale
-        * loss.distance(maps, part.weights, part.statistic, layout.convention)
-        for part in parts
-    ]
     for distance in distances:
         if jnp.shape(distance) != ():
             raise ValueError(
                 f"style loss {term.loss} gives a distance of shape {jnp.shape(distance)}; "
                 "a scalar is accepted"
             )
-    return sum(distances, start=jnp.zeros((), dtype))
+    shares = [part.share / part.scale for part in parts]
+    products = [share * distance for share, distance in zip(shares, distances, strict=True)]
+    return sum(products, start=jnp.zeros((), dtype))

@@ -1,14 +1,14 @@
 """L-BFGS at one gradient an iteration: unit steps, and a step back when the loss rises."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.tree_util import Partial
-from jaxtyping import Array, Float
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Float, Int
 
 SHRINK = 0.25
 SMALLEST_STEP = SHRINK**4
@@ -17,16 +17,31 @@ SMALLEST_STEP = SHRINK**4
 class LBFGSState(NamedTuple):
     """All of it is in the coordinates of `precondition`, from where the parameters were at first.
 
-    `memory.params` and `memory.updates` are the last accepted point and its gradient; the next one
-    to be evaluated is `step` times `direction` before it. `precondition` is fitted to the first
-    finite gradient; until then its arrays are 0.
+    `params`, `gradient` and `value` are those of the last accepted point; the next one to be
+    evaluated is `step` times `direction` before it. `points` is the number of points that were
+    accepted since `pairs` were last empty. `precondition` is fitted to the first finite gradient;
+    until then its arrays are 0.
     """
 
-    memory: optax.ScaleByLBFGSState
+    params: optax.Params
+    gradient: optax.Updates
     value: Float[Array, ""]
     direction: optax.Updates
     step: Float[Array, ""]
+    pairs: "Pairs"
+    points: Int[Array, ""]
     precondition: Partial
+
+
+class Pairs(NamedTuple):
+    """The last steps s and the changes y of the gradient over them, each stacked.
+
+    `inverses` are 1 / s'y, or 0 where there is no pair.
+    """
+
+    steps: optax.Updates
+    changes: optax.Updates
+    inverses: Float[Array, " m"]
 
 
 def _identity(updates: optax.Updates) -> optax.Updates:
@@ -40,12 +55,15 @@ def _no_precondition(gradient: optax.Updates, params: Any) -> Partial:
 def lbfgs(
     memory_size: int = 20,
     *,
+    memory_type: DTypeLike | None = None,
     fit_precondition: Callable[[optax.Updates, Any], Partial] = _no_precondition,
 ) -> optax.GradientTransformationExtraArgs:
     """L-BFGS (Liu and Nocedal 1989) that spends one gradient an iteration.
 
-    The direction is that of `optax.scale_by_lbfgs` over `memory_size` pairs and the step is 1; the
-    first is a gradient step of length at most 1. A point whose loss or gradient is not finite, or
+    The direction is that of the last `memory_size` pairs of a step and its change of the gradient
+    (Nocedal and Wright 2006, algorithm 7.4) and the step is 1; the first is a gradient step of
+    length at most 1. Pairs are kept as `memory_type`, by default that of the parameters; bfloat16
+    halves what is nearly all of the memory. A point whose loss or gradient is not finite, or
     whose loss is above that of the last accepted point, is taken back: the next point lies on the
     same line, at a quarter of the step. Curvature that is negative or lost in rounding, a direction
     that is not finite, or four such quarters in a row make it forget its pairs and begin again with
@@ -62,10 +80,22 @@ def lbfgs(
     wanted, which may prove worse: the best point seen is the caller's to keep. Under `vmap` each
     item has its own step.
     """
-    scale = optax.scale_by_lbfgs(memory_size)
 
     def init(params: optax.Params) -> LBFGSState:
-        return _start(scale, fit_precondition, params)
+        origin, dtype = optax.tree.zeros_like(params), optax.tree.dtype(params, "highest")
+        stack = jax.tree.map(
+            lambda leaf: jnp.zeros((memory_size, *leaf.shape), memory_type or leaf.dtype), params
+        )
+        return LBFGSState(
+            params=origin,
+            gradient=origin,
+            value=jnp.asarray(jnp.inf, dtype),
+            direction=origin,
+            step=jnp.ones((), dtype),
+            pairs=Pairs(stack, stack, jnp.zeros(memory_size, dtype)),
+            points=jnp.int32(0),
+            precondition=optax.tree.zeros_like(jax.eval_shape(fit_precondition, params, params)),
+        )
 
     def update(
         updates: optax.Updates,
@@ -81,84 +111,134 @@ def lbfgs(
             first, fit_precondition, lambda *_: state.precondition, updates, params
         )
         gradient, point = precondition(updates), _next_point(state)
-
-        state = jax.lax.cond(
-            finite & (value <= state.value),
-            lambda state: _accept(
-                scale, state._replace(value=value, precondition=precondition), gradient, point
-            ),
-            lambda state: _reject(scale, state),
-            state,
+        moved = _moved(state, finite & (value <= state.value), gradient, point, value)
+        return (
+            precondition(optax.tree.sub(_next_point(moved), point)),
+            moved._replace(precondition=precondition),
         )
-        return precondition(optax.tree.sub(_next_point(state), point)), state
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _start(
-    scale: optax.GradientTransformation,
-    fit_precondition: Callable[[optax.Updates, Any], Partial],
-    params: optax.Params,
+def _moved(
+    state: LBFGSState,
+    accepted: Bool[Array, ""],
+    gradient: optax.Updates,
+    point: optax.Params,
+    value: Float[Array, ""],
 ) -> LBFGSState:
-    """The state before the first gradient."""
-    origin, dtype = optax.tree.zeros_like(params), optax.tree.dtype(params, "highest")
-    memory = scale.init(origin)
-    return LBFGSState(
-        memory._replace(weights_memory=memory.weights_memory.astype(dtype)),
-        value=jnp.asarray(jnp.inf, dtype),
-        direction=origin,
-        step=jnp.ones((), dtype),
-        precondition=optax.tree.zeros_like(jax.eval_shape(fit_precondition, params, params)),
+    """The state after a point, accepted or not.
+
+    By selections alone: a branch of `cond` would return copies of the pairs.
+    """
+    pairs, scale = _remember(state, accepted, gradient, point)
+    gradient, point = optax.tree.where(accepted, (gradient, point), (state.gradient, state.params))
+    direction = _direction(pairs, state.points, scale, gradient)
+    usable = jnp.isfinite(optax.tree.norm(direction))
+    step = jnp.where(accepted, 1, state.step * SHRINK)
+    # With no pair to forget, the same gradient step would come again: shorten it further.
+    stuck = ~accepted & (step < SMALLEST_STEP) & (state.points > 1)
+    restart = stuck | (accepted & ~((scale > 0) & usable))
+    direction = optax.tree.where(
+        restart,
+        _gradient_step(gradient),
+        optax.tree.where(accepted, direction, state.direction),
+    )
+    points = jnp.where(accepted, state.points + 1, state.points)
+    return state._replace(
+        params=point,
+        gradient=gradient,
+        value=jnp.where(accepted, value, state.value).astype(state.value.dtype),
+        direction=direction,
+        step=jnp.where(restart, 1, step).astype(state.step.dtype),
+        pairs=pairs._replace(inverses=jnp.where(restart, 0, pairs.inverses)),
+        points=jnp.where(restart, 1, points),
     )
 
 
-def _accept(
-    scale: optax.GradientTransformation,
-    state: LBFGSState,
-    gradient: optax.Updates,
-    point: optax.Params,
-) -> LBFGSState:
-    """Remember a point with its gradient, and go on from it with a step of 1."""
-    change = optax.tree.sub(point, state.memory.params)
-    bend = optax.tree.sub(gradient, state.memory.updates)
-    memory = jax.lax.cond(_is_curved(change, bend), lambda memory: memory, _forget, state.memory)
-    direction, memory = scale.update(gradient, memory, point)
-    state = state._replace(memory=memory, direction=direction, step=jnp.ones_like(state.step))
-    usable = jnp.isfinite(optax.tree.norm(direction))
-    return jax.lax.cond(usable, lambda state: state, partial(_restart, scale), state)
+def _remember(
+    state: LBFGSState, accepted: Bool[Array, ""], gradient: optax.Updates, point: optax.Params
+) -> tuple[Pairs, Float[Array, ""]]:
+    """The pairs with the one that leads to an accepted point in the oldest place, and s'y / y'y.
+
+    Both numbers of a pair are 0 if its curvature is negative, or so small that s'y is rounding and
+    a division by it can overflow: s'y <= eps |s| |y|. Of another point zeros are put in that place,
+    which the next pair replaces. The pairs are not read here: XLA would copy all of them.
+    """
+    pairs, place = state.pairs, _newest(state)
+    kept = accepted & (state.points > 0)
+
+    def stored(new: Array, stack: Array) -> Array:
+        return jnp.where(kept, new, 0).astype(stack.dtype)
+
+    step = jax.tree.map(stored, optax.tree.sub(point, state.params), pairs.steps)
+    change = jax.tree.map(stored, optax.tree.sub(gradient, state.gradient), pairs.changes)
+
+    def put(stack: Array, entry: Array) -> Array:
+        return jax.lax.dynamic_update_index_in_dim(stack, entry, place, 0)
+
+    steps = jax.tree.map(put, pairs.steps, step)
+    changes = jax.tree.map(put, pairs.changes, change)
+    step, change = optax.tree.cast_like((step, change), (gradient, gradient))
+    product, square = optax.tree.vdot(step, change), optax.tree.norm(change, squared=True)
+    limits = jnp.finfo(product.dtype)
+    rounding = limits.eps * optax.tree.norm(step) * jnp.sqrt(square)
+    curved = product > jnp.maximum(rounding, limits.tiny)
+    inverse, ratio = (
+        jnp.where(curved, top / jnp.where(curved, bottom, 1), 0)
+        for top, bottom in ((1, product), (product, square))
+    )
+    inverses = pairs.inverses.at[place].set(inverse)
+    return Pairs(steps, changes, inverses), ratio
 
 
-def _reject(scale: optax.GradientTransformation, state: LBFGSState) -> LBFGSState:
-    """Go back to the last accepted point, and from there on by a shorter step."""
-    state = state._replace(step=state.step * SHRINK)
-    # With no pair to forget, the same gradient step would come again: shorten it further.
-    stuck = (state.step < SMALLEST_STEP) & (state.memory.count > 1)
-    return jax.lax.cond(stuck, partial(_restart, scale), lambda state: state, state)
+def _direction(
+    pairs: Pairs, count: Int[Array, ""], scale: Float[Array, ""], gradient: optax.Updates
+) -> optax.Updates:
+    """The gradient times the inverse Hessian as the pairs tell it, from `scale` times 1 on."""
+    size = len(pairs.inverses)
+    places = (count + jnp.arange(size)) % size  # from the oldest to the newest
+
+    def back(vector: optax.Updates, place: Int[Array, ""]) -> tuple[optax.Updates, Array]:
+        step, change = _pair(pairs, place, vector)
+        amount = pairs.inverses[place] * optax.tree.vdot(step, vector)
+        return optax.tree.add_scale(vector, -amount, change), amount
+
+    def forth(vector: optax.Updates, given: tuple[Array, Array]) -> tuple[optax.Updates, None]:
+        place, amount = given
+        step, change = _pair(pairs, place, vector)
+        amount = amount - pairs.inverses[place] * optax.tree.vdot(change, vector)
+        return optax.tree.add_scale(vector, amount, step), None
+
+    vector, amounts = jax.lax.scan(back, gradient, places, reverse=True)
+    vector, _ = jax.lax.scan(forth, optax.tree.scale(scale, vector), (places, amounts))
+    return vector
 
 
-def _restart(scale: optax.GradientTransformation, state: LBFGSState) -> LBFGSState:
-    """Begin again with a gradient step from the last accepted point."""
-    memory = _forget(state.memory)
-    direction, memory = scale.update(memory.updates, memory, memory.params)
-    return state._replace(memory=memory, direction=direction, step=jnp.ones_like(state.step))
+def _gradient_step(gradient: optax.Updates) -> optax.Updates:
+    """A step of length at most 1."""
+    length = optax.tree.norm(gradient)
+    return optax.tree.scale(
+        jnp.where(length > 1, 1 / jnp.where(length > 1, length, 1), 1), gradient
+    )
 
 
 def _next_point(state: LBFGSState) -> optax.Params:
-    return optax.tree.add_scale(state.memory.params, -state.step, state.direction)
+    return optax.tree.add_scale(state.params, -state.step, state.direction)
 
 
-def _is_curved(change: optax.Updates, bend: optax.Updates) -> Array:
-    """Whether s'y > eps |s| |y| for the step s and the change y of the gradient.
-
-    Below that the product is rounding, and a division by it can overflow.
-    """
-    product = optax.tree.vdot(change, bend)
-    limits = jnp.finfo(product.dtype)
-    rounding = limits.eps * optax.tree.norm(change) * optax.tree.norm(bend)
-    return product > jnp.maximum(rounding, limits.tiny)
+def _newest(state: LBFGSState) -> Int[Array, ""]:
+    """Where the pair of the next accepted point goes."""
+    return (state.points - 1) % len(state.pairs.inverses)
 
 
-def _forget(memory: optax.ScaleByLBFGSState) -> optax.ScaleByLBFGSState:
-    return memory._replace(
-        count=jnp.zeros_like(memory.count), weights_memory=jnp.zeros_like(memory.weights_memory)
-    )
+def _pair(
+    pairs: Pairs, place: Int[Array, ""], like: optax.Updates
+) -> tuple[optax.Updates, optax.Updates]:
+    """The step and the change of one place, in the type of `like`."""
+
+    def taken(stack: Array, leaf: Array) -> Array:
+        return stack[place].astype(leaf.dtype)
+
+    steps = jax.tree.map(taken, pairs.steps, like)
+    return steps, jax.tree.map(taken, pairs.changes, like)

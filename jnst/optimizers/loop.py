@@ -13,7 +13,7 @@ from jaxtyping import Array, Int
 
 from jnst.common.errors import DivergedError
 from jnst.common.heap import return_freed_memory
-from jnst.networks.vgg import prepare_network
+from jnst.networks.preparation import prepare_network
 from jnst.objective.problem import Problem
 from jnst.optimizers.state import Info, State
 from jnst.optimizers.steps import Step, make_step
@@ -132,28 +132,6 @@ def stack(items: Sequence[Tree]) -> Tree:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *items)
 
 
-def _batched(step: Step) -> Step:
-    def one_item(state: State, problem: Problem) -> tuple[State, Info]:
-        alone = problem.replace(
-            targets=_squeezed(problem.targets), weights=_squeezed(problem.weights)
-        )
-        return jax.tree.map(lambda leaf: jnp.expand_dims(leaf, 0), step(_squeezed(state), alone))
-
-    def items(state: State, problem: Problem) -> tuple[State, Info]:
-        # Batched, `cond` takes both ways and selects, which one item need not pay for.
-        if len(state.best_loss) == 1:
-            return one_item(state, problem)
-        return jax.vmap(lambda state, *rest: step(state, Problem(problem.network, *rest)))(
-            state, problem.targets, problem.weights
-        )
-
-    return items
-
-
-def _squeezed(tree: Tree) -> Tree:
-    return jax.tree.map(lambda leaf: jnp.squeeze(leaf, 0), tree)
-
-
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3), donate_argnums=4)
 def _run_chunk(
     optimizer: optax.GradientTransformation,
@@ -165,21 +143,48 @@ def _run_chunk(
     count: Int[Array, ""],
 ) -> tuple[State, Info]:
     step = make_step(optimizer, pixels=pixels)
-    if batched:
-        step = _batched(step)
-    step = jax.jit(step, inline=True)  # traced once for both uses
-    _, info = jax.eval_shape(step, state, problem)
+    if not batched:
+        return _repeat(step, state, problem, chunk, count)
+    if len(state.best_loss) > 1:
+        return _repeat(_batched(step), state, problem, chunk, count)
+    # Batched, `where` and `cond` have both ways computed, which one item need not pay for. It is
+    # taken out before the loop: inside, XLA would copy the memory of L-BFGS.
+    alone = problem.replace(targets=_squeezed(problem.targets), weights=_squeezed(problem.weights))
+    state, infos = _repeat(step, _squeezed(state), alone, chunk, count)
+    return (
+        jax.tree.map(lambda leaf: jnp.expand_dims(leaf, 0), state),
+        jax.tree.map(lambda leaf: jnp.expand_dims(leaf, 1), infos),
+    )
 
-    def body(state: State, index: Int[Array, ""]) -> tuple[State, Info]:
-        # The last chunk of a run is shorter: skipping steps at run time spares a compilation.
-        return jax.lax.cond(
-            index < count,
-            lambda state: step(state, problem),
-            lambda state: (state, optax.tree.zeros_like(info)),
-            state,
+
+def _batched(step: Step) -> Step:
+    def items(state: State, problem: Problem) -> tuple[State, Info]:
+        return jax.vmap(lambda state, *rest: step(state, Problem(problem.network, *rest)))(
+            state, problem.targets, problem.weights
         )
 
-    return jax.lax.scan(body, state, jnp.arange(chunk))
+    return items
+
+
+def _squeezed(tree: Tree) -> Tree:
+    return jax.tree.map(lambda leaf: jnp.squeeze(leaf, 0), tree)
+
+
+def _repeat(
+    step: Step, state: State, problem: Problem, most: int, count: Int[Array, ""]
+) -> tuple[State, Info]:
+    """The state after `count` steps, and the Info of each in room for `most`."""
+    step = jax.jit(step, inline=True)  # traced once for both uses
+    _, info = jax.eval_shape(step, state, problem)
+    infos = jax.tree.map(lambda leaf: jnp.zeros((most, *leaf.shape), leaf.dtype), info)
+
+    # The last chunk of a run is shorter. A `cond` around each step would copy the state.
+    def body(index: Int[Array, ""], so_far: tuple[State, Info]) -> tuple[State, Info]:
+        state, infos = so_far
+        state, info = step(state, problem)
+        return state, jax.tree.map(lambda every, one: every.at[index].set(one), infos, info)
+
+    return jax.lax.fori_loop(0, count, body, (state, infos))
 
 
 def memory_of_batch(

@@ -2,7 +2,8 @@
 
 import functools
 from collections.abc import Mapping
-from typing import TypeAlias
+from functools import partial
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 import optax
@@ -16,22 +17,38 @@ from jnst.settings.choices import Optimizer, Schedule
 Transformation: TypeAlias = optax.GradientTransformation
 """An optimizer, for modules that do not know optax."""
 
+
+class Pairs(NamedTuple):
+    """How many pairs L-BFGS keeps at most, and in which type, that of the image if None."""
+
+    most: int = 20
+    type: Literal["bfloat16"] | None = None
+
+
 Rate: TypeAlias = float | Float[Array, ""] | Schedule
 
 
 def named_optimizer(
-    name: Optimizer, *, precondition: bool = True, learning_rate: Schedule | None = None
+    name: Optimizer,
+    *,
+    precondition: bool = True,
+    learning_rate: Schedule | None = None,
+    pairs: Pairs | None = None,
 ) -> optax.GradientTransformation:
     """The optimizer of that name; its learning rate is set by `init`, so that it is never static.
 
     "lbfgs" is `jnst.optimizers.lbfgs.lbfgs`, whose steps have no rate, preconditioned by
-    `fit_smoothing` if `precondition`: for an image whose large shapes are still to change. "adam"
-    is `optax.adam` with rate 0.02 and b2 = 0.99; "sgd" is `optax.sgd` with rate 1. Both have a
-    `decay` of the rate, what it is multiplied by every 100 steps, and take a schedule as
-    `learning_rate`. The same arguments give the same object.
+    `fit_smoothing` if `precondition`: for an image whose large shapes are still to change. `pairs`
+    says how many pairs it keeps, and as what. "adam" is `optax.adam` with rate 0.02 and b2 = 0.99;
+    "sgd" is `optax.sgd` with rate 1. Both have a `decay` of the rate, what it is multiplied by
+    every 100 steps, and take a schedule as `learning_rate`. The same arguments give the same
+    object.
     """
     check_choice("optimizer", name, Optimizer)
-    return _named_optimizer(name, precondition and name == "lbfgs", learning_rate)
+    is_lbfgs = name == "lbfgs"
+    return _named_optimizer(
+        name, precondition and is_lbfgs, learning_rate, (pairs or Pairs()) if is_lbfgs else Pairs()
+    )
 
 
 DEFAULT_RATES: Mapping[str, float] = {"adam": 0.02, "sgd": 1.0}
@@ -40,11 +57,12 @@ DEFAULT_RATES: Mapping[str, float] = {"adam": 0.02, "sgd": 1.0}
 
 @functools.lru_cache(64)
 def _named_optimizer(
-    name: Optimizer, precondition: bool, schedule: Schedule | None
+    name: Optimizer, precondition: bool, schedule: Schedule | None, pairs: Pairs
 ) -> optax.GradientTransformation:
     match name:
         case "lbfgs":
-            return lbfgs(fit_precondition=fit_smoothing) if precondition else lbfgs()
+            make = partial(lbfgs, pairs.most, memory_type=pairs.type)
+            return make(fit_precondition=fit_smoothing) if precondition else make()
         case "adam":
             return optax.inject_hyperparams(_decaying_adam)(
                 learning_rate=schedule or DEFAULT_RATES[name], decay=1.0

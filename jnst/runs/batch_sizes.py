@@ -4,16 +4,12 @@ import math
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Literal, TypeVar
 
-import jax
-
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.objective.extra_terms import functions_of
 from jnst.objective.style_losses import named_style_loss
-from jnst.optimizers.loop import memory_of_batch
+from jnst.runs.fitting import bytes_of_level
 from jnst.runs.footprint import free_memory
 from jnst.runs.jobs import Job
-from jnst.runs.levels import level_optimizer
-from jnst.runs.problems import begin_states, level_problem
 
 MOST_ITEMS = 16
 """Of a batch that is chosen: more are no faster on a CPU, and leave nothing until they all end."""
@@ -68,18 +64,9 @@ def _most_that_fit(network: FeatureNetwork, job: Job, count: int) -> int:
     count = _evenly(count, MOST_ITEMS)
     if count == 1:
         return 1
-    needed = _bytes_of_batch(network, job, count)
+    needed = bytes_of_level(network, [job] * count, len(job.levels) - 1)
     return max(1, min(count, int(count * SHARE_OF_MEMORY * free_memory() / needed)))
 
 
 def _evenly(count: int, most: int) -> int:
     return math.ceil(count / math.ceil(count / most))
-
-
-def _bytes_of_batch(network: FeatureNetwork, job: Job, count: int) -> int:
-    """Of the program of the last level, the largest."""
-    shape, jobs, images = job.levels[-1].shape, [job] * count, [job.initial_image] * count
-    optimizer = level_optimizer(job.config, len(job.levels) - 1)
-    state = jax.eval_shape(lambda: begin_states(jobs, images, shape, optimizer))
-    problem = jax.eval_shape(lambda network: level_problem(network, jobs, shape), network)
-    return memory_of_batch(optimizer, state, problem, pixels=job.config.pixels)

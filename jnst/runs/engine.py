@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from jnst.common.brief import brief
 from jnst.networks.feature_network import FeatureNetwork, strides_of
-from jnst.networks.vgg import prepare_network
+from jnst.networks.preparation import prepare_network
 from jnst.objective.margin import remove_margin
 from jnst.objective.targets import Targets
 from jnst.objective.total import hold_fixed
@@ -18,6 +18,8 @@ from jnst.optimizers.carrying import carry_schedules, resize_moments
 from jnst.optimizers.loop import run_prepared_batch
 from jnst.optimizers.state import Info, State
 from jnst.runs.batch_sizes import program
+from jnst.runs.fitting import fit_level
+from jnst.runs.footprint import Fit
 from jnst.runs.jobs import Job, share_pictures
 from jnst.runs.levels import level_optimizer
 from jnst.runs.problems import begin_states, level_problem
@@ -30,11 +32,12 @@ Image = Float[np.ndarray, "h w 3"]
 class Position(NamedTuple):
     """Where a batch of jobs is: their images so far, and what it takes to go on.
 
-    `level` is the index of the level and `steps` those taken there. `diverged` has for each job the
-    step at which it could not go on.
+    `level` is the index of the level, `fit` how it fits into memory, and `steps` those taken there.
+    `diverged` has for each job the step at which it could not go on.
     """
 
     level: int
+    fit: Fit
     steps: int
     images: tuple[Image, ...]
     state: State
@@ -94,11 +97,13 @@ def _run_levels(
     diverged = resume.diverged if resume else (None,) * len(jobs)
     state: State | None = None
     for index, level in enumerate(levels[first:], first):
-        optimizer = level_optimizer(config, index)
-        problem = level_problem(network, jobs, level.shape)
+        before = resume if index == first else None
+        fit = before.fit if before else fit_level(network, jobs, index)
+        optimizer = level_optimizer(config, index, fit.pairs)
+        problem = level_problem(network, jobs, level.shape, fit.tiles)
         taken = 0
-        if resume and index == first:
-            begin, taken = resume.state, resume.steps
+        if before:
+            begin, taken = before.state, before.steps
         else:
             begin = begin_states(jobs, images, level.shape, optimizer)
             if state is not None:
@@ -116,7 +121,7 @@ def _run_levels(
             )
             end = sum(level.steps for level in levels[:index]) + taken
             diverged = _diverged(diverged, state, info, end, last=taken == level.steps)
-            yield Position(index, taken, images, state, diverged), info
+            yield Position(index, fit, taken, images, state, diverged), info
             if None not in diverged:
                 return
 

@@ -1,20 +1,24 @@
 """The memory that a run takes, known from its shapes before anything is computed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
 
 import jax
 
 from jnst.common.memory import free_host_memory
 from jnst.images.resizing import fit_size
-from jnst.networks.layers import VGG19, smallest_side
+from jnst.networks.layers import VGG19, Architecture, smallest_side
+from jnst.objective.tile_grid import TileGrid
+from jnst.objective.tiled import check_losses_in_tiles, layers_in_tiles
+from jnst.optimizers.named import Pairs
 from jnst.runs.levels import style_shape
 from jnst.settings.config import Config
+from jnst.settings.tiles import Tiles
 
 FLOAT = 4
 FIXED = 300_000_000
 """Bytes of the network's kernels and of what compiling leaves."""
 
-PAIRS_OF_LBFGS = 20
 COPIES: dict[str, int] = {"sliced_wasserstein": 3, "histogram": 3, "patches": 21}
 """Maps that a style loss holds beside those of its layer: sorted ones, or all its patches."""
 
@@ -22,42 +26,97 @@ CERTAIN = 0.8
 """Of the estimate is needed for certain: see `bytes_of_run`."""
 
 
+class Fit(NamedTuple):
+    """What a run does to fit into memory: its tiles, and the pairs that L-BFGS keeps."""
+
+    tiles: Tiles | None = None
+    pairs: Pairs = Pairs()
+
+
+WHOLE = Fit()
+
+_FITS = (
+    WHOLE,
+    Fit(None, Pairs(20, "bfloat16")),
+    Fit(Tiles(256, "pool2"), Pairs(20, "bfloat16")),
+    Fit(Tiles(256, "pool3"), Pairs(20, "bfloat16")),
+    Fit(Tiles(512, "all"), Pairs(20, "bfloat16")),
+    Fit(Tiles(512, "all"), Pairs(10, "bfloat16")),
+    Fit(Tiles(256, "all"), Pairs(10, "bfloat16")),
+    Fit(Tiles(256, "all"), Pairs(5, "bfloat16")),
+)
+"""From the fastest to the smallest. Pairs in bfloat16 change no loss, ten pairs 1 %, five 2 %."""
+
+
+def possible_fits(
+    config: Config, architecture: Architecture | None = VGG19, *, own_terms: bool = False
+) -> list[Fit]:
+    """What may be done for a run to fit, from the fastest to the smallest.
+
+    All that `tile` "auto" may choose from, or what `tile` says. Without an `architecture`, for a
+    network that is no VGG, there are no tiles.
+    """
+    if config.tile != "auto":
+        return [Fit(config.layout().tiles)]
+    fits = []
+    for fit in _FITS:
+        if fit.tiles is not None:
+            if architecture is None:
+                continue
+            layout = config.layout().replace(tiles=fit.tiles)
+            try:
+                check_losses_in_tiles(architecture, layout, own_terms=own_terms)
+            except ValueError:
+                continue
+        fits.append(fit if config.optimizer == "lbfgs" else fit._replace(pairs=Pairs()))
+    return list(dict.fromkeys(fits))
+
+
 def bytes_of_run(
-    shape: tuple[int, int], styles: Sequence[tuple[int, int]], config: Config
+    shape: tuple[int, int], styles: Sequence[tuple[int, int]], config: Config, fit: Fit = WHOLE
 ) -> float:
     """About what a run needs at its last level.
 
     `shape` is the result's (height, width), `styles` have those of the pictures as they came. For
-    each pixel of the image with its margin: the maps of the first block that are there at once in
-    the backward pass, those of the layers that are matched and their targets, and what the
-    optimizer keeps of the image. The compiler's own counts are 0.8 to 1.15 times that (thirteen
-    settings, 224 and 416 px, CPU). Or what the targets of the largest style take, if that is more.
+    each pixel of the image with its margin: the maps that are there at once in the backward pass,
+    those of the layers that are matched and their targets, and what the optimizer keeps of the
+    image. In tiles, the maps of a tile's layers count for one window alone. The compiler's own
+    counts are 0.8 to 1.15 times that (thirteen settings, 224 and 416 px, CPU). Or what the targets
+    of the largest style take, if that is more.
     """
     height, width = (side + 2 * config.margin for side in shape)
-    kept = sum(map(_map_bytes, {*config.content_layers, *config.style_layers}))
-    kept += sum(map(_map_bytes, config.content_layers))
-    kept += sum(
-        COPIES.get(term.loss, 1) * _map_bytes(term.layer) - _map_bytes(term.layer)
-        for term in config.style_terms()
+    layers = {*config.content_layers, *config.style_layers}
+    copies = sum(
+        (COPIES.get(term.loss, 1) - 1) * _map_bytes(term.layer) for term in config.style_terms()
     )
+    contents = sum(map(_map_bytes, config.content_layers))
     image = 3 * FLOAT
-    memory = 8 + (2 * PAIRS_OF_LBFGS if config.optimizer == "lbfgs" else 0)
-    step = height * width * (_working(config.layers()) + kept + memory * image)
-    largest = max((_area(style_shape(style, shape, config)) for style in styles), default=0)
-    seen = sum(map(_map_bytes, set(config.style_layers)))
-    targets = largest * (_working(config.style_layers) + seen)
-    pictures = 6 * image * _area(shape)
+    memory = 8.0
+    if config.optimizer == "lbfgs":
+        memory += 2 * fit.pairs.most * (1 / 2 if fit.pairs.type else 1)
+    maps = _bytes_of_maps((height, width), layers, fit.tiles)
+    step = maps + height * width * (copies + contents + memory * image)
+    largest = max((style_shape(style, shape, config) for style in styles), default=(0, 0))
+    targets = _bytes_of_maps(largest, {*config.style_layers}, fit.tiles)
+    pictures = 6 * image * shape[0] * shape[1]
     return FIXED + max(step, targets) + pictures
 
 
-def check_memory(shape: tuple[int, int], styles: Sequence[tuple[int, int]], config: Config) -> None:
+def check_memory(
+    shape: tuple[int, int],
+    styles: Sequence[tuple[int, int]],
+    config: Config,
+    *,
+    own_terms: bool = False,
+) -> None:
     """ValueError if a run cannot be had in the memory that is free; it says which size can.
 
     `shape` is the content's (height, width) as it came. What might fit is not refused.
     """
+    smallest = possible_fits(config, own_terms=own_terms)[-1]
 
     def needed(size: int) -> float:
-        return bytes_of_run(fit_size(shape, size), styles, config)
+        return bytes_of_run(fit_size(shape, size), styles, config, smallest)
 
     free, size = free_memory(), config.size
     if CERTAIN * needed(size) <= free:
@@ -86,7 +145,26 @@ def _largest(size: int, fits: Callable[[int], bool]) -> int:
     return 10 * below
 
 
-def _working(layers: Iterable[str]) -> float:
+def _bytes_of_maps(shape: tuple[int, int], layers: Collection[str], tiles: Tiles | None) -> float:
+    """Of the maps that are there at once for an image of that shape."""
+    area = shape[0] * shape[1]
+    if tiles is None:
+        return area * (_working(layers) + sum(map(_map_bytes, layers)))
+    inside = layers_in_tiles(VGG19, tuple(layers), tiles.until)
+    grid = TileGrid.cover(shape, tiles.side, inside)
+    window = grid.rows.window * grid.columns.window
+    taken = [layer for layer in layers if layer in inside]
+    behind = [layer for layer in layers if layer not in inside]
+    bytes_of_window = window * (_working(taken) + sum(map(_map_bytes, taken)))
+    if not behind:
+        return bytes_of_window
+    after = f"conv{int(tiles.until[-1]) + 1}_1"
+    cores = 2 * _map_bytes(f"conv{tiles.until[-1]}_1") / 4
+    kept = sum(map(_map_bytes, behind))
+    return bytes_of_window + area * (cores + 3 * _map_bytes(after) + kept)
+
+
+def _working(layers: Collection[str]) -> float:
     """Bytes a pixel of the maps in hand: two in a network of one convolution, else three."""
     deepest = max(map(VGG19.layers.index, layers), default=0)
     return (3 if deepest >= VGG19.layers.index("conv1_2") else 2) * _map_bytes("conv1_1")
@@ -98,7 +176,3 @@ def _map_bytes(layer: str) -> float:
     if layer.startswith("pool"):
         convolution = f"conv{layer[-1]}_1"
     return FLOAT * VGG19.convolutions[convolution][-1] / smallest_side([layer]) ** 2
-
-
-def _area(shape: tuple[int, int]) -> int:
-    return shape[0] * shape[1]

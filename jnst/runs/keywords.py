@@ -5,7 +5,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, TypedDict, TypeVar, get_type_hints
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, get_type_hints
 
 from jnst.common.validation import unknown
 from jnst.images.sources import Source
@@ -19,6 +19,7 @@ from jnst.settings.choices import (
     Pixels,
     Propagation,
     Schedule,
+    TileUntil,
     Transformation,
     Variation,
 )
@@ -67,6 +68,8 @@ class Settings(TypedDict, total=False):
     pooling: Pooling | None
     precision: Precision
     margin: int
+    tile: int | Literal["auto"] | None
+    tile_until: TileUntil
 
 
 class RunOptions(Settings, total=False):

@@ -8,7 +8,7 @@ import numpy as np
 
 from jnst.images.resizing import fit_size
 from jnst.networks.layers import VGG19, smallest_side
-from jnst.optimizers.named import Transformation, named_optimizer
+from jnst.optimizers.named import Pairs, Transformation, named_optimizer
 from jnst.settings.config import Config
 
 _STRIP = 16
@@ -64,15 +64,17 @@ def _share_steps(shapes: Sequence[tuple[int, int]], steps: int) -> tuple[Level, 
     return tuple(Level(shape, int(count)) for shape, count in zip(shapes, counts, strict=True))
 
 
-def level_optimizer(config: Config, index: int) -> Transformation:
-    """The optimizer of a level, the program's own if it has one.
+def level_optimizer(config: Config, index: int, pairs: Pairs | None = None) -> Transformation:
+    """The optimizer of a level, the program's own if it has one; `pairs` are for L-BFGS.
 
     L-BFGS is preconditioned at the first level alone: behind it the large shapes are settled.
     """
     if not isinstance(config.optimizer, str):
         return cast(Transformation, config.optimizer)
     schedule = config.learning_rate if callable(config.learning_rate) else None
-    return named_optimizer(config.optimizer, precondition=index == 0, learning_rate=schedule)
+    return named_optimizer(
+        config.optimizer, precondition=index == 0, learning_rate=schedule, pairs=pairs
+    )
 
 
 def style_shape(

@@ -63,7 +63,8 @@ def open_job(
     styles, opacities, seen = _open_styles(sources, config, strides)
     _check_styles(config, len(styles))
     if has_usual_widths(network):
-        check_memory(original.image.shape[:2], [image.shape[:2] for image in styles], config)
+        sides = [image.shape[:2] for image in styles]
+        check_memory(original.image.shape[:2], sides, config, own_terms=bool(own))
     masks = content_masks_of(content_masks, original.image.shape[:2], len(styles))
     parts = style_masks_of(style_masks, [image.shape[:2] for image in styles])
     if masks and config.style_blend is not None:

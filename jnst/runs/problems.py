@@ -24,6 +24,8 @@ from jnst.runs.jobs import Job
 from jnst.runs.levels import level_optimizer, style_shape
 from jnst.settings.choices import Pixels
 from jnst.settings.config import Config
+from jnst.settings.layout import Layout
+from jnst.settings.tiles import Tiles
 
 Image = Float[np.ndarray, "h w 3"]
 
@@ -33,16 +35,24 @@ _describe_style = jax.jit(describe_style, static_argnums=3)
 _join_targets = jax.jit(join_targets, static_argnums=4)
 
 
-def level_problem(network: FeatureNetwork, jobs: Sequence[Job], shape: tuple[int, int]) -> Problem:
+def level_problem(
+    network: FeatureNetwork,
+    jobs: Sequence[Job],
+    shape: tuple[int, int],
+    tiles: Tiles | None = None,
+) -> Problem:
     """The problem of a batch at one size of the results, (height, width).
 
     The content is taken at that size; a style at `style_scale` times its longer side, or larger if
     it would be too narrow for the layers. Of a picture that jobs share (`share_pictures`) the
-    features are computed once.
+    features are computed once. `tiles` are those of the settings unless they are given.
     """
+    layout = jobs[0].config.layout()
+    if tiles is not None:
+        layout = layout.replace(tiles=tiles)
     maps: dict[int, Maps] = {}
     descriptions: dict[Hashable, Description] = {}
-    targets = [_targets_of(network, job, shape, maps, descriptions) for job in jobs]
+    targets = [_targets_of(network, job, shape, layout, maps, descriptions) for job in jobs]
     return Problem(network, stack(targets), stack([job.weights() for job in jobs]))
 
 
@@ -50,11 +60,11 @@ def _targets_of(
     network: FeatureNetwork,
     job: Job,
     shape: tuple[int, int],
+    layout: Layout,
     maps: dict[int, Maps],
     descriptions: dict[Hashable, Description],
 ) -> Targets:
     """The targets of a job; `maps` and `descriptions` are those of the jobs before it, and grow."""
-    layout = job.config.layout()
     content = resize_image(job.content, shape)
     if id(job.content) not in maps:
         maps[id(job.content)] = _describe_content(network, content, layout)

@@ -8,6 +8,7 @@ Convention = Literal["relative", "paper", "code", "johnson"]
 Optimizer = Literal["lbfgs", "adam", "sgd"]
 Pixels = Literal["free", "projected", "sigmoid"]
 Propagation = Literal["simple", "all", "inside"]
+TileUntil = Literal["pool1", "pool2", "pool3", "pool4", "all"]
 Variation = Literal["l2", "l1", "nine_point"]
 
 Schedule = Callable[[Any], Any]

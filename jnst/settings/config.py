@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jnst.common.validation import true_or_false, unknown
 from jnst.networks.layers import VGG19, Pooling, Precision
@@ -14,6 +14,7 @@ from jnst.settings.choices import (
     Pixels,
     Propagation,
     Schedule,
+    TileUntil,
     Transformation,
     Variation,
 )
@@ -27,6 +28,7 @@ from jnst.settings.fields import (
     Check,
     any_optimizer,
     any_rate,
+    any_tile,
     choice,
     init_name,
     layer_names,
@@ -223,6 +225,18 @@ class Config:
         16,
         "pixels added beyond each border, optimized and then cut off, so that no frame remains",
         whole(0, 1024),
+    )
+    tile: int | Literal["auto"] | None = _setting(
+        "auto",
+        "side of the tiles in pixels that features are computed in, with the same result in less "
+        "memory: a number, none, or auto (only what does not fit whole)",
+        any_tile,
+    )
+    tile_until: TileUntil = _setting(
+        "pool2",
+        "the layers that a tile of a given side goes through: up to a pooling layer, behind which "
+        "maps are whole, or all, with the least memory and the most work",
+        choice(TileUntil),
     )
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ INITS = ("content", "style", "gray", "mean", "noise", "gaussian", "colors")
 """The named first images: see `jnst.runs.initial_image.first_image`."""
 
 LARGEST_SIDE = 100_000  # pixels
+SMALLEST_TILE = 16  # pixels
 MOST_STEPS = 1_000_000
 MOST_LEVELS = 64
 LARGEST_NUMBER = 3e38  # of float32
@@ -49,6 +50,22 @@ weight, share = number(0, LARGEST_NUMBER), number(0, 1)
 def choice(literal: Any) -> Check:
     """One of the strings of a `Literal` type."""
     return partial(check_choice, literal=literal)
+
+
+def any_tile(name: str, value: Any) -> int | str | None:
+    """The side of a tile, "auto", or None, which text says as "none"."""
+    value = plain(value)
+    if value is None or value == "none":
+        return None
+    if value == "auto":
+        return "auto"
+    try:
+        return whole_number(name, value, minimum=SMALLEST_TILE, maximum=LARGEST_SIDE)
+    except ValueError:
+        raise ValueError(
+            f"{name} is {shown(value)}; a whole number of pixels of at least {SMALLEST_TILE}, "
+            "auto or none is accepted"
+        ) from None
 
 
 def list_of(check: Check) -> Check:

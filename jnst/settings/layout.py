@@ -1,11 +1,12 @@
 """The settings that targets depend on."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jnst.networks.layers import Pooling, Precision
 from jnst.settings.choices import Convention, Propagation, Variation
 from jnst.settings.style_terms import StyleTerm, named_style_terms
+from jnst.settings.tiles import Tiles
 
 if TYPE_CHECKING:
     from jnst.settings.config import Config
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 class Layout:
     """The settings that targets depend on: static under jit. `Config` says what each means.
 
-    `laplacian` and `temporal` say whether there are such terms; their weights are traced.
+    `laplacian` and `temporal` say whether there are such terms; their weights are traced. `tiles`
+    says whether the picture is computed in tiles, which changes nothing but rounding.
     """
 
     content_layers: tuple[str, ...]
@@ -31,17 +33,23 @@ class Layout:
     temporal: bool
     mask_propagation: Propagation
     normalize_gradients: bool
+    tiles: Tiles | None = None
 
     @classmethod
     def of(cls, config: "Config") -> "Layout":
         """The layout of some settings."""
-        flags = {"laplacian", "temporal"}
+        flags = {"laplacian", "temporal", "tiles"}
         names = {field.name for field in dataclasses.fields(cls)} - flags
         return cls(
             laplacian=config.laplacian_weight > 0,
             temporal=config.temporal_weight > 0,
+            tiles=Tiles(config.tile, config.tile_until) if isinstance(config.tile, int) else None,
             **{name: getattr(config, name) for name in names},
         )
+
+    def replace(self, **changes: Any) -> "Layout":
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
 
     def layers(self) -> tuple[str, ...]:
         """The layers whose features the objective needs, each once."""

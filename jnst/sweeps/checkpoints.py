@@ -9,12 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jnst.common.array_files import DAMAGED, load_arrays, save_arrays, state_versions
+from jnst.optimizers.named import Pairs
 from jnst.optimizers.state import State
 from jnst.runs.engine import Position, Snapshot
+from jnst.runs.footprint import Fit
 from jnst.runs.jobs import Job
 from jnst.runs.levels import level_optimizer
 from jnst.runs.problems import begin_states
 from jnst.runs.results import History
+from jnst.settings.tiles import Tiles
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -35,13 +38,14 @@ def save_checkpoint(
         "names": list(names),
         "seconds": checkpoint.seconds,
         "level": position.level,
+        "fit": position.fit,
         "steps": position.steps,
         "diverged": position.diverged,
         "versions": state_versions(),
         "state": _places(position.state),
     }
     arrays: dict[str, Any] = {
-        f"{kind}-{number}": np.asarray(leaf)
+        f"{kind}-{number}": _plain(leaf)
         for kind, tree in (
             ("image", position.images),
             ("state", position.state),
@@ -75,12 +79,14 @@ def _read(
         return None
     job = jobs[0]
     shape = job.levels[label["level"]].shape
-    optimizer = level_optimizer(job.config, label["level"])
+    fit = _fit(*label["fit"])
+    optimizer = level_optimizer(job.config, label["level"], fit.pairs)
 
     def restore(kind: str, like: Any) -> Any:
         leaves, structure = jax.tree.flatten(like)
         return jax.tree.unflatten(
-            structure, [arrays[f"{kind}-{number}"] for number in range(len(leaves))]
+            structure,
+            [_typed(arrays[f"{kind}-{number}"], leaf) for number, leaf in enumerate(leaves)],
         )
 
     images = [job.initial_image] * size
@@ -90,6 +96,7 @@ def _read(
     restored = jax.tree.map(jnp.asarray, restore("state", state))
     position = Position(
         label["level"],
+        fit,
         label["steps"],
         restore("image", (0,) * size),
         restored,
@@ -97,6 +104,20 @@ def _read(
     )
     histories = restore("history", tuple(History.empty(each.weights()) for each in jobs))
     return Checkpoint(Snapshot(position, histories), label["seconds"])
+
+
+def _plain(leaf: Any) -> np.ndarray:
+    """The array, in a type that its file knows."""
+    array = np.asarray(leaf)
+    return array.view(np.uint16) if array.dtype == jnp.bfloat16 else array
+
+
+def _typed(array: np.ndarray, like: Any) -> np.ndarray:
+    return array.view(jnp.bfloat16) if getattr(like, "dtype", None) == jnp.bfloat16 else array
+
+
+def _fit(tiles: list | None, pairs: list) -> Fit:
+    return Fit(None if tiles is None else Tiles(*tiles), Pairs(*pairs))
 
 
 def _places(state: State) -> list[list]:

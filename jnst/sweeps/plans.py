@@ -284,7 +284,8 @@ def _range(title: str, field: str, given: Mapping[str, Any]) -> list[Any]:
         values = RANGES[kind](*numbers).tolist()
     if not all(map(_is_finite, values)):
         raise SweepError(f"{title}: {field} is {dict(given)!r}, which goes beyond all numbers")
-    whole = setting_type(field) == (int, False) and all(value == round(value) for value in values)
+    each, is_list, _ = setting_type(field)
+    whole = each is int and not is_list and all(value == round(value) for value in values)
     return [round(value) for value in values] if whole else values
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from jnst.networks.layers import VGG11, VGG13, VGG16, VGG19, smallest_side
 from jnst.networks.pooling import pool
-from jnst.networks.vgg import Network, extract_features, prepare_network, relu
+from jnst.networks.preparation import prepare_network
+from jnst.networks.vgg import Network, extract_features, relu
 from support.golden import FILES, reference, reference_network
 from support.plain import plain_features
 from support.tiny import SHAPES

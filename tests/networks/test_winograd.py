@@ -10,7 +10,8 @@ from jnst.networks import winograd
 from jnst.networks.files.canonical import write_network
 from jnst.networks.layers import VGG19
 from jnst.networks.normalization import normalize_network
-from jnst.networks.vgg import extract_features, prepare_network
+from jnst.networks.preparation import prepare_network
+from jnst.networks.vgg import extract_features
 from support.plain import plain_convolution
 
 TILES = pytest.mark.parametrize("tile", [2, 4])

@@ -142,7 +142,7 @@ def test_relative_losses_are_1_for_features_of_zeros(network, images, loss):
     content, style, *_ = images
     config = settings(style_loss=loss, margin=0)
     targets = make_targets(network, content, style, config)
-    distance = jax.jit(STYLE_LOSSES[loss].distance, static_argnums=3)
+    distance = jax.jit(STYLE_LOSSES[loss], static_argnums=3)
     shapes = jax.eval_shape(lambda image: extract_features(network, image, LAYERS), content)
     for layer in LAYERS:
         for target in targets.style[layer]:

@@ -44,7 +44,7 @@ def test_features_of_zeros_have_a_relative_loss_of_one(name):
     loss = STYLE_LOSSES[name]
     style = np.random.default_rng(0).random((6, 7, 8), np.float32)
     statistic = loss.describe(style, None)
-    of_zeros = loss.distance(np.zeros((32, 32, 8), np.float32), None, statistic, "relative")
+    of_zeros = loss(np.zeros((32, 32, 8), np.float32), None, statistic, "relative")
     unit = loss.unit(statistic) if loss.unit else 1
     np.testing.assert_allclose(of_zeros, unit, rtol=1e-5)
 
@@ -65,7 +65,7 @@ def test_a_value_that_is_no_number_reaches_every_style_loss(name, where, compile
     def distance(features):
         statistic = loss.describe(features[1], None)
         unit = loss.unit(statistic) if loss.unit else 1
-        return loss.distance(features[0], None, statistic, "relative") / unit
+        return loss(features[0], None, statistic, "relative") / unit
 
     distance = jax.jit(distance) if compiled else distance
     assert np.isfinite(distance(_features(None)))
@@ -172,7 +172,7 @@ def test_style_losses_have_the_type_of_their_features(name, dtype):
         weights = weights if loss.takes_masks else None
         statistic = loss.describe(features, weights)
         unit = loss.unit(statistic) if loss.unit else 1
-        return loss.distance(features[::-1], weights, statistic, "relative") / unit
+        return loss(features[::-1], weights, statistic, "relative") / unit
 
     with (
         jax.enable_x64(True),

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from jnst.networks.layers import VGG19
-from jnst.networks.vgg import extract_features, prepare_network
+from jnst.networks.preparation import prepare_network
+from jnst.networks.vgg import extract_features
 from jnst.objective.margin import add_margin, remove_margin
 from jnst.objective.targets import make_targets
 from jnst.objective.total import hold_fixed, total_loss

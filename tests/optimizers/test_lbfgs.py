@@ -74,7 +74,7 @@ def test_a_loss_that_rises_or_is_not_finite_is_taken_back(bad):
     accepted = values[np.isfinite(values) & (values < 1e8)]
     assert len(accepted) < len(values)  # the wall was met
     assert state.value == accepted.min() < 1e-6 * values[0]
-    assert np.isfinite(state.memory.params).all()
+    assert np.isfinite(state.params).all()
 
 
 @pytest.mark.parametrize("size", [1e-39, 1e-30, 1e-9, 1.0])
@@ -86,7 +86,7 @@ def test_curvature_that_is_rounding_is_forgotten(size):
     # The step is along the first axis; the gradient bends along the second, and hardly there.
     bent = gradient + jnp.array([-1e-9 * size, size], jnp.float32)
     updates, state = optimizer.update(bent, state, start + updates, value=jnp.array(1.0))
-    assert state.memory.count == 1  # it has begun anew
+    assert state.points == 1  # it has begun anew
     length = min(1, float(jnp.linalg.norm(bent)))
     np.testing.assert_allclose(updates, -bent * length / jnp.linalg.norm(bent), rtol=1e-5)
 
@@ -95,12 +95,12 @@ def test_a_direction_that_is_not_finite_is_a_gradient_step():
     optimizer, start = lbfgs(), jnp.zeros(2)
     gradient = jnp.array([1e-3, 0.0])
     updates, state = optimizer.update(gradient, optimizer.init(start), start, value=jnp.array(2.0))
-    memory = state.memory._replace(weights_memory=state.memory.weights_memory.at[0].set(jnp.inf))
-    state = state._replace(memory=memory)
+    pairs = state.pairs._replace(inverses=state.pairs.inverses.at[1].set(jnp.inf))
+    state = state._replace(pairs=pairs)
     bent = jnp.array([2e-3, 1e-3])
     updates, state = optimizer.update(bent, state, start + updates, value=jnp.array(1.0))
     np.testing.assert_allclose(updates, -bent, rtol=1e-5)
-    assert np.isfinite(state.memory.weights_memory).all()
+    assert np.isfinite(state.pairs.inverses).all()
 
 
 def test_a_step_back_is_a_quarter_of_the_step_on_the_same_line():
@@ -123,7 +123,7 @@ def test_a_slope_too_steep_for_the_first_step_does_not_hold_it_up(start):
 
 def test_negative_curvature_never_leads_uphill():
     values, state = minimize(lambda x: jnp.sum(jnp.cos(3 * x) + 0.1 * x**2), np.full(5, 0.1), 60)
-    slope = jnp.vdot(state.memory.updates, state.direction)
+    slope = jnp.vdot(state.gradient, state.direction)
     assert values.min() < -4 * 0.85 and slope >= 0
 
 

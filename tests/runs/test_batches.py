@@ -10,7 +10,7 @@ import jnst
 from jnst.objective.targets import Style, make_targets
 from jnst.objective.total import total_loss
 from jnst.optimizers.loop import stack
-from jnst.runs import batch_sizes
+from jnst.runs import fitting
 from jnst.runs.batch_sizes import fit_batch, group, program, split
 from jnst.runs.batches import stylize_batch_steps
 from jnst.runs.opening import open_job
@@ -178,7 +178,7 @@ def test_group_and_split():
 def test_the_batch_is_what_half_of_the_memory_holds(network, pictures, small, monkeypatch):
     [content, _], [style, *_] = pictures
     job = open_job(content, style, Config(**small))
-    needed = {count: batch_sizes._bytes_of_batch(network, job, count) for count in (1, 2, 8)}
+    needed = {count: fitting.bytes_of_level(network, [job] * count, 0) for count in (1, 2, 8)}
     assert 3 < needed[8] / needed[2] < 5
     assert needed[1] < needed[2]
 

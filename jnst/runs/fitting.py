@@ -1,0 +1,55 @@
+"""What a level does to fit into memory."""
+
+from collections.abc import Sequence
+
+import jax
+
+from jnst.networks.feature_network import FeatureNetwork
+from jnst.networks.vgg import Network, has_usual_widths
+from jnst.optimizers.loop import memory_of_batch
+from jnst.runs.footprint import WHOLE, Fit, bytes_of_run, free_memory, possible_fits
+from jnst.runs.jobs import Job
+from jnst.runs.levels import level_optimizer
+from jnst.runs.problems import begin_states, level_problem
+
+ROOM = 0.7
+"""Of the free memory may be needed by the estimate: below it, the compiler need not be asked."""
+
+SHARE = 0.9
+"""Of the free memory is given to a program: its allocator needs some too."""
+
+
+def fit_level(network: FeatureNetwork, jobs: Sequence[Job], index: int) -> Fit:
+    """The fastest way in which a level of some jobs fits into the memory that is free.
+
+    `network` is from `prepared_for`. Where the estimate is close, the compiler is asked
+    (`memory_analysis`). If nothing fits, the smallest is tried.
+    """
+    job = jobs[0]
+    architecture = network.architecture if isinstance(network, Network) else None
+    fits = possible_fits(job.config, architecture, own_terms=bool(job.extra_terms))
+    if len(fits) == 1 or not has_usual_widths(network):
+        return fits[0]
+    shape, free = job.levels[index].shape, free_memory()
+    styles = [style.shape[:2] for style in job.styles]
+    for fit in fits[:-1]:
+        estimate = len(jobs) * bytes_of_run(shape, styles, job.config, fit)
+        if estimate <= ROOM * free:
+            return fit
+        if estimate <= 1.5 * free and bytes_of_level(network, jobs, index, fit) <= SHARE * free:
+            return fit
+    return fits[-1]
+
+
+def bytes_of_level(
+    network: FeatureNetwork, jobs: Sequence[Job], index: int, fit: Fit = WHOLE
+) -> int:
+    """Bytes that the program of a level of some jobs needs, as its compiler counts them."""
+    job = jobs[0]
+    shape, images = job.levels[index].shape, [job.initial_image] * len(jobs)
+    optimizer = level_optimizer(job.config, index, fit.pairs)
+    state = jax.eval_shape(lambda: begin_states(jobs, images, shape, optimizer))
+    problem = jax.eval_shape(
+        lambda network: level_problem(network, jobs, shape, fit.tiles), network
+    )
+    return memory_of_batch(optimizer, state, problem, pixels=job.config.pixels)
