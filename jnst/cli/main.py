@@ -31,6 +31,7 @@ from jnst.cli.commands import (
 from jnst.cli.networks import add_network_commands
 from jnst.cli.parser import Parser
 from jnst.cli.pictures import add_run_commands
+from jnst.cli.resuming import parsed
 from jnst.cli.sweeps import add_sweep_commands
 from jnst.cli.video import add_video_commands
 from jnst.common.errors import DivergedError, FetchError, NetworkError, NetworkWarning
@@ -79,8 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     interrupted = "interrupted"
     try:
-        with interruptible(), _warnings_in_one_line():
-            options = _parser().parse_args(arguments)
+        with interruptible(), _warnings_in_one_line(), contextlib.ExitStack() as stack:
+            options = parsed(_parser(), arguments, stack)
             interrupted = options.interrupted
             if options.begin:
                 options.begin()

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from jnst.cli.commands import add_compilation_cache, add_plugin, add_quiet
 from jnst.cli.networks import fetch, is_to_be_fetched
 from jnst.cli.outputs import check_no_input, check_no_numbered_input
+from jnst.cli.resuming import add_resuming
 from jnst.common.validation import whole_number
 from jnst.images.files import check_writable
 from jnst.images.loading import load_picture
@@ -107,6 +108,7 @@ def add_run_options(
             metavar="N",
             help="also write OUTPUT-0050.png, ... about every N steps",
         )
+        add_resuming(files)
     add_plugin(files)
     add_quiet(files)
     add_compilation_cache(files)

@@ -3,10 +3,11 @@
 import argparse
 import contextlib
 import importlib
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from jnst.cli.commands import (
 )
 from jnst.cli.estimates import RunPace
 from jnst.cli.options import add_run_options, config_of, network_of, output_of
+from jnst.cli.resuming import checkpoint_of
 from jnst.common.errors import DivergedError
 from jnst.common.progress import PictureWay, duration, following, tell
 from jnst.images import drawings
@@ -36,6 +38,9 @@ from jnst.images.encoding import read_recipe
 from jnst.images.files import ImageError, check_writable
 from jnst.images.loading import load_image
 from jnst.runs.recipes import load_recipe
+
+if TYPE_CHECKING:
+    from jnst.runs.resuming import CheckpointFile
 
 
 def add_run_commands(commands: Any) -> None:
@@ -151,6 +156,7 @@ def stylize_command(options: argparse.Namespace) -> int:
     content_masks, style_masks = options.content_masks or [], options.style_masks or []
     pictures = [options.content, *options.style, *content_masks, *style_masks]
     network = network_of(options, pictures, recipe)
+    checkpoint = checkpoint_of(options, out)
     results = jnst.stylize_steps(
         options.content,
         styles,
@@ -158,6 +164,7 @@ def stylize_command(options: argparse.Namespace) -> int:
         style_masks=style_masks,
         network=network,
         config=config,
+        checkpoint=checkpoint,
     )
     if len(content_masks) == 1 and len(styles) > 1:
         tell(
@@ -166,7 +173,9 @@ def stylize_command(options: argparse.Namespace) -> int:
             quiet=options.quiet,
         )
     with _preview(options, out) as show:
-        return _write_last(results, out, options.save_every, quiet=options.quiet, show=show)
+        return _write_last(
+            results, out, options.save_every, checkpoint, quiet=options.quiet, show=show
+        )
 
 
 def _preview(
@@ -190,8 +199,11 @@ def texture_command(options: argparse.Namespace) -> int:
     )
     network = network_of(options, options.style)
     config = config_of(options, {"content_layers": ()})
-    results = jnst.texture_steps(list(map(str, options.style)), network=network, config=config)
-    return _write_last(results, out, options.save_every, quiet=options.quiet)
+    checkpoint = checkpoint_of(options, out)
+    results = jnst.texture_steps(
+        list(map(str, options.style)), network=network, config=config, checkpoint=checkpoint
+    )
+    return _write_last(results, out, options.save_every, checkpoint, quiet=options.quiet)
 
 
 def reconstruct_command(options: argparse.Namespace) -> int:
@@ -199,10 +211,14 @@ def reconstruct_command(options: argparse.Namespace) -> int:
     out = output_of(options, f"{options.content.stem}-{options.layer}.png", [options.content])
     network = network_of(options, [options.content])
     given = {"content_layers": (options.layer,), "style_layers": ()}
+    checkpoint = checkpoint_of(options, out)
     results = jnst.reconstruct_steps(
-        options.content, network=network, config=config_of(options, given, has_style=False)
+        options.content,
+        network=network,
+        config=config_of(options, given, has_style=False),
+        checkpoint=checkpoint,
     )
-    return _write_last(results, out, options.save_every, quiet=options.quiet)
+    return _write_last(results, out, options.save_every, checkpoint, quiet=options.quiet)
 
 
 def demo_command(options: argparse.Namespace) -> int:
@@ -240,6 +256,7 @@ def _write_last(
     results: "Iterator[jnst.Result]",
     out: Path,
     save_every: int | None,
+    checkpoint: "CheckpointFile | None" = None,
     *,
     quiet: bool,
     show: "Callable[[jnst.Result], None]" = _unseen,
@@ -249,11 +266,14 @@ def _write_last(
     started = time.monotonic()
     status, outcome = 0, ""
     result = next(results)
-    saved = 0
+    begun = result.steps
+    saved = begun // save_every if save_every else 0
     device = jax.devices()[0].platform
     levels = jnst.plan_levels(result.image.shape[:2], result.config)
     steps = result.config.steps
     pace = RunPace(device, max(result.image.shape), PictureWay(levels).work, steps)
+    if begun:
+        tell(f"{out}: goes on from step {begun}", quiet=quiet)
     about = "" if pace.estimate is None else f", then about {duration(pace.estimate)}"
     way = PictureWay(levels, begin=f"compiling for {device}{about}")
     try:
@@ -273,10 +293,13 @@ def _write_last(
     except KeyboardInterrupt:
         if not result.steps:
             raise
+        results.close()  # type: ignore[attr-defined]  # which keeps its last state
         status, outcome = interrupted_status(), "interrupted: "
     except DivergedError as error:
         result = error.result
         status, outcome = 1, f"{error}: "
+        if checkpoint is not None:
+            checkpoint.remove()  # it would diverge again
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -289,8 +312,13 @@ def _write_last(
     seconds = time.monotonic() - started
     taken = f"{result.steps} of {steps} steps"
     report = f"{outcome}wrote {out}, {taken}, {seconds:.0f} s on {device}"
+    if checkpoint is not None and not status:
+        checkpoint.remove()
+    if checkpoint is not None and os.path.exists(checkpoint.path):
+        report = f"{report}; --resume {out} goes on"
     if status:
         return fail(report, status)
-    pace.keep()
+    if not begun:
+        pace.keep()
     tell(report, quiet=quiet)
     return 0

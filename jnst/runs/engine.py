@@ -190,6 +190,12 @@ def results_of(
         ]
     position, histories = snapshot
     return [
-        job.result(position.images[number], histories[number], network, position.diverged[number])
+        job.result(
+            position.images[number],
+            histories[number],
+            network,
+            position.diverged[number],
+            position.fit,
+        )
         for number, job in enumerate(jobs)
     ]

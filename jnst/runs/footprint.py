@@ -1,7 +1,7 @@
 """The memory that a run takes, known from its shapes before anything is computed."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -31,6 +31,11 @@ class Fit(NamedTuple):
 
     tiles: Tiles | None = None
     pairs: Pairs = Pairs()
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values for a recipe."""
+        tiles = self.tiles and {"tile": self.tiles.side, "tile_until": self.tiles.until}
+        return {**(tiles or {}), "pairs": self.pairs.most, "pairs_in": self.pairs.type or "float32"}
 
 
 WHOLE = Fit()
@@ -148,7 +153,7 @@ def _largest(size: int, fits: Callable[[int], bool]) -> int:
 def _bytes_of_maps(shape: tuple[int, int], layers: Collection[str], tiles: Tiles | None) -> float:
     """Of the maps that are there at once for an image of that shape."""
     area = shape[0] * shape[1]
-    if tiles is None:
+    if tiles is None or not area:
         return area * (_working(layers) + sum(map(_map_bytes, layers)))
     inside = layers_in_tiles(VGG19, tuple(layers), tiles.until)
     grid = TileGrid.cover(shape, tiles.side, inside)

@@ -12,6 +12,7 @@ from jnst.common.brief import brief
 from jnst.images.resizing import resize_image
 from jnst.objective.extra_terms import ExtraTerms
 from jnst.runs.colors import colored_after
+from jnst.runs.footprint import WHOLE, Fit
 from jnst.runs.levels import Level, plan_levels
 from jnst.runs.results import History, Result
 from jnst.settings.config import Config
@@ -72,7 +73,12 @@ class Job:
         return colored_after(self.config, resize_image(image, original.shape[:2]), original)
 
     def result(
-        self, image: Image, history: History, network: dict[str, str], diverged: int | None = None
+        self,
+        image: Image,
+        history: History,
+        network: dict[str, str],
+        diverged: int | None = None,
+        fit: Fit = WHOLE,
     ) -> Result:
         """The Result with an image of any level."""
         return Result(
@@ -86,6 +92,7 @@ class Job:
             diverged,
             {name: weight for name, (weight, _) in self.extra_terms.items()},
             self.pictures,
+            fit,
         )
 
 

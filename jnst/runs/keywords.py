@@ -12,6 +12,7 @@ from jnst.images.sources import Source
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.layers import Pooling, Precision
 from jnst.objective.extra_terms import ExtraTerms
+from jnst.runs.resuming import CheckpointFile
 from jnst.settings.choices import (
     Color,
     Convention,
@@ -92,6 +93,7 @@ class PictureOptions(OneRunOptions, total=False):
     style_masks: Source | Sequence[Source | None]
     start: Source | None
     previous: tuple[Source, Source] | None
+    checkpoint: str | os.PathLike[str] | CheckpointFile | None
 
 
 DEFAULTS = {"network": "embedded", "content_masks": (), "style_masks": (), "batch_size": "auto"} | {

@@ -21,6 +21,7 @@ from jnst.images.encoding import save_image
 from jnst.images.files import check_writable
 from jnst.images.pixels import to_uint8
 from jnst.optimizers.state import Info
+from jnst.runs.footprint import WHOLE, Fit
 from jnst.runs.notebook import STRIP_HEIGHT, picture_bundle, strip
 from jnst.settings.config import Config
 from jnst.settings.terms import Terms
@@ -127,6 +128,7 @@ class Result:
     says which network it was, `content` and `styles` which pictures, by name. `diverged` is the
     step at which the run could not go on; the image is then the best one before. `extra_terms`
     has the weights of a program's own terms, `pictures` the content, if there is one, and styles.
+    `fit` says how the last size was made to fit into memory.
     """
 
     image: Float[np.ndarray, "h w 3"]
@@ -139,6 +141,7 @@ class Result:
     diverged: int | None = None
     extra_terms: Mapping[str, float] = dataclasses.field(default_factory=dict)
     pictures: tuple[Float[np.ndarray, "_h _w 3"], ...] = ()
+    fit: Fit = WHOLE
 
     def __repr__(self) -> str:
         return f"<Result: {self.summary()}>"
@@ -186,6 +189,7 @@ class Result:
             "network": self.network,
             "config": self.config.plain(),
             **({"extra_terms": dict(self.extra_terms)} if self.extra_terms else {}),
+            **({"fit": self.fit.plain()} if self.fit != WHOLE else {}),
             "steps": len(self.history.loss),
             "diverged": self.diverged,
             "losses": self._losses(),

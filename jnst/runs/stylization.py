@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Unpack
 
@@ -20,6 +21,7 @@ from jnst.runs.levels import plan_levels
 from jnst.runs.opening import open_job
 from jnst.runs.problems import check_job
 from jnst.runs.results import Result
+from jnst.runs.resuming import CheckpointFile
 from jnst.settings.config import Config, setting_names
 from jnst.settings.fields import LARGEST_SIDE
 from jnst.settings.presets import config_or_default
@@ -31,6 +33,7 @@ class StartOptions(OneRunOptions, total=False):
     """What a run without a style takes."""
 
     start: Source | None
+    checkpoint: str | os.PathLike[str] | CheckpointFile | None
 
 
 class TextureOptions(StartOptions, total=False):
@@ -65,9 +68,11 @@ def stylize(
     `network` is what `load_network` takes, or a network (`FeatureNetwork`). `extra_terms` has terms
     of one's own by name, each a weight and a function of the image (H, W, 3) and its features by
     layer, which gives a scalar. The other options are settings, over those of `config`; without it,
-    those of the network's preset, which is "fast" for the embedded one. `callback`
-    is called with the Result so far, first with the start, then every few steps; True ends the run
-    there. `progress` shows how far it is.
+    those of the network's preset, which is "fast" for the embedded one. `checkpoint` is a file
+    that holds the state of the run while it is unfinished: the same call with the same file goes on
+    from there, after an interrupt or a kill, to the same picture. `callback` is called with the
+    Result so far, first with the start, then every few steps; True ends the run there. `progress`
+    shows how far it is.
 
     Raises:
         ValueError: a setting, picture or network that is not accepted (`ImageError` and
@@ -177,28 +182,46 @@ def stylize_steps(
         ValueError: as `stylize`. DivergedError is raised by the iterator.
     """
     config, given = _split(options)
-    network = given.pop("network", "embedded")
+    network, checkpoint = given.pop("network", "embedded"), given.pop("checkpoint", None)
+    if isinstance(checkpoint, str | os.PathLike):
+        checkpoint = CheckpointFile(checkpoint)
     job = open_job(content, style, config, network=network, **given)
     loaded, identity = given_network(network)
     check_job(prepared_shapes(loaded, config), job)
     # What was loaded here is held by nothing else, and need not be in memory twice.
-    return run_job(prepared_for(loaded, config), job, identity)
+    return run_job(prepared_for(loaded, config), job, identity, checkpoint)
 
 
-def run_job(network: FeatureNetwork, job: Job, identity: dict[str, str]) -> Iterator[Result]:
+def run_job(
+    network: FeatureNetwork,
+    job: Job,
+    identity: dict[str, str],
+    checkpoint: CheckpointFile | None = None,
+) -> Iterator[Result]:
     """The Result so far of one picture, from before the first step on: a batch of one.
 
-    `network` is from `prepared_for`.
+    `network` is from `prepared_for`. With a `checkpoint` it goes on from there, if it is of this
+    run, and that is the first result.
 
     Raises:
         DivergedError: its `result` has the best image before.
     """
-    yield from results_of([job], None, identity)
-    for snapshot in run_jobs(network, [job]):
+    before = checkpoint.begin(job, identity) if checkpoint else None
+    yield from results_of([job], before, identity)
+    for snapshot in run_jobs(network, [job], resume=before):
         [result] = results_of([job], snapshot, identity)
         if result.diverged is not None:
             raise DivergedError(result.diverged, result.image, result)
-        yield result
+        if checkpoint:
+            checkpoint.offer(snapshot)
+        try:
+            yield result
+        except (KeyboardInterrupt, GeneratorExit):
+            if checkpoint:
+                checkpoint.save(snapshot)
+            raise
+    if checkpoint and not checkpoint.keep:
+        checkpoint.remove()
 
 
 def _split(

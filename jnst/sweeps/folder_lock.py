@@ -8,7 +8,7 @@ from pathlib import Path
 import filelock
 
 from jnst.common.atomic import remove_unfinished
-from jnst.sweeps.checkpoints import CHECKPOINT
+from jnst.runs.checkpoints import CHECKPOINT
 from jnst.sweeps.folder import INDEX, SweepError
 from jnst.sweeps.picture_names import SHORT, short_id
 from jnst.sweeps.table import TABLE

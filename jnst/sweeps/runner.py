@@ -15,10 +15,16 @@ from jnst.common.progress import followed, sweep_way
 from jnst.common.validation import whole_number
 from jnst.networks.loading import network_identity
 from jnst.runs.batch_sizes import BatchSize, fit_batch, group, split
+from jnst.runs.checkpoints import (
+    CHECKPOINT,
+    Checkpoint,
+    Saves,
+    load_checkpoint,
+    save_checkpoint,
+)
 from jnst.runs.engine import Snapshot, prepared_for, prepared_shapes, results_of, run_jobs
 from jnst.runs.jobs import Job
 from jnst.runs.results import Result
-from jnst.sweeps.checkpoints import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
 from jnst.sweeps.flops import operations_a_second
 from jnst.sweeps.folder import FinishedPoint, read_sweep
 from jnst.sweeps.folder_lock import check_folder, held
@@ -26,7 +32,7 @@ from jnst.sweeps.ledger import Ledger
 from jnst.sweeps.plans import Plan, read_plan
 from jnst.sweeps.points import Point, PreparedPlan, job_of, prepare_plan
 from jnst.sweeps.report import write_report
-from jnst.sweeps.timing import Clock, Saves
+from jnst.sweeps.timing import Clock
 
 
 class SweepWarning(UserWarning):

@@ -1,12 +1,7 @@
-"""The remaining time of a sweep, and the times of its checkpoints."""
+"""The remaining time of a sweep."""
 
 import math
 import time
-from collections.abc import Callable
-
-SECONDS_BETWEEN_CHECKPOINTS = 20.0
-SHARE_OF_CHECKPOINTS = 0.05
-"""Largest share of the time for writing checkpoints."""
 
 
 class Clock:
@@ -24,22 +19,3 @@ class Clock:
         done = self._done + part
         elapsed = time.monotonic() - self._started
         return elapsed * max(self._work - done, 0) / done if done else math.inf
-
-
-class Saves:
-    """Decides when a checkpoint is due, so that checkpoints take little of the time."""
-
-    def __init__(self) -> None:
-        self._last, self._pause = time.monotonic(), SECONDS_BETWEEN_CHECKPOINTS
-
-    def due(self) -> bool:
-        """Whether the next checkpoint is due."""
-        return time.monotonic() - self._last >= self._pause
-
-    def save(self, write: Callable[[], None]) -> None:
-        """Write a checkpoint and measure its time."""
-        begun = time.monotonic()
-        write()
-        self._last = time.monotonic()
-        took = self._last - begun
-        self._pause = max(SECONDS_BETWEEN_CHECKPOINTS, took / SHARE_OF_CHECKPOINTS)

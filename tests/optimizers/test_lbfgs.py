@@ -53,6 +53,32 @@ def test_as_good_per_gradient_as_scipy():
     assert values.min() <= max(min(best), 1e-6)
 
 
+def test_pairs_in_bfloat16_solve_as_well():
+    values, state = minimize(quadratic, np.zeros(10), 60, memory_type="bfloat16")
+    assert state.pairs.steps.dtype == state.pairs.changes.dtype == jnp.bfloat16
+    assert values.min() < 1e-8 * values[0]
+    rough, _ = minimize(rosenbrock, [-1.2, 1, -0.5, 0.8], 80, memory_type="bfloat16")
+    assert rough.min() < 1e-5
+
+
+def test_the_pairs_are_not_copied():
+    """They are nearly all of the memory of a large run."""
+    shape = (64, 64, 3)
+    optimizer, image = lbfgs(), jax.ShapeDtypeStruct(shape, jnp.float32)
+
+    def step(_, carry):
+        params, state = carry
+        updates, state = optimizer.update(2 * params, state, params, value=jnp.sum(params**2))
+        return optax.apply_updates(params, updates), state
+
+    def steps(carry):
+        return jax.lax.fori_loop(0, 3, step, carry)
+
+    carry = image, jax.eval_shape(optimizer.init, image)
+    memory = jax.jit(steps, donate_argnums=0).lower(carry).compile().memory_analysis()
+    assert memory.temp_size_in_bytes < 10 * 4 * np.prod(shape)
+
+
 def test_first_step_has_a_length_of_at_most_one():
     for scale in (1e-3, 1e6):
         start = jnp.full(4, 2.0)

@@ -11,9 +11,9 @@ import jnst
 from jnst.runs.keywords import Settings
 
 FUNCTIONS = {
-    jnst.stylize: {"content_masks", "style_masks", "start", "previous", "config"},
-    jnst.texture: {"shape", "style_masks", "start", "config"},
-    jnst.reconstruct: {"start", "config"},
+    jnst.stylize: {"content_masks", "style_masks", "start", "previous", "config", "checkpoint"},
+    jnst.texture: {"shape", "style_masks", "start", "config", "checkpoint"},
+    jnst.reconstruct: {"start", "config", "checkpoint"},
     jnst.stylize_batch: {"starts", "batch_size", "config"},
     jnst.interpolate: {"starts", "batch_size", "config", "count"},
     jnst.stylize_frames: {"content_masks", "style_masks", "config", "flows", "frame_steps"},

@@ -18,7 +18,7 @@ from jnst.sweeps.runner import Outline
 from support.sweep_files import write_sweep
 
 sweep_module = sys.modules["jnst.sweeps.runner"]
-pace = sys.modules["jnst.sweeps.timing"]
+pace = sys.modules["jnst.runs.checkpoints"]
 
 
 @pytest.fixture
@@ -312,7 +312,7 @@ def test_a_checkpoint_of_another_release_is_none(tmp_path, plan, monkeypatch):
     monkeypatch.setattr(pace, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     opened = jnst.open_sweep(plan, tmp_path / "sweep")
     next(opened.run())
-    checkpoint = sys.modules["jnst.sweeps.checkpoints"]
+    checkpoint = sys.modules["jnst.runs.checkpoints"]
     task = next(iter(jnst.read_plan(plan).points()))
     tasks = [sweep_module.job_of(jnst.read_plan(plan), task, {})]
     path = tmp_path / "sweep" / "checkpoint.npz"
@@ -330,7 +330,7 @@ KILLED = """
 import os, signal, sys
 import jnst.sweeps.runner
 from jnst.cli.main import script
-from jnst.sweeps import timing as pace
+from jnst.runs import checkpoints as pace
 
 *moments, plan, folder = sys.argv[1:]
 pace.SECONDS_BETWEEN_CHECKPOINTS, pace.SHARE_OF_CHECKPOINTS = 0, 1e9

@@ -1,7 +1,8 @@
 """Checkpoints: an unfinished batch as a file, from which it continues to the same result."""
 
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -21,6 +22,10 @@ from jnst.settings.tiles import Tiles
 
 CHECKPOINT = "checkpoint.npz"
 
+SECONDS_BETWEEN_CHECKPOINTS = 20.0
+SHARE_OF_CHECKPOINTS = 0.05
+"""Largest share of the time for writing checkpoints."""
+
 
 class Checkpoint(NamedTuple):
     """A snapshot of a batch, and the seconds until then."""
@@ -30,12 +35,13 @@ class Checkpoint(NamedTuple):
 
 
 def save_checkpoint(
-    path: str | os.PathLike[str], checkpoint: Checkpoint, names: Sequence[str]
+    path: str | os.PathLike[str], checkpoint: Checkpoint, names: Sequence[str], *, note: Any = None
 ) -> None:
-    """Write a checkpoint of the jobs of these names, atomically."""
+    """Write a checkpoint of the jobs of these names, atomically, with anything JSON can hold."""
     position, histories = checkpoint.snapshot
     label = {
         "names": list(names),
+        "note": note,
         "seconds": checkpoint.seconds,
         "level": position.level,
         "fit": position.fit,
@@ -126,3 +132,22 @@ def _places(state: State) -> list[list]:
     return [
         [jax.tree_util.keystr(path), list(leaf.shape), str(leaf.dtype)] for path, leaf in leaves
     ]
+
+
+class Saves:
+    """Decides when a checkpoint is due, so that checkpoints take little of the time."""
+
+    def __init__(self) -> None:
+        self._last, self._pause = time.monotonic(), SECONDS_BETWEEN_CHECKPOINTS
+
+    def due(self) -> bool:
+        """Whether the next checkpoint is due."""
+        return time.monotonic() - self._last >= self._pause
+
+    def save(self, write: Callable[[], None]) -> None:
+        """Write a checkpoint and measure its time."""
+        begun = time.monotonic()
+        write()
+        self._last = time.monotonic()
+        took = self._last - begun
+        self._pause = max(SECONDS_BETWEEN_CHECKPOINTS, took / SHARE_OF_CHECKPOINTS)

@@ -1,0 +1,100 @@
+"""`--checkpoint-every` and `--resume`: a run that was killed goes on where it was."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jnst.runs.resuming import CheckpointFile
+
+SUFFIX = ".checkpoint"
+
+
+class Resumed(Exception):  # it is a request
+    """`--resume OUTPUT` was given."""
+
+    def __init__(self, output: Path):
+        self.output = output
+
+
+class _Resume(argparse.Action):
+    """Ends the parsing: what else a command needs is in the checkpoint."""
+
+    def __call__(self, _parser: Any, _namespace: Any, values: Any, _option: Any = None) -> None:
+        raise Resumed(values)
+
+
+def add_resuming(group: Any) -> None:
+    """Declare `--checkpoint-every` and `--resume`."""
+    group.add_argument(
+        "--checkpoint-every",
+        type=int,
+        metavar="N",
+        help=f"write OUTPUT{SUFFIX}, from which a killed run goes on, about every N steps; 0: only "
+        "when the run is interrupted; unset: from 20 seconds on, in little of the time",
+    )
+    group.add_argument(
+        "--resume",
+        type=Path,
+        action=_Resume,
+        metavar="OUTPUT",
+        help=f"go on with the run that has left OUTPUT{SUFFIX}, to the same picture; takes nothing "
+        "else",
+    )
+
+
+def parsed(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None, stack: ExitStack
+) -> argparse.Namespace:
+    """The options, or those of the run that is resumed, in its folder until `stack` is closed.
+
+    Raises:
+        ValueError: there is no such run, or it is of another command; other arguments were given.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        options = parser.parse_args(given)
+    except Resumed as resumed:
+        options = _resumed(parser, given, resumed.output, stack)
+    else:
+        options.arguments = given
+    return options
+
+
+def _resumed(
+    parser: argparse.ArgumentParser, given: Sequence[str], output: Path, stack: ExitStack
+) -> argparse.Namespace:
+    from jnst.runs.resuming import checkpoint_note  # with JAX, which no other option needs
+
+    if len(given) > (2 if "=" in given[1] else 3):
+        raise ValueError("--resume takes the output of an unfinished run, and nothing else")
+    note = checkpoint_note(f"{output}{SUFFIX}")
+    if not isinstance(note, dict) or note.get("arguments", [""])[0] != given[0]:
+        raise ValueError(f"{output}{SUFFIX}: is not of jnst {given[0]}")
+    stack.enter_context(contextlib.chdir(note["folder"]))
+    options = parser.parse_args(note["arguments"])
+    options.arguments = note["arguments"]
+    return options
+
+
+def checkpoint_of(options: argparse.Namespace, output: Path) -> "CheckpointFile":
+    """The checkpoint of the run that writes `output`, with the command in it."""
+    from jnst.common.validation import whole_number
+    from jnst.runs.resuming import CheckpointFile
+
+    if options.checkpoint_every is not None:
+        whole_number("--checkpoint-every", options.checkpoint_every, minimum=0)
+    arguments = list(options.arguments)
+    if options.output is None:
+        arguments += ["-o", str(output)]
+    return CheckpointFile(
+        os.path.abspath(f"{output}{SUFFIX}"),
+        every=options.checkpoint_every,
+        note={"arguments": arguments, "folder": os.getcwd()},
+        keep=True,
+    )

@@ -1,0 +1,105 @@
+"""A run of one picture that can be killed and gone on with."""
+
+import contextlib
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jnst.common.array_files import DAMAGED, load_arrays
+from jnst.runs.checkpoints import Checkpoint, Saves, load_checkpoint, save_checkpoint
+from jnst.runs.engine import Snapshot
+from jnst.runs.jobs import Job
+
+
+class CheckpointFile:
+    """The file of an unfinished run, from which the same run goes on to the same picture.
+
+    It is written about every `every` steps; unset, from 20 seconds on and in at most a twentieth of
+    the time; 0: only when the run is stopped. `note` is anything JSON can hold, kept with it. The
+    file is removed at the end of the run, or, with `keep`, by the caller, who then has the picture.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        every: int | None = None,
+        note: Any = None,
+        keep: bool = False,
+    ):
+        self.path, self.keep = Path(path), keep
+        self._every, self._note = every, note
+        self._saves, self._saved = Saves(), 0
+        self._names: list[str] = []
+
+    def begin(self, job: Job, network: Mapping[str, str]) -> Snapshot | None:
+        """Where the run of this job was left; None if the file has none, or one of another run."""
+        self._names = [_digest(job, network)]
+        found = load_checkpoint(self.path, [job], self._names, size=1)
+        if found is None:
+            return None
+        self._saved = _steps(found.snapshot)
+        return found.snapshot
+
+    def offer(self, snapshot: Snapshot) -> None:
+        """Write the snapshot if that is due."""
+        if self._every is None:
+            if self._saves.due():
+                self._saves.save(lambda: self.save(snapshot))
+        elif self._every and _steps(snapshot) // self._every > self._saved // self._every:
+            self.save(snapshot)
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Write the snapshot; a warning where there is no room for it."""
+        try:
+            save_checkpoint(self.path, Checkpoint(snapshot, 0.0), self._names, note=self._note)
+            self._saved = _steps(snapshot)
+        except OSError as error:
+            warnings.warn(
+                f"{self.path}: no checkpoint can be written ({error.strerror}); a run that is "
+                "killed begins again",
+                stacklevel=2,
+            )
+
+    def remove(self) -> None:
+        """Delete the file, which the run no longer needs."""
+        with contextlib.suppress(OSError):  # it is not there, or its name is too long for one
+            self.path.unlink()
+
+
+def checkpoint_note(path: str | os.PathLike[str]) -> Any:
+    """The note of a checkpoint file.
+
+    Raises:
+        ValueError: there is no such file, or it is no checkpoint.
+    """
+    try:
+        return load_arrays(path)[0]["note"]
+    except FileNotFoundError:
+        raise ValueError(f"{os.fspath(path)}: there is no unfinished run") from None
+    except DAMAGED:
+        raise ValueError(f"{os.fspath(path)}: is damaged, or no checkpoint") from None
+
+
+def _steps(snapshot: Snapshot) -> int:
+    return len(snapshot.histories[0].loss)
+
+
+def _digest(job: Job, network: Mapping[str, str]) -> str:
+    """What tells a run from any other: its pictures, settings and network."""
+    pictures = job.content, job.styles, job.initial_image
+    masks = job.content_masks, job.style_masks, job.previous
+    digest = hashlib.sha256()
+    for array in jax.tree.leaves((pictures, masks)):
+        digest.update(repr(array.shape).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    label = [job.config.plain(), dict(network), {k: w for k, (w, _) in job.extra_terms.items()}]
+    digest.update(json.dumps(label, sort_keys=True).encode())
+    return digest.hexdigest()
