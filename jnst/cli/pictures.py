@@ -38,6 +38,8 @@ from jnst.images.encoding import read_recipe
 from jnst.images.files import ImageError, check_writable
 from jnst.images.loading import load_image
 from jnst.runs.recipes import load_recipe
+from jnst.settings.config import OWN, Config
+from jnst.settings.enlarging import enlarged
 
 if TYPE_CHECKING:
     from jnst.runs.resuming import CheckpointFile
@@ -66,11 +68,19 @@ def _add_stylize(commands: Any) -> None:
     add_content(command, "the picture whose shapes are kept")
     add_styles(command, "the pictures whose style is taken")
     add_run_options(command, regions=_add_regions)
-    command.add_argument(
+    recipes = command.add_mutually_exclusive_group()
+    recipes.add_argument(
         "--like",
         type=picture_path,
         metavar="PICTURE",
         help="use the recipe inside a result; other options change it",
+    )
+    recipes.add_argument(
+        "--enlarge",
+        type=picture_path,
+        metavar="PICTURE",
+        help="go on with a result at a larger --size: its recipe, from itself, through the sizes "
+        "that it lacks",
     )
     command.add_argument(
         "--preview",
@@ -138,21 +148,25 @@ def _add_regions(group: Any) -> None:
 
 def stylize_command(options: argparse.Namespace) -> int:
     """`jnst stylize`: a picture in the style of one or more others."""
-    if options.like and options.preset:
-        raise ValueError("--preset and --like are both given; one of them is accepted")
+    earlier = options.like or options.enlarge
+    if earlier and options.preset:
+        name = "--like" if options.like else "--enlarge"
+        raise ValueError(f"--preset and {name} are both given; one of them is accepted")
     if options.preview:
         check_gradio()
-    recipe = load_recipe(options.like) if options.like else {"config": {}, "network": {}}
+    recipe = load_recipe(earlier) if earlier else {"config": {}, "network": {}}
     if own := recipe.get("extra_terms"):
         raise ValueError(
-            f"{options.like}: was made in Python with extra terms ({', '.join(own)}); "
+            f"{earlier}: was made in Python with extra terms ({', '.join(own)}); "
             "pass them to jnst.stylize as extra_terms"
         )
+    if options.enlarge:
+        recipe["config"] = _enlarged(options, recipe["config"])
     config = config_of(options, recipe["config"])
     styles = [str(style) for style in options.style]
     name = f"{'-'.join(path.stem for path in (options.content, *options.style))}.png"
     masks = [*(options.content_masks or ()), *(options.style_masks or ())]
-    out = output_of(options, name, [options.content, *options.style, *masks, options.like])
+    out = output_of(options, name, [options.content, *options.style, *masks, earlier])
     content_masks, style_masks = options.content_masks or [], options.style_masks or []
     pictures = [options.content, *options.style, *content_masks, *style_masks]
     network = network_of(options, pictures, recipe)
@@ -176,6 +190,16 @@ def stylize_command(options: argparse.Namespace) -> int:
         return _write_last(
             results, out, options.save_every, checkpoint, quiet=options.quiet, show=show
         )
+
+
+def _enlarged(options: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a recipe for a larger picture that begins with the one it made."""
+    if "size" not in vars(options):
+        raise ValueError("--enlarge needs a larger --size")
+    own = {name: value for name, value in settings.items() if value == OWN}
+    kept = {name: value for name, value in settings.items() if value != OWN}
+    options.init = str(options.enlarge)
+    return enlarged(Config(**kept | {"init": None}), options.size).plain() | own
 
 
 def _preview(

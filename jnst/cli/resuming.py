@@ -71,14 +71,16 @@ def _resumed(
 ) -> argparse.Namespace:
     from jnst.runs.resuming import checkpoint_note  # with JAX, which no other option needs
 
-    if len(given) > (2 if "=" in given[1] else 3):
-        raise ValueError("--resume takes the output of an unfinished run, and nothing else")
+    others = [word for word in given[1:] if word not in ("--quiet", "--resume", str(output))]
+    if [word for word in others if word != f"--resume={output}"]:
+        raise ValueError("--resume takes the output of an unfinished run, and nothing but --quiet")
     note = checkpoint_note(f"{output}{SUFFIX}")
     if not isinstance(note, dict) or note.get("arguments", [""])[0] != given[0]:
         raise ValueError(f"{output}{SUFFIX}: is not of jnst {given[0]}")
     stack.enter_context(contextlib.chdir(note["folder"]))
     options = parser.parse_args(note["arguments"])
     options.arguments = note["arguments"]
+    options.quiet |= "--quiet" in given
     return options
 
 
