@@ -9,7 +9,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from jnst import load_network, port_network, read_sweep, save_image, save_mp4
+from jnst import load_image, load_network, port_network, read_sweep, save_image, save_mp4
 from jnst.cli import main
 from jnst.images import drawings
 from jnst.networks import loading
@@ -102,7 +102,7 @@ def test_the_table_of_wishes(pictures):
     rows = table.strip().splitlines()[2:]
     assert all("`jnst " in row or "](#" in row for row in rows)
     run("\n".join(line for line in commands if "sweep" not in line))
-    headings = re.findall(r"^## (.*)$", README, re.MULTILINE)
+    headings = re.findall(r"^##+ (.*)$", README, re.MULTILINE)
     assert set(links) <= {heading.lower().replace(" ", "-") for heading in headings}
 
 
@@ -118,6 +118,15 @@ def test_control_commands(pictures, capsys):
     make_inputs()
     run(commands)
     assert "crowson2021" in capsys.readouterr().out
+
+
+def test_commands_of_large_pictures(pictures):
+    [commands] = [block for block in blocks("sh") if "--enlarge" in block]
+    for size, smaller in (("4096", "64"), ("2048", "96"), ("512", "48")):
+        commands = commands.replace(f"--size {size}", f"--size {smaller} --steps 3")
+    for line in commands.splitlines():
+        assert main.main(shlex.split(line)[1:]) == 0, line
+    assert max(load_image("large.png").shape) == 96
 
 
 def test_many_commands(pictures):
