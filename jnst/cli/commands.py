@@ -165,15 +165,24 @@ def _handling(handler: Any) -> Iterator[None]:
 
 
 def noticing(values: Iterable[Value]) -> Iterator[Value]:
-    """Yield the values; raise KeyboardInterrupt between them if Python dropped one.
+    """Yield the values; raise KeyboardInterrupt between them if a signal came.
 
-    Python drops exceptions that are raised during garbage collection, where XLA runs Python code:
-    mostly when a long computation returns.
+    From the second value on, no signal interrupts what makes a value: it could not be gone on with.
+    Before, Python drops exceptions that are raised during garbage collection, where XLA runs Python
+    code: mostly when a long computation returns.
     """
-    for value in values:
+    held: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    values = iter(values)
+    while True:
+        with held:
+            try:
+                value = next(values)
+            except StopIteration:
+                return
         yield value
         if _interrupts:
             raise KeyboardInterrupt
+        held = uninterrupted()
 
 
 @contextlib.contextmanager

@@ -34,7 +34,13 @@ from jnst.cli.pictures import add_run_commands
 from jnst.cli.resuming import parsed
 from jnst.cli.sweeps import add_sweep_commands
 from jnst.cli.video import add_video_commands
-from jnst.common.errors import DivergedError, FetchError, NetworkError, NetworkWarning
+from jnst.common.errors import (
+    CheckpointWarning,
+    DivergedError,
+    FetchError,
+    NetworkError,
+    NetworkWarning,
+)
 from jnst.common.heap import use_one_arena
 from jnst.common.version import __version__
 from jnst.networks.downloads import cache_folder
@@ -198,12 +204,13 @@ def _warnings_in_one_line() -> Iterator[None]:
         def print_warning(
             message: Warning | str, category: type[Warning], *place: Any, **more: Any
         ) -> None:
-            if issubclass(category, NetworkWarning):
+            if issubclass(category, NetworkWarning | CheckpointWarning):
                 say(str(message))
             else:
                 show(message, category, *place, **more)
 
         warnings.simplefilter("always", NetworkWarning)
+        warnings.simplefilter("always", CheckpointWarning)
         warnings.showwarning = print_warning
         yield
 

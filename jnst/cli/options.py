@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from jnst.cli.commands import add_compilation_cache, add_plugin, add_quiet
 from jnst.cli.networks import fetch, is_to_be_fetched
 from jnst.cli.outputs import check_no_input, check_no_numbered_input
-from jnst.cli.resuming import add_resuming
+from jnst.cli.resuming import SUFFIX, add_resuming
 from jnst.common.validation import whole_number
 from jnst.images.files import check_writable
 from jnst.images.loading import load_picture
@@ -217,10 +217,10 @@ def _same_network(network: Mapping[str, str], recipe: dict[str, Any]) -> None:
 
 
 def _free_name(name: str) -> Path:
-    """The name, with the first number that makes it new if the file exists."""
+    """The name, with the first number that makes it new if there is such a picture or run."""
     path = Path(name)
     numbers = itertools.count(2)
-    while path.exists():
+    while path.exists() or Path(f"{path}{SUFFIX}").exists():
         path = path.with_stem(f"{Path(name).stem}-{next(numbers)}")
     return path
 

@@ -196,10 +196,13 @@ def _enlarged(options: argparse.Namespace, settings: dict[str, Any]) -> dict[str
     """The settings of a recipe for a larger picture that begins with the one it made."""
     if "size" not in vars(options):
         raise ValueError("--enlarge needs a larger --size")
+    if "init" in vars(options):
+        raise ValueError("--enlarge begins with the result; it takes no --init")
     own = {name: value for name, value in settings.items() if value == OWN}
     kept = {name: value for name, value in settings.items() if value != OWN}
     options.init = str(options.enlarge)
-    return enlarged(Config(**kept | {"init": None}), options.size).plain() | own
+    kept |= {"init": None, "level_factor": vars(options).get("level_factor", kept["level_factor"])}
+    return enlarged(Config(**kept), options.size).plain() | own
 
 
 def _preview(
@@ -338,7 +341,7 @@ def _write_last(
     report = f"{outcome}wrote {out}, {taken}, {seconds:.0f} s on {device}"
     if checkpoint is not None and not status:
         checkpoint.remove()
-    if checkpoint is not None and os.path.exists(checkpoint.path):
+    if status > 128 and checkpoint is not None and os.path.exists(checkpoint.path):
         report = f"{report}; --resume {out} goes on"
     if status:
         return fail(report, status)

@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jnst.cli.commands import leaving_at_once
+
 if TYPE_CHECKING:
     from jnst.runs.resuming import CheckpointFile
 
@@ -18,7 +20,7 @@ SUFFIX = ".checkpoint"
 class Resumed(Exception):  # it is a request
     """`--resume OUTPUT` was given."""
 
-    def __init__(self, output: Path):
+    def __init__(self, output: str):
         self.output = output
 
 
@@ -40,11 +42,10 @@ def add_resuming(group: Any) -> None:
     )
     group.add_argument(
         "--resume",
-        type=Path,
         action=_Resume,
         metavar="OUTPUT",
         help=f"go on with the run that has left OUTPUT{SUFFIX}, to the same picture; takes nothing "
-        "else",
+        "else but --quiet",
     )
 
 
@@ -62,24 +63,26 @@ def parsed(
     except Resumed as resumed:
         options = _resumed(parser, given, resumed.output, stack)
     else:
-        options.arguments = given
+        options.arguments, options.resumed = given, None
     return options
 
 
 def _resumed(
-    parser: argparse.ArgumentParser, given: Sequence[str], output: Path, stack: ExitStack
+    parser: argparse.ArgumentParser, given: Sequence[str], output: str, stack: ExitStack
 ) -> argparse.Namespace:
-    from jnst.runs.resuming import checkpoint_note  # with JAX, which no other option needs
+    with leaving_at_once("interrupted"):
+        from jnst.runs.resuming import checkpoint_note  # with JAX, which no other option needs
 
-    others = [word for word in given[1:] if word not in ("--quiet", "--resume", str(output))]
+    others = [word for word in given[1:] if word not in ("--quiet", "--resume", output)]
     if [word for word in others if word != f"--resume={output}"]:
         raise ValueError("--resume takes the output of an unfinished run, and nothing but --quiet")
     note = checkpoint_note(f"{output}{SUFFIX}")
     if not isinstance(note, dict) or note.get("arguments", [""])[0] != given[0]:
         raise ValueError(f"{output}{SUFFIX}: is not of jnst {given[0]}")
+    path = os.path.abspath(f"{output}{SUFFIX}")
     stack.enter_context(contextlib.chdir(note["folder"]))
     options = parser.parse_args(note["arguments"])
-    options.arguments = note["arguments"]
+    options.arguments, options.resumed = note["arguments"], path
     options.quiet |= "--quiet" in given
     return options
 
@@ -91,12 +94,16 @@ def checkpoint_of(options: argparse.Namespace, output: Path) -> "CheckpointFile"
 
     if options.checkpoint_every is not None:
         whole_number("--checkpoint-every", options.checkpoint_every, minimum=0)
+    path = os.path.abspath(f"{output}{SUFFIX}")
+    if options.resumed not in (None, path):
+        raise ValueError(f"{options.resumed}: was {path}; move it back to go on with its run")
     arguments = list(options.arguments)
     if options.output is None:
-        arguments += ["-o", str(output)]
+        arguments.insert(1, f"--output={output}")
     return CheckpointFile(
-        os.path.abspath(f"{output}{SUFFIX}"),
+        path,
         every=options.checkpoint_every,
         note={"arguments": arguments, "folder": os.getcwd()},
         keep=True,
+        must_go_on=options.resumed is not None,
     )

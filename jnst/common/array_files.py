@@ -40,6 +40,12 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[Any, dict[str, np.ndarray
     return json.loads(bytes(arrays.pop("label"))), arrays
 
 
+def load_label(path: str | os.PathLike[str]) -> Any:
+    """The label of a file, without its arrays; raises what `load_arrays` raises."""
+    with np.load(Path(path), allow_pickle=False) as file:
+        return json.loads(bytes(file["label"]))
+
+
 def state_versions() -> dict[str, str]:
     """Versions of the packages that a saved optimizer state depends on."""
     packages = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "optax")}

@@ -14,6 +14,10 @@ class FetchError(NetworkError):
     """A network that cannot be fetched; further lines of the message say what to do instead."""
 
 
+class CheckpointWarning(UserWarning):
+    """Something about a checkpoint that a run goes on without."""
+
+
 class NetworkWarning(UserWarning):
     """Something about a network was guessed."""
 

@@ -14,8 +14,8 @@ from jnst.networks.vgg import Network, check_complete, extract_features
 
 Image = Float[Array, "_h _w 3"] | Float[np.ndarray, "_h _w 3"]
 
-PASSES = 2
-"""The second pass corrects rounding of the first for filters that are rarely active."""
+LEAST = 0.01
+"""Share of the layer's mean activation: a filter that has less is hardly ever active."""
 
 
 def normalize_network(
@@ -24,10 +24,12 @@ def normalize_network(
     """Scale every filter so that its mean activation over images and positions is 1.
 
     kernel'[i, o] = kernel[i, o] m[l-1, i] / m[l, o] and bias'[o] = bias[o] / m[l, o], with m[l, o]
-    the mean of reluB_K's channel o; a filter that is never active keeps its scale (m = 1). ReLUs
-    and both poolings commute with a positive scale, so only the scales of the features change
-    (Gatys, Ecker and Bethge 2016, section 2). `images` are of any kind that `jnst.stylize` takes.
-    The means depend on the pooling; the result keeps `pooling`, by default the network's own.
+    the mean of reluB_K's channel o. For a filter that is hardly ever active m is 1 % of the layer's
+    mean over all filters: scaled to 1, it would be as large as all others together in an image
+    where it is active. ReLUs and both poolings commute with a positive scale, so only the scales of
+    the features change (Gatys, Ecker and Bethge 2016, section 2). `images` are of any kind that
+    `jnst.stylize` takes. The means depend on the pooling; the result keeps `pooling`, by default
+    the network's own.
 
     Raises:
         ValueError: there are no images, or one is too small; an unknown pooling; a network from
@@ -39,8 +41,17 @@ def normalize_network(
         raise ValueError("images is empty; at least one is accepted")
     opened = [open_image(*named) for named in numbered("image", sources)]
     normalized = network.replace(pooling=pooling or network.pooling)
-    for _ in range(PASSES):
-        normalized = _divide(normalized, mean_activations(normalized, opened))
+    means = mean_activations(normalized, opened)
+    least = {name: LEAST * mean.mean() or 1.0 for name, mean in means.items()}
+    normalized = _divide(
+        normalized, {name: np.maximum(mean, least[name]) for name, mean in means.items()}
+    )
+    # Once more for the rounding of filters that are rarely active.
+    again = mean_activations(normalized, opened)
+    normalized = _divide(
+        normalized,
+        {name: np.where(means[name] < least[name], 1, mean) for name, mean in again.items()},
+    )
     normalized = normalized.replace(
         name=f"{network.name}-normalized",
         source=f"{network.source}; mean activation 1 on {len(opened)} images, "
@@ -76,7 +87,7 @@ def _means(
 def _divide(network: Network, means: Mapping[str, Float[np.ndarray, " channels"]]) -> Network:
     params, before = {}, np.ones(3)
     for name in network.architecture.convolutions:
-        mean = np.where(means[name] > 0, means[name], 1)
+        mean = means[name]
         kernel = np.asarray(network.params[name]["kernel"], np.float64) * before[:, None] / mean
         bias = np.asarray(network.params[name]["bias"], np.float64) / mean
         params[name] = {

@@ -82,7 +82,7 @@ def check_tiles(network: FeatureNetwork, layout: Layout, *, own_terms: bool = Fa
         return
     if not isinstance(network, Network):
         kind = type(network).__name__
-        raise ValueError(f"tile is for VGG networks; tile none is for one of {kind}")
+        raise ValueError(f"tile is for VGG networks; a network of {kind} takes tile none")
     check_losses_in_tiles(network.architecture, layout, own_terms=own_terms)
 
 
@@ -113,6 +113,7 @@ def measure_in_tiles(network: FeatureNetwork, image: Image, targets: Any) -> Mea
     """What `total_loss` needs of an image, of the size of its `Targets`."""
     check_same_shape("image", image, targets.original)
     layout, terms = targets.layout, targets.layout.style_terms()
+    check_tiles(network, layout, own_terms=bool(targets.extra))
     tiling = Tiling.of(network, image.shape, layout.layers(), layout)
     terms = [term for term in terms if term.layer in tiling.inside]
     strides, grid = network.strides, tiling.grid
@@ -121,7 +122,7 @@ def measure_in_tiles(network: FeatureNetwork, image: Image, targets: Any) -> Mea
         network, image, targets = given
         maps, core = _window(network, image, tiling, layout, index)
         squares = {}
-        for name in targets.content.keys() & set(tiling.inside):
+        for name in (name for name in tiling.inside if name in targets.content):
             own = grid.is_own(index, strides[name])[..., None]
             target = grid.window(targets.content[name], index, strides[name])
             squares[name] = jnp.square(jnp.where(own, maps[name] - target, 0)).sum()

@@ -65,9 +65,15 @@ def save_checkpoint(
 def load_checkpoint(
     path: str | os.PathLike[str], jobs: Sequence[Job], names: Sequence[str], *, size: int
 ) -> Checkpoint | None:
-    """The checkpoint of these jobs, run as a batch of `size`; None if the file has none."""
+    """The checkpoint of these jobs, run as a batch of `size`; None if the file has none.
+
+    Raises:
+        MemoryError, jax.errors.JaxRuntimeError: there is no room for it.
+    """
     try:
         return _read(*load_arrays(path), jobs, names, size)
+    except (MemoryError, jax.errors.JaxRuntimeError):
+        raise
     except DAMAGED:
         return None
 

@@ -1,5 +1,6 @@
 """What a level does to fit into memory."""
 
+import math
 from collections.abc import Sequence
 
 import jax
@@ -7,13 +8,16 @@ import jax
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.vgg import Network, has_usual_widths
 from jnst.optimizers.loop import memory_of_batch
-from jnst.runs.footprint import WHOLE, Fit, bytes_of_run, free_memory, possible_fits
+from jnst.runs.footprint import FIXED, WHOLE, Fit, bytes_of_run, free_memory, possible_fits
 from jnst.runs.jobs import Job
 from jnst.runs.levels import level_optimizer
 from jnst.runs.problems import begin_states, level_problem
 
 ROOM = 0.7
 """Of the free memory may be needed by the estimate: below it, the compiler need not be asked."""
+
+UNSURE = 1.5
+"""Times the free memory: what the estimate says to need more is not compiled."""
 
 SHARE = 0.9
 """Of the free memory is given to a program: its allocator needs some too."""
@@ -33,12 +37,21 @@ def fit_level(network: FeatureNetwork, jobs: Sequence[Job], index: int) -> Fit:
     shape, free = job.levels[index].shape, free_memory()
     styles = [style.shape[:2] for style in job.styles]
     for fit in fits[:-1]:
-        estimate = len(jobs) * bytes_of_run(shape, styles, job.config, fit)
+        each = bytes_of_run(shape, styles, job.config, fit) - FIXED
+        estimate = FIXED + len(jobs) * each
         if estimate <= ROOM * free:
             return fit
-        if estimate <= 1.5 * free and bytes_of_level(network, jobs, index, fit) <= SHARE * free:
+        if estimate <= UNSURE * free and _count(network, jobs, index, fit) <= SHARE * free:
             return fit
     return fits[-1]
+
+
+def _count(network: FeatureNetwork, jobs: Sequence[Job], index: int, fit: Fit) -> float:
+    """`bytes_of_level`; infinite if the compiler refuses the program."""
+    try:
+        return bytes_of_level(network, jobs, index, fit)
+    except jax.errors.JaxRuntimeError:
+        return math.inf
 
 
 def bytes_of_level(

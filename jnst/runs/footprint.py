@@ -43,7 +43,7 @@ WHOLE = Fit()
 _FITS = (
     WHOLE,
     Fit(None, Pairs(20, "bfloat16")),
-    Fit(Tiles(256, "pool2"), Pairs(20, "bfloat16")),
+    Fit(Tiles(512, "pool2"), Pairs(20, "bfloat16")),
     Fit(Tiles(256, "pool3"), Pairs(20, "bfloat16")),
     Fit(Tiles(512, "all"), Pairs(20, "bfloat16")),
     Fit(Tiles(512, "all"), Pairs(10, "bfloat16")),
@@ -160,7 +160,7 @@ def _bytes_of_maps(shape: tuple[int, int], layers: Collection[str], tiles: Tiles
     window = grid.rows.window * grid.columns.window
     taken = [layer for layer in layers if layer in inside]
     behind = [layer for layer in layers if layer not in inside]
-    bytes_of_window = window * (_working(taken) + sum(map(_map_bytes, taken)))
+    bytes_of_window = window * (_working(inside) + sum(map(_map_bytes, taken)))
     if not behind:
         return bytes_of_window
     after = f"conv{int(tiles.until[-1]) + 1}_1"

@@ -12,10 +12,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from jnst.common.array_files import DAMAGED, load_arrays
+from jnst.common.array_files import DAMAGED, load_label
+from jnst.common.errors import CheckpointWarning
+from jnst.objective.style_losses import fingerprint
 from jnst.runs.checkpoints import Checkpoint, Saves, load_checkpoint, save_checkpoint
 from jnst.runs.engine import Snapshot
 from jnst.runs.jobs import Job
+from jnst.settings.style_loss_names import registered
 
 
 class CheckpointFile:
@@ -24,6 +27,8 @@ class CheckpointFile:
     It is written about every `every` steps; unset, from 20 seconds on and in at most a twentieth of
     the time; 0: only when the run is stopped. `note` is anything JSON can hold, kept with it. The
     file is removed at the end of the run, or, with `keep`, by the caller, who then has the picture.
+    A file of another run is replaced; with `must_go_on` it is an error. An optimizer or a schedule
+    of one's own is not told from another.
     """
 
     def __init__(
@@ -33,17 +38,29 @@ class CheckpointFile:
         every: int | None = None,
         note: Any = None,
         keep: bool = False,
+        must_go_on: bool = False,
     ):
-        self.path, self.keep = Path(path), keep
+        self.path, self.keep, self._must_go_on = Path(path), keep, must_go_on
         self._every, self._note = every, note
         self._saves, self._saved = Saves(), 0
         self._names: list[str] = []
 
     def begin(self, job: Job, network: Mapping[str, str]) -> Snapshot | None:
-        """Where the run of this job was left; None if the file has none, or one of another run."""
+        """Where the run of this job was left; None if the file has none, or one of another run.
+
+        Raises:
+            ValueError: it has none, and must.
+        """
         self._names = [_digest(job, network)]
         found = load_checkpoint(self.path, [job], self._names, size=1)
+        if found is None and self._must_go_on:
+            raise ValueError(
+                f"{self.path}: is of other pictures or settings, of another network or version, or "
+                "damaged; its run cannot be gone on with"
+            )
         if found is None:
+            if os.path.exists(self.path):
+                _warn(f"{self.path}: is of another run, which this one replaces")
             return None
         self._saved = _steps(found.snapshot)
         return found.snapshot
@@ -62,10 +79,9 @@ class CheckpointFile:
             save_checkpoint(self.path, Checkpoint(snapshot, 0.0), self._names, note=self._note)
             self._saved = _steps(snapshot)
         except OSError as error:
-            warnings.warn(
+            _warn(
                 f"{self.path}: no checkpoint can be written ({error.strerror}); a run that is "
-                "killed begins again",
-                stacklevel=2,
+                "killed begins again"
             )
 
     def remove(self) -> None:
@@ -81,11 +97,15 @@ def checkpoint_note(path: str | os.PathLike[str]) -> Any:
         ValueError: there is no such file, or it is no checkpoint.
     """
     try:
-        return load_arrays(path)[0]["note"]
+        return load_label(path)["note"]
     except FileNotFoundError:
         raise ValueError(f"{os.fspath(path)}: there is no unfinished run") from None
     except DAMAGED:
         raise ValueError(f"{os.fspath(path)}: is damaged, or no checkpoint") from None
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, CheckpointWarning, stacklevel=3)
 
 
 def _steps(snapshot: Snapshot) -> int:
@@ -96,10 +116,12 @@ def _digest(job: Job, network: Mapping[str, str]) -> str:
     """What tells a run from any other: its pictures, settings and network."""
     pictures = job.content, job.styles, job.initial_image
     masks = job.content_masks, job.style_masks, job.previous
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(str(jax.tree.structure((pictures, masks))).encode())
     for array in jax.tree.leaves((pictures, masks)):
         digest.update(repr(array.shape).encode())
         digest.update(np.ascontiguousarray(array).data)
-    label = [job.config.plain(), dict(network), {k: w for k, (w, _) in job.extra_terms.items()}]
+    own = {name: fingerprint(name) for name in job.config.style_loss if name in registered}
+    terms = {name: float(weight) for name, (weight, _) in job.extra_terms.items()}
+    label = [job.config.plain(), dict(network), own, terms]
     digest.update(json.dumps(label, sort_keys=True).encode())
     return digest.hexdigest()

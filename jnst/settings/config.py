@@ -74,6 +74,8 @@ def _checked(config: type) -> type:
 class Config:
     """All settings of a run. With the pictures and the network they determine the result.
 
+    With `tile` "auto" that is but for rounding, and for what is done where memory is scarce.
+
     Raises:
         ValueError: a setting that does not exist, or a value that is not accepted; the message
             names it.

@@ -22,11 +22,11 @@ def enlarged(config: Config, size: int) -> Config:
     >>> config.size, config.level_sizes, config.level_steps
     (2048, (1024,), (32, 24))
     """
-    sizes = [size]
-    while sizes[0] / config.level_factor > LEAST_GROWTH * config.size:
-        sizes.insert(0, round(sizes[0] / config.level_factor))
     if size <= config.size:
         raise ValueError(f"size is {size}; more than the {config.size} of the picture is accepted")
+    sizes = [size]
+    while sizes[0] / config.level_factor > LEAST_GROWTH * config.size:
+        sizes.insert(0, int(sizes[0] / config.level_factor))
     steps = _last_steps(config)
     counts = [max(1, round(steps * SHARE_OF_STEPS**power)) for power in range(1, len(sizes) + 1)]
     return config.replace(

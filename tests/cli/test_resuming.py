@@ -1,6 +1,7 @@
 """`--resume` and `--enlarge`, as they are typed."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 import jnst
 from jnst.cli import pictures as commands
 from jnst.runs.recipes import load_recipe
+from jnst.runs.resuming import CheckpointFile
 
 
 @pytest.fixture
@@ -59,6 +61,46 @@ def test_an_interrupted_run_is_resumed_to_the_same_picture(
     assert not os.path.exists("out.png.checkpoint")
 
 
+def test_a_signal_in_the_middle_of_a_step_leaves_the_last_state(call, typed, monkeypatch):
+    """There, the state is already given to the next step."""
+    offer = CheckpointFile.offer
+
+    def interrupting(self, snapshot):
+        offer(self, snapshot)
+        if 5 < len(snapshot.histories[0].loss) < 12:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckpointFile, "offer", interrupting)
+        status, _, [line] = call(*typed, "-o", "out.png", "--checkpoint-every", 0)
+    assert status == 130 and "10 of 12 steps" in line
+    assert call("stylize", "--resume", "./out.png")[0] == 0
+    assert call(*typed, "-o", "whole.png")[0] == 0
+    np.testing.assert_array_equal(pixels("out.png"), pixels("whole.png"))
+
+
+def test_what_is_not_the_same_run_is_not_resumed(call, typed, stopped, pictures, tmp_path):
+    stopped("-o", "out.png")
+    content = pictures[0].read_bytes()
+    pictures[0].write_bytes(pictures[1].read_bytes())
+    status, _, [line] = call("stylize", "--resume", "out.png")
+    assert status == 2 and "is of other pictures or settings" in line
+    pictures[0].write_bytes(content)
+    (tmp_path / "there").mkdir()
+    os.rename("out.png.checkpoint", "there/out.png.checkpoint")
+    status, _, [line] = call("stylize", "--resume", "there/out.png")
+    assert status == 2 and "move it back" in line
+    os.rename("there/out.png.checkpoint", "out.png.checkpoint")
+    assert call("stylize", "--resume", "out.png")[0] == 0
+
+
+def test_another_run_with_the_same_output_says_that_it_replaces_one(call, typed, stopped):
+    stopped("-o", "out.png")
+    status, _, [line] = call(*typed, "-o", "out.png", "--style-weight", 5)
+    assert status == 0 and "out.png.checkpoint: is of another run" in line
+    assert not os.path.exists("out.png.checkpoint")
+
+
 def test_an_output_without_a_name_keeps_the_one_it_had(call, stopped):
     stopped()
     assert call("stylize", "--resume=content-style.png")[0] == 0
@@ -106,6 +148,7 @@ def test_a_result_is_enlarged_through_the_sizes_that_it_lacks(call, typed, pictu
         (["--size", 64], "size is 64; more than the 64"),
         (["--size", 128, "--like", "small.png"], "not allowed with"),
         (["--size", 128, "--preset", "fast"], "--preset and --enlarge"),
+        (["--size", 128, "--init", "noise"], "it takes no --init"),
     ):
         status, _, err = call(*again, *options, "-o", "none.png")
         assert status == 2 and any(message in line for line in err)

@@ -165,8 +165,17 @@ def test_what_needs_all_positions_at_once_is_refused_by_name(network, arrays):
     class Other:
         strides = None
 
-    with pytest.raises(ValueError, match="tile is for VGG networks; tile none is for one of Other"):
+    with pytest.raises(ValueError, match="a network of Other takes tile none"):
         check_tiles(Other(), config.layout())
+
+
+def test_own_terms_in_tiles_are_refused_before_they_are_called(network, arrays):
+    extra = {"mean": (1.0, lambda image, features: features["relu2_1"].mean())}
+    layers = {"content_layers": "relu2_1", "style_layers": "relu1_1"}
+    with pytest.raises(ValueError, match="extra_terms need all positions"):
+        jnst.stylize_steps(
+            *arrays, network=network, extra_terms=extra, size=32, levels=1, tile=16, **layers
+        )
 
 
 def test_an_image_of_another_size_is_refused(network, arrays):

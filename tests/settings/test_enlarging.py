@@ -12,6 +12,7 @@ from jnst.settings.enlarging import enlarged
         ({"level_steps": (50, 40, 8)}, 4096, (1024, 2048), (6, 4, 3)),
         ({"level_sizes": (128,), "level_factor": 4, "steps": 7}, 8192, (2048,), (2, 2)),
         ({"level_steps": (5, 1, 1)}, 2048, (1024,), (1, 1)),
+        ({"size": 2, "levels": 1, "level_factor": 1.1, "steps": 4}, 3, (2,), (3, 2)),
     ],
 )
 def test_only_the_sizes_that_are_lacking_are_left(settings, size, sizes, steps):
