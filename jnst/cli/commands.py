@@ -165,11 +165,21 @@ def _handling(handler: Any) -> Iterator[None]:
 
 
 def noticing(values: Iterable[Value]) -> Iterator[Value]:
-    """Yield the values; raise KeyboardInterrupt between them if a signal came.
+    """Yield the values; raise KeyboardInterrupt between them if Python dropped one.
 
-    From the second value on, no signal interrupts what makes a value: it could not be gone on with.
-    Before, Python drops exceptions that are raised during garbage collection, where XLA runs Python
-    code: mostly when a long computation returns.
+    Python drops exceptions that are raised during garbage collection, where XLA runs Python code:
+    mostly when a long computation returns.
+    """
+    for value in values:
+        yield value
+        if _interrupts:
+            raise KeyboardInterrupt
+
+
+def in_whole_steps(values: Iterable[Value]) -> Iterator[Value]:
+    """Yield the values; from the second on, no signal interrupts what makes one.
+
+    A run whose step was interrupted cannot be gone on with. `noticing` raises after the step.
     """
     held: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
     values = iter(values)
@@ -180,8 +190,6 @@ def noticing(values: Iterable[Value]) -> Iterator[Value]:
             except StopIteration:
                 return
         yield value
-        if _interrupts:
-            raise KeyboardInterrupt
         held = uninterrupted()
 
 

@@ -20,6 +20,7 @@ from jnst.cli.commands import (
     add_quiet,
     add_styles,
     fail,
+    in_whole_steps,
     interrupted_status,
     is_out_of_memory,
     leaving_at_once,
@@ -307,7 +308,7 @@ def _write_last(
         with following(out, quiet=quiet) as advance:
             advance(*way(result))
             show(result)
-            for result in noticing(results):
+            for result in noticing(in_whole_steps(results)):
                 advance(*way(result))
                 show(result)
                 pace.seen(result.steps)

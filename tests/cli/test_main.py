@@ -691,17 +691,17 @@ def test_a_signal_writes_what_there_is_of_many(call, pictures, small, network_fi
     )  # fmt: skip
     assert jnst.load_image("strip.png").shape == (32, 5 * 24, 3)
     os.mkdir("frames")
-    for number in (1, 2, 3):
+    for number in (1, 2):
         shutil.copy(content, f"frames/{number}.png")
     assert call("video", "frames", style, *common, "-o", "a.gif") == (
-        130, [], ["jnst: interrupted: wrote 2 of 3 frames to a.gif; the same command continues"],
+        130, [], ["jnst: interrupted: wrote 1 of 2 frames to a.gif; the same command continues"],
     )  # fmt: skip
-    assert len(jnst.open_frames("a.gif")) == 2
+    assert len(jnst.open_frames("a.gif")) == 1
     monkeypatch.setattr(sequences, "stylize_frames_steps", steps)
     before = Path("a.gif").read_bytes()
     assert call("video", "frames", style, *common, "-o", "a.gif") == (0, [], [])
     assert Path("a.gif").read_bytes().startswith(before[:-1])
-    assert len(jnst.open_frames("a.gif")) == 3
+    assert len(jnst.open_frames("a.gif")) == 2
     assert not list(Path().glob(".*"))
 
 

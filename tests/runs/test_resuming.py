@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import jnst
+from jnst.common.errors import CheckpointWarning
 from jnst.optimizers.named import Pairs
 from jnst.runs import engine, resuming
 from jnst.runs.checkpoints import load_checkpoint
@@ -102,7 +103,8 @@ def test_another_run_begins_anew(arrays, content, options, killed, tmp_path, cha
         options = options | {"network": options["network"].replace(digest="another")}
     else:
         path.write_bytes(path.read_bytes()[:-100])
-    [first, *_] = jnst.stylize_steps(content, style, checkpoint=path, **options)
+    with pytest.warns(CheckpointWarning, match="is of another run, which this one replaces"):
+        [first, *_] = jnst.stylize_steps(content, style, checkpoint=path, **options)
     assert first.steps == 0
 
 
@@ -117,7 +119,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path):
 def test_where_nothing_can_be_written_the_run_goes_on(arrays, content, options, tmp_path):
     path = tmp_path / "missing" / "run.checkpoint"
     checkpoint = CheckpointFile(path, every=1)
-    with pytest.warns(UserWarning, match="no checkpoint can be written"):
+    with pytest.warns(CheckpointWarning, match="no checkpoint can be written"):
         result = jnst.stylize(content, arrays[1], checkpoint=checkpoint, **options)
     assert result.steps == 24
 
