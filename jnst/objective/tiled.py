@@ -51,7 +51,13 @@ class Tiling(NamedTuple):
 
     @classmethod
     def of(
-        cls, network: FeatureNetwork, shape: Sequence[int], layers: Sequence[str], layout: Layout
+        cls,
+        network: FeatureNetwork,
+        shape: Sequence[int],
+        layers: Sequence[str],
+        layout: Layout,
+        *,
+        own_terms: bool = False,
     ) -> "Tiling":
         """How an image of (height, width) is cut for the wanted layers.
 
@@ -59,7 +65,7 @@ class Tiling(NamedTuple):
             ValueError: the network is no VGG; a loss or a setting that needs all positions at once.
         """
         assert layout.tiles is not None
-        check_tiles(network, layout)
+        check_tiles(network, layout, own_terms=own_terms)
         assert isinstance(network, Network)
         order = layers_in_tiles(network.architecture, layers, layout.tiles.until)
         inside = tuple(name for name in layers if name in order)
@@ -83,38 +89,36 @@ def check_tiles(network: FeatureNetwork, layout: Layout, *, own_terms: bool = Fa
     if not isinstance(network, Network):
         kind = type(network).__name__
         raise ValueError(f"tile is for VGG networks; a network of {kind} takes tile none")
-    check_losses_in_tiles(network.architecture, layout, own_terms=own_terms)
+    reason = why_not_in_tiles(network.architecture, layout, own_terms=own_terms)
+    if reason:
+        raise ValueError(reason)
 
 
-def check_losses_in_tiles(
-    architecture: Architecture, layout: Layout, *, own_terms: bool = False
-) -> None:
-    """As `check_tiles`, for a network of that architecture."""
+def why_not_in_tiles(architecture: Architecture, layout: Layout, *, own_terms: bool = False) -> str:
+    """What of a layout needs all positions at once, and what to do; "" if nothing does."""
     assert layout.tiles is not None
+    if layout.normalize_gradients:
+        return "normalize_gradients needs all positions at once; tile none is for that"
+    if own_terms:
+        return "extra_terms need all positions at once; tile none is for that"
     order = layers_in_tiles(architecture, layout.layers(), layout.tiles.until)
-    for what, needed in (
-        ("normalize_gradients needs", layout.normalize_gradients),
-        ("extra_terms need", own_terms),
-    ):
-        if needed:
-            raise ValueError(f"{what} all positions at once; tile none is for that")
     for term in layout.style_terms():
         if term.layer in order and named_style_loss(term.loss).sums is None:
             before = order[: order.index(term.layer)]
             poolings = [name for name in before if name.startswith("pool")]
             remedy = f"tile_until {poolings[-1]} or tile none" if poolings else "tile none"
-            raise ValueError(
+            return (
                 f"style loss {term.loss} needs all positions of {term.layer} at once, which is in "
                 f"tiles; {remedy} is for that"
             )
+    return ""
 
 
 def measure_in_tiles(network: FeatureNetwork, image: Image, targets: Any) -> Measured:
     """What `total_loss` needs of an image, of the size of its `Targets`."""
     check_same_shape("image", image, targets.original)
     layout, terms = targets.layout, targets.layout.style_terms()
-    check_tiles(network, layout, own_terms=bool(targets.extra))
-    tiling = Tiling.of(network, image.shape, layout.layers(), layout)
+    tiling = Tiling.of(network, image.shape, layout.layers(), layout, own_terms=bool(targets.extra))
     terms = [term for term in terms if term.layer in tiling.inside]
     strides, grid = network.strides, tiling.grid
 

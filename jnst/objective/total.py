@@ -22,6 +22,7 @@ from jnst.objective.style_targets import StyleTarget
 from jnst.objective.targets import Targets
 from jnst.objective.tiled import Measured, measure_in_tiles
 from jnst.objective.variations import VARIATIONS
+from jnst.settings.layout import Layout
 from jnst.settings.style_terms import StyleTerm
 from jnst.settings.terms import Terms
 
@@ -49,37 +50,11 @@ def total_loss(
         features = extract_features(
             network, image, layout.layers(), pooling=layout.pooling, precision=layout.precision
         )
-        tiled = Measured({}, {}, features)
+        measured = Measured({}, {}, features)
     else:
-        tiled = measure_in_tiles(network, image, targets)
-        features = tiled.maps
-
-    def seen(layer: str, weight: Array) -> Array:
-        maps = features[layer]
-        return unit_gradient(maps, weight) if layout.normalize_gradients else maps
-
-    content, style = {}, {}
-    for name, target in targets.content.items():
-        if name in tiled.squares:
-            content[name] = content_loss_of_sum(tiled.squares[name], target, layout.convention)
-        else:
-            maps = seen(name, weights.content[name])
-            content[name] = losses.content_loss(maps, target, convention=layout.convention)
-    for term in layout.style_terms():
-        parts, loss = targets.style[term.name], named_style_loss(term.loss)
-        if term.name in tiled.sums:
-            assert loss.compare is not None
-            distances = [
-                loss.compare(sums, part.statistic, layout.convention)
-                for sums, part in zip(tiled.sums[term.name], parts, strict=True)
-            ]
-        else:
-            maps = seen(term.layer, weights.style[term.name])
-            inside = visible_maps(maps, image, layout.margin, strides[term.layer])
-            distances = [
-                loss(inside, part.weights, part.statistic, layout.convention) for part in parts
-            ]
-        style[term.name] = _style_term(term, distances, parts, image.dtype)
+        measured = measure_in_tiles(network, image, targets)
+    content = _content_terms(targets, weights, measured)
+    style = _style_terms(image, targets, weights, measured, strides)
     laplacian = None
     if layout.laplacian:
         laplacian = losses.laplacian_loss(image, targets.original, pool=layout.laplacian_pool)
@@ -87,7 +62,7 @@ def total_loss(
     if targets.previous is not None:
         temporal = losses.temporal_loss(image, *targets.previous)
     variation = VARIATIONS[layout.variation](image) / targets.total_variation
-    extra = _own_terms(image, features, targets, strides)
+    extra = _own_terms(image, measured.maps, targets, strides)
     values = Terms(content, style, laplacian, temporal, variation, extra)
     if extra.keys() != weights.extra.keys():
         raise ValueError(
@@ -98,6 +73,50 @@ def total_loss(
         lambda weight, value: jnp.asarray(weight, value.dtype) * value, weights, values
     )
     return jax.tree.reduce(jnp.add, products), values
+
+
+def _content_terms(
+    targets: Targets, weights: Terms, measured: Measured
+) -> dict[str, Float[Array, ""]]:
+    layout, content = targets.layout, {}
+    for name, target in targets.content.items():
+        if name in measured.squares:
+            content[name] = content_loss_of_sum(measured.squares[name], target, layout.convention)
+        else:
+            maps = _seen(measured.maps[name], weights.content[name], layout)
+            content[name] = losses.content_loss(maps, target, convention=layout.convention)
+    return content
+
+
+def _style_terms(
+    image: Image,
+    targets: Targets,
+    weights: Terms,
+    measured: Measured,
+    strides: Mapping[str, int],
+) -> dict[str, Float[Array, ""]]:
+    layout, style = targets.layout, {}
+    for term in layout.style_terms():
+        parts, loss = targets.style[term.name], named_style_loss(term.loss)
+        if term.name in measured.sums:
+            assert loss.compare is not None
+            distances = [
+                loss.compare(sums, part.statistic, layout.convention)
+                for sums, part in zip(measured.sums[term.name], parts, strict=True)
+            ]
+        else:
+            maps = _seen(measured.maps[term.layer], weights.style[term.name], layout)
+            inside = visible_maps(maps, image, layout.margin, strides[term.layer])
+            distances = [
+                loss(inside, part.weights, part.statistic, layout.convention) for part in parts
+            ]
+        style[term.name] = _style_term(term, distances, parts, image.dtype)
+    return style
+
+
+def _seen(maps: Array, weight: Array, layout: Layout) -> Array:
+    """The maps as a term takes them."""
+    return unit_gradient(maps, weight) if layout.normalize_gradients else maps
 
 
 def _own_terms(

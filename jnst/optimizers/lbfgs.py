@@ -82,20 +82,7 @@ def lbfgs(
     """
 
     def init(params: optax.Params) -> LBFGSState:
-        origin, dtype = optax.tree.zeros_like(params), optax.tree.dtype(params, "highest")
-        stack = jax.tree.map(
-            lambda leaf: jnp.zeros((memory_size, *leaf.shape), memory_type or leaf.dtype), params
-        )
-        return LBFGSState(
-            params=origin,
-            gradient=origin,
-            value=jnp.asarray(jnp.inf, dtype),
-            direction=origin,
-            step=jnp.ones((), dtype),
-            pairs=Pairs(stack, stack, jnp.zeros(memory_size, dtype)),
-            points=jnp.int32(0),
-            precondition=optax.tree.zeros_like(jax.eval_shape(fit_precondition, params, params)),
-        )
+        return _start(memory_size, memory_type, fit_precondition, params)
 
     def update(
         updates: optax.Updates,
@@ -118,6 +105,29 @@ def lbfgs(
         )
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _start(
+    memory_size: int,
+    memory_type: DTypeLike | None,
+    fit_precondition: Callable[[optax.Updates, Any], Partial],
+    params: optax.Params,
+) -> LBFGSState:
+    """The state before the first gradient."""
+    origin, dtype = optax.tree.zeros_like(params), optax.tree.dtype(params, "highest")
+    stack = jax.tree.map(
+        lambda leaf: jnp.zeros((memory_size, *leaf.shape), memory_type or leaf.dtype), params
+    )
+    return LBFGSState(
+        params=origin,
+        gradient=origin,
+        value=jnp.asarray(jnp.inf, dtype),
+        direction=origin,
+        step=jnp.ones((), dtype),
+        pairs=Pairs(stack, stack, jnp.zeros(memory_size, dtype)),
+        points=jnp.int32(0),
+        precondition=optax.tree.zeros_like(jax.eval_shape(fit_precondition, params, params)),
+    )
 
 
 def _moved(
@@ -193,11 +203,11 @@ def _remember(
 
 
 def _direction(
-    pairs: Pairs, count: Int[Array, ""], scale: Float[Array, ""], gradient: optax.Updates
+    pairs: Pairs, points: Int[Array, ""], scale: Float[Array, ""], gradient: optax.Updates
 ) -> optax.Updates:
     """The gradient times the inverse Hessian as the pairs tell it, from `scale` times 1 on."""
     size = len(pairs.inverses)
-    places = (count + jnp.arange(size)) % size  # from the oldest to the newest
+    places = (points + jnp.arange(size)) % size  # from the oldest to the newest
 
     def back(vector: optax.Updates, place: Int[Array, ""]) -> tuple[optax.Updates, Array]:
         step, change = _pair(pairs, place, vector)
@@ -217,10 +227,7 @@ def _direction(
 
 def _gradient_step(gradient: optax.Updates) -> optax.Updates:
     """A step of length at most 1."""
-    length = optax.tree.norm(gradient)
-    return optax.tree.scale(
-        jnp.where(length > 1, 1 / jnp.where(length > 1, length, 1), 1), gradient
-    )
+    return optax.tree.scale(1 / jnp.maximum(optax.tree.norm(gradient), 1), gradient)
 
 
 def _next_point(state: LBFGSState) -> optax.Params:

@@ -18,11 +18,14 @@ Transformation: TypeAlias = optax.GradientTransformation
 """An optimizer, for modules that do not know optax."""
 
 
-class Pairs(NamedTuple):
+class LBFGSMemory(NamedTuple):
     """How many pairs L-BFGS keeps at most, and in which type, that of the image if None."""
 
-    most: int = 20
+    size: int = 20
     type: Literal["bfloat16"] | None = None
+
+
+FULL_MEMORY = LBFGSMemory()
 
 
 Rate: TypeAlias = float | Float[Array, ""] | Schedule
@@ -33,22 +36,21 @@ def named_optimizer(
     *,
     precondition: bool = True,
     learning_rate: Schedule | None = None,
-    pairs: Pairs | None = None,
+    memory: LBFGSMemory = FULL_MEMORY,
 ) -> optax.GradientTransformation:
     """The optimizer of that name; its learning rate is set by `init`, so that it is never static.
 
     "lbfgs" is `jnst.optimizers.lbfgs.lbfgs`, whose steps have no rate, preconditioned by
-    `fit_smoothing` if `precondition`: for an image whose large shapes are still to change. `pairs`
+    `fit_smoothing` if `precondition`: for an image whose large shapes are still to change. `memory`
     says how many pairs it keeps, and as what. "adam" is `optax.adam` with rate 0.02 and b2 = 0.99;
     "sgd" is `optax.sgd` with rate 1. Both have a `decay` of the rate, what it is multiplied by
     every 100 steps, and take a schedule as `learning_rate`. The same arguments give the same
     object.
     """
     check_choice("optimizer", name, Optimizer)
-    is_lbfgs = name == "lbfgs"
-    return _named_optimizer(
-        name, precondition and is_lbfgs, learning_rate, (pairs or Pairs()) if is_lbfgs else Pairs()
-    )
+    if name != "lbfgs":
+        precondition, memory = False, FULL_MEMORY
+    return _named_optimizer(name, precondition, learning_rate, memory)
 
 
 DEFAULT_RATES: Mapping[str, float] = {"adam": 0.02, "sgd": 1.0}
@@ -57,11 +59,11 @@ DEFAULT_RATES: Mapping[str, float] = {"adam": 0.02, "sgd": 1.0}
 
 @functools.lru_cache(64)
 def _named_optimizer(
-    name: Optimizer, precondition: bool, schedule: Schedule | None, pairs: Pairs
+    name: Optimizer, precondition: bool, schedule: Schedule | None, memory: LBFGSMemory
 ) -> optax.GradientTransformation:
     match name:
         case "lbfgs":
-            make = partial(lbfgs, pairs.most, memory_type=pairs.type)
+            make = partial(lbfgs, memory.size, memory_type=memory.type)
             return make(fit_precondition=fit_smoothing) if precondition else make()
         case "adam":
             return optax.inject_hyperparams(_decaying_adam)(

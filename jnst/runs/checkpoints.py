@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jnst.common.array_files import DAMAGED, load_arrays, save_arrays, state_versions
-from jnst.optimizers.named import Pairs
+from jnst.optimizers.named import LBFGSMemory
 from jnst.optimizers.state import State
 from jnst.runs.engine import Position, Snapshot
 from jnst.runs.footprint import Fit
@@ -92,7 +92,7 @@ def _read(
     job = jobs[0]
     shape = job.levels[label["level"]].shape
     fit = _fit(*label["fit"])
-    optimizer = level_optimizer(job.config, label["level"], fit.pairs)
+    optimizer = level_optimizer(job.config, label["level"], fit.lbfgs)
 
     def restore(kind: str, like: Any) -> Any:
         leaves, structure = jax.tree.flatten(like)
@@ -128,8 +128,8 @@ def _typed(array: np.ndarray, like: Any) -> np.ndarray:
     return array.view(jnp.bfloat16) if getattr(like, "dtype", None) == jnp.bfloat16 else array
 
 
-def _fit(tiles: list | None, pairs: list) -> Fit:
-    return Fit(None if tiles is None else Tiles(*tiles), Pairs(*pairs))
+def _fit(tiles: list | None, lbfgs: list) -> Fit:
+    return Fit(None if tiles is None else Tiles(*tiles), LBFGSMemory(*lbfgs))
 
 
 def _places(state: State) -> list[list]:

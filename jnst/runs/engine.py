@@ -99,7 +99,7 @@ def _run_levels(
     for index, level in enumerate(levels[first:], first):
         before = resume if index == first else None
         fit = before.fit if before else fit_level(network, jobs, index)
-        optimizer = level_optimizer(config, index, fit.pairs)
+        optimizer = level_optimizer(config, index, fit.lbfgs)
         problem = level_problem(network, jobs, level.shape, fit.tiles)
         taken = 0
         if before:

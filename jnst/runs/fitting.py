@@ -60,7 +60,7 @@ def bytes_of_level(
     """Bytes that the program of a level of some jobs needs, as its compiler counts them."""
     job = jobs[0]
     shape, images = job.levels[index].shape, [job.initial_image] * len(jobs)
-    optimizer = level_optimizer(job.config, index, fit.pairs)
+    optimizer = level_optimizer(job.config, index, fit.lbfgs)
     state = jax.eval_shape(lambda: begin_states(jobs, images, shape, optimizer))
     problem = jax.eval_shape(
         lambda network: level_problem(network, jobs, shape, fit.tiles), network

@@ -9,8 +9,8 @@ from jnst.common.memory import free_host_memory
 from jnst.images.resizing import fit_size
 from jnst.networks.layers import VGG19, Architecture, smallest_side
 from jnst.objective.tile_grid import TileGrid
-from jnst.objective.tiled import check_losses_in_tiles, layers_in_tiles
-from jnst.optimizers.named import Pairs
+from jnst.objective.tiled import layers_in_tiles, why_not_in_tiles
+from jnst.optimizers.named import FULL_MEMORY, LBFGSMemory
 from jnst.runs.levels import style_shape
 from jnst.settings.config import Config
 from jnst.settings.tiles import Tiles
@@ -27,28 +27,28 @@ CERTAIN = 0.8
 
 
 class Fit(NamedTuple):
-    """What a run does to fit into memory: its tiles, and the pairs that L-BFGS keeps."""
+    """What a run does to fit into memory: its tiles, and the memory of L-BFGS."""
 
     tiles: Tiles | None = None
-    pairs: Pairs = Pairs()
+    lbfgs: LBFGSMemory = FULL_MEMORY
 
     def plain(self) -> dict[str, Any]:
         """As plain values for a recipe."""
         tiles = self.tiles and {"tile": self.tiles.side, "tile_until": self.tiles.until}
-        return {**(tiles or {}), "pairs": self.pairs.most, "pairs_in": self.pairs.type or "float32"}
+        return {**(tiles or {}), "pairs": self.lbfgs.size, "pairs_in": self.lbfgs.type or "float32"}
 
 
 WHOLE = Fit()
 
 _FITS = (
     WHOLE,
-    Fit(None, Pairs(20, "bfloat16")),
-    Fit(Tiles(512, "pool2"), Pairs(20, "bfloat16")),
-    Fit(Tiles(256, "pool3"), Pairs(20, "bfloat16")),
-    Fit(Tiles(512, "all"), Pairs(20, "bfloat16")),
-    Fit(Tiles(512, "all"), Pairs(10, "bfloat16")),
-    Fit(Tiles(256, "all"), Pairs(10, "bfloat16")),
-    Fit(Tiles(256, "all"), Pairs(5, "bfloat16")),
+    Fit(None, LBFGSMemory(20, "bfloat16")),
+    Fit(Tiles(512, "pool2"), LBFGSMemory(20, "bfloat16")),
+    Fit(Tiles(256, "pool3"), LBFGSMemory(20, "bfloat16")),
+    Fit(Tiles(512, "all"), LBFGSMemory(20, "bfloat16")),
+    Fit(Tiles(512, "all"), LBFGSMemory(10, "bfloat16")),
+    Fit(Tiles(256, "all"), LBFGSMemory(10, "bfloat16")),
+    Fit(Tiles(256, "all"), LBFGSMemory(5, "bfloat16")),
 )
 """From the fastest to the smallest. Pairs in bfloat16 change no loss, ten pairs 1 %, five 2 %."""
 
@@ -69,11 +69,9 @@ def possible_fits(
             if architecture is None:
                 continue
             layout = config.layout().replace(tiles=fit.tiles)
-            try:
-                check_losses_in_tiles(architecture, layout, own_terms=own_terms)
-            except ValueError:
+            if why_not_in_tiles(architecture, layout, own_terms=own_terms):
                 continue
-        fits.append(fit if config.optimizer == "lbfgs" else fit._replace(pairs=Pairs()))
+        fits.append(fit if config.optimizer == "lbfgs" else fit._replace(lbfgs=FULL_MEMORY))
     return list(dict.fromkeys(fits))
 
 
@@ -98,7 +96,7 @@ def bytes_of_run(
     image = 3 * FLOAT
     memory = 8.0
     if config.optimizer == "lbfgs":
-        memory += 2 * fit.pairs.most * (1 / 2 if fit.pairs.type else 1)
+        memory += 2 * fit.lbfgs.size * (1 / 2 if fit.lbfgs.type else 1)
     maps = _bytes_of_maps((height, width), layers, fit.tiles)
     step = maps + height * width * (copies + contents + memory * image)
     largest = max((style_shape(style, shape, config) for style in styles), default=(0, 0))

@@ -8,7 +8,7 @@ import numpy as np
 
 from jnst.images.resizing import fit_size
 from jnst.networks.layers import VGG19, smallest_side
-from jnst.optimizers.named import Pairs, Transformation, named_optimizer
+from jnst.optimizers.named import FULL_MEMORY, LBFGSMemory, Transformation, named_optimizer
 from jnst.settings.config import Config
 
 _STRIP = 16
@@ -17,6 +17,9 @@ _STRIP = 16
 SMALLEST_LEVEL = (32, 64)
 """Pixels on the shorter side, which every layer can take, and on the longer, under which a coarser
 level shows nothing of a picture."""
+
+SHARE_OF_STEPS = 0.75
+"""Steps of a level, of those at the level before it."""
 
 
 class Level(NamedTuple):
@@ -56,7 +59,7 @@ def plan_levels(shape: tuple[int, int], config: Config) -> tuple[Level, ...]:
 
 
 def _share_steps(shapes: Sequence[tuple[int, int]], steps: int) -> tuple[Level, ...]:
-    shares = 0.75 ** np.arange(len(shapes))
+    shares = SHARE_OF_STEPS ** np.arange(len(shapes))
     ends = np.rint(steps * np.cumsum(shares) / shares.sum()).astype(int)
     counts = np.diff(ends, prepend=0)
     if steps and not counts.all():
@@ -64,8 +67,10 @@ def _share_steps(shapes: Sequence[tuple[int, int]], steps: int) -> tuple[Level, 
     return tuple(Level(shape, int(count)) for shape, count in zip(shapes, counts, strict=True))
 
 
-def level_optimizer(config: Config, index: int, pairs: Pairs | None = None) -> Transformation:
-    """The optimizer of a level, the program's own if it has one; `pairs` are for L-BFGS.
+def level_optimizer(
+    config: Config, index: int, memory: LBFGSMemory = FULL_MEMORY
+) -> Transformation:
+    """The optimizer of a level, the program's own if it has one; `memory` is for L-BFGS.
 
     L-BFGS is preconditioned at the first level alone: behind it the large shapes are settled.
     """
@@ -73,7 +78,7 @@ def level_optimizer(config: Config, index: int, pairs: Pairs | None = None) -> T
         return cast(Transformation, config.optimizer)
     schedule = config.learning_rate if callable(config.learning_rate) else None
     return named_optimizer(
-        config.optimizer, precondition=index == 0, learning_rate=schedule, pairs=pairs
+        config.optimizer, precondition=index == 0, learning_rate=schedule, memory=memory
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import jnst
-from jnst.cli import pictures as commands
+from jnst.cli import writing
 from jnst.runs.recipes import load_recipe
 from jnst.runs.resuming import CheckpointFile
 
@@ -24,7 +24,7 @@ def typed(pictures, network_file):
 @pytest.fixture
 def stopped(call, typed, monkeypatch):
     """Runs the command until its first steps are taken, and interrupts it as Ctrl-C does."""
-    plain = commands.noticing
+    plain = writing.noticing
 
     def noticing(values):
         for value in values:
@@ -32,9 +32,9 @@ def stopped(call, typed, monkeypatch):
             raise KeyboardInterrupt
 
     def run(*arguments):
-        monkeypatch.setattr(commands, "noticing", noticing)
+        monkeypatch.setattr(writing, "noticing", noticing)
         status, _, err = call(*typed, *arguments)
-        monkeypatch.setattr(commands, "noticing", plain)
+        monkeypatch.setattr(writing, "noticing", plain)
         return status, err
 
     return run

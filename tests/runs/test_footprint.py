@@ -3,7 +3,7 @@
 import pytest
 
 from jnst.common import memory
-from jnst.optimizers.named import Pairs
+from jnst.optimizers.named import LBFGSMemory
 from jnst.runs import fitting, footprint
 from jnst.runs.fitting import bytes_of_level
 from jnst.runs.footprint import FIXED, Fit, bytes_of_run, check_memory, possible_fits
@@ -99,12 +99,12 @@ def test_what_may_be_done_to_fit_is_what_the_losses_allow():
     fits = possible_fits(Config())
     needed = [bytes_of_run((3072, 4096), [(1000, 800)], Config(), fit) for fit in fits]
     assert needed == sorted(needed, reverse=True)
-    assert fits[:2] == [Fit(), Fit(None, Pairs(20, "bfloat16"))]
+    assert fits[:2] == [Fit(), Fit(None, LBFGSMemory(20, "bfloat16"))]
     assert [fit.tiles.until for fit in fits[2:5]] == ["pool2", "pool3", "all"]
     assert possible_fits(Config(tile=None)) == [Fit()]
     assert possible_fits(Config(tile=300)) == [Fit(Tiles(300, "pool2"))]
     assert {fit.tiles for fit in possible_fits(Config(), None)} == {None}
-    assert {fit.pairs for fit in possible_fits(Config(optimizer="adam"))} == {Pairs()}
+    assert {fit.lbfgs for fit in possible_fits(Config(optimizer="adam"))} == {LBFGSMemory()}
     deep = Config(style_loss=["gram"] * 2 + ["patches"] * 3)
     assert {fit.tiles and fit.tiles.until for fit in possible_fits(deep)} == {None, "pool2"}
 

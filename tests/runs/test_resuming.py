@@ -5,7 +5,7 @@ import pytest
 
 import jnst
 from jnst.common.errors import CheckpointWarning
-from jnst.optimizers.named import Pairs
+from jnst.optimizers.named import LBFGSMemory
 from jnst.runs import engine, resuming
 from jnst.runs.checkpoints import load_checkpoint
 from jnst.runs.footprint import Fit
@@ -67,7 +67,7 @@ def test_the_fit_of_the_run_is_gone_on_with(
 ):
     """Pairs in bfloat16 and tiles too, whatever memory is free now."""
     style, path, options = arrays[1], tmp_path / "run.checkpoint", options | {"levels": 1}
-    fit = Fit(Tiles(32, "pool1"), Pairs(5, "bfloat16"))
+    fit = Fit(Tiles(32, "pool1"), LBFGSMemory(5, "bfloat16"))
     monkeypatch.setattr(engine, "fit_level", lambda *_: fit)
     whole = jnst.stylize(content, style, **options)
     assert whole.recipe()["fit"] == {

@@ -1,7 +1,7 @@
 import pytest
 
+from jnst.runs.enlarging import enlarged
 from jnst.settings.config import Config
-from jnst.settings.enlarging import enlarged
 
 
 @pytest.mark.parametrize(
