@@ -17,6 +17,8 @@ from support.browser import open_browser
 from support.server import serve
 from support.tiny import SHAPES
 
+jax.config.update("jax_num_cpu_devices", 8)
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch):

@@ -21,6 +21,7 @@ from jnst.cli.commands import (
     picture_path,
     uninterrupted,
 )
+from jnst.cli.devices import mesh_of
 from jnst.cli.options import add_run_options, config_of, inputs_of, network_of, output_of
 from jnst.cli.outputs import check_no_input
 from jnst.common.progress import BatchWay, following, tell
@@ -54,7 +55,9 @@ def add_many_commands(commands: Any) -> None:
         help="one picture, one for each content, or several for one content",
     )
     add_batch_size(command)
-    add_run_options(command, output="the folder of the results", saves=False)
+    add_run_options(
+        command, output="the folder of the results", saves=False, devices="the pictures of a batch"
+    )
 
     command = add_command(
         commands,
@@ -72,7 +75,7 @@ def add_many_commands(commands: Any) -> None:
         help="the styles at the two ends of the strip",
     )
     command.add_argument("--count", type=int, default=5, help="number of pictures (%(default)s)")
-    add_run_options(command, saves=False)
+    add_run_options(command, saves=False, devices="the pictures")
 
 
 def batch_command(options: argparse.Namespace) -> int:
@@ -83,6 +86,7 @@ def batch_command(options: argparse.Namespace) -> int:
     names = _names(options.content, options.styles)
     for name in names:
         check_no_input(folder / name, inputs_of(options, *options.content, *options.styles))
+    mesh = mesh_of(options)
     network = network_of(options, [*options.content, *options.styles])
     batches = jnst.stylize_batch_steps(
         list(map(str, options.content)),
@@ -90,6 +94,7 @@ def batch_command(options: argparse.Namespace) -> int:
         network=network,
         config=config_of(options, {}),
         batch_size=options.batch_size,
+        mesh=mesh,
     )
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -168,6 +173,7 @@ def interpolate_command(options: argparse.Namespace) -> int:
     """`jnst interpolate`: a strip of pictures from one style to another."""
     pictures = [options.content, *options.style]
     out = output_of(options, f"{'-'.join(path.stem for path in pictures)}.png", pictures)
+    mesh = mesh_of(options)
     network = network_of(options, pictures)
     count = whole_number("--count", options.count, minimum=2)
     batches = jnst.interpolate_steps(
@@ -176,6 +182,7 @@ def interpolate_command(options: argparse.Namespace) -> int:
         count=count,
         network=network,
         config=config_of(options, {}),
+        mesh=mesh,
     )
     results: dict[int, jnst.Result] = {}
     interrupted, short = False, ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from jnst.cli.commands import add_compilation_cache, add_plugin, add_quiet
+from jnst.cli.devices import add_devices
 from jnst.cli.networks import fetch, is_to_be_fetched
 from jnst.cli.outputs import check_no_input, check_no_numbered_input
 from jnst.cli.resuming import SUFFIX, add_resuming
@@ -61,11 +62,13 @@ def add_run_options(
     *,
     output: str = "",
     saves: bool = True,
+    devices: str = "",
     regions: Callable[[Any], None] | None = None,
 ) -> None:
     """Declare the output, the network, the preset, and an option for each field of Config.
 
-    `output` is the help of `--output` and makes it required. `saves` adds `--save-every`.
+    `output` is the help of `--output` and makes it required. `saves` adds `--save-every`,
+    `devices`, what they share, `--devices`.
     `regions` is called to add options to the group of that name.
     """
     fields = {field.name: field for field in dataclasses.fields(Config)}
@@ -109,6 +112,8 @@ def add_run_options(
             help="also write OUTPUT-0050.png, ... about every N steps",
         )
         add_resuming(files)
+    if devices:
+        add_devices(groups["size and time"], devices)
     add_plugin(files)
     add_quiet(files)
     add_compilation_cache(files)

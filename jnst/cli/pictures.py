@@ -17,6 +17,7 @@ from jnst.cli.commands import (
     picture_path,
 )
 from jnst.cli.demo import add_demo_command
+from jnst.cli.devices import mesh_of
 from jnst.cli.options import add_run_options, config_of, network_of, output_of
 from jnst.cli.resuming import checkpoint_of
 from jnst.cli.writing import unseen, write_last
@@ -26,6 +27,9 @@ from jnst.settings.config import OWN, Config
 
 if TYPE_CHECKING:
     pass
+
+ROWS = "the rows of the picture, each in its own memory"
+"""What devices share."""
 
 
 def add_run_commands(commands: Any) -> None:
@@ -50,7 +54,7 @@ def _add_stylize(commands: Any) -> None:
     )
     add_content(command, "the picture whose shapes are kept")
     add_styles(command, "the pictures whose style is taken")
-    add_run_options(command, regions=_add_regions)
+    add_run_options(command, regions=_add_regions, devices=ROWS)
     recipes = command.add_mutually_exclusive_group()
     recipes.add_argument(
         "--like",
@@ -81,7 +85,7 @@ def _add_texture(commands: Any) -> None:
         examples=("painting.jpg -o texture.png",),
     )
     add_styles(command, "the pictures whose texture is taken")
-    add_run_options(command)
+    add_run_options(command, devices=ROWS)
 
 
 def _add_reconstruct(commands: Any) -> None:
@@ -94,7 +98,7 @@ def _add_reconstruct(commands: Any) -> None:
     )
     add_content(command, "the picture")
     command.add_argument("--layer", default="relu4_2", help="the layer that is matched (relu4_2)")
-    add_run_options(command)
+    add_run_options(command, devices=ROWS)
 
 
 def _add_regions(group: Any) -> None:
@@ -138,6 +142,7 @@ def stylize_command(options: argparse.Namespace) -> int:
     out = output_of(options, name, [options.content, *options.style, *masks, earlier])
     content_masks, style_masks = options.content_masks or [], options.style_masks or []
     pictures = [options.content, *options.style, *content_masks, *style_masks]
+    mesh = mesh_of(options)
     network = network_of(options, pictures, recipe)
     checkpoint = checkpoint_of(options, out)
     results = jnst.stylize_steps(
@@ -148,6 +153,7 @@ def stylize_command(options: argparse.Namespace) -> int:
         network=network,
         config=config,
         checkpoint=checkpoint,
+        mesh=mesh,
     )
     if len(content_masks) == 1 and len(styles) > 1:
         tell(
@@ -192,11 +198,15 @@ def texture_command(options: argparse.Namespace) -> int:
     out = output_of(
         options, f"{'-'.join(path.stem for path in options.style)}-texture.png", options.style
     )
+    mesh = mesh_of(options)
     network = network_of(options, options.style)
-    config = config_of(options, {"content_layers": ()})
     checkpoint = checkpoint_of(options, out)
     results = jnst.texture_steps(
-        list(map(str, options.style)), network=network, config=config, checkpoint=checkpoint
+        list(map(str, options.style)),
+        network=network,
+        config=config_of(options, {"content_layers": ()}),
+        checkpoint=checkpoint,
+        mesh=mesh,
     )
     return write_last(results, out, options.save_every, checkpoint, quiet=options.quiet)
 
@@ -204,6 +214,7 @@ def texture_command(options: argparse.Namespace) -> int:
 def reconstruct_command(options: argparse.Namespace) -> int:
     """`jnst reconstruct`: from noise, a picture with the same features at one layer."""
     out = output_of(options, f"{options.content.stem}-{options.layer}.png", [options.content])
+    mesh = mesh_of(options)
     network = network_of(options, [options.content])
     given = {"content_layers": (options.layer,), "style_layers": ()}
     checkpoint = checkpoint_of(options, out)
@@ -212,5 +223,6 @@ def reconstruct_command(options: argparse.Namespace) -> int:
         network=network,
         config=config_of(options, given, has_style=False),
         checkpoint=checkpoint,
+        mesh=mesh,
     )
     return write_last(results, out, options.save_every, checkpoint, quiet=options.quiet)

@@ -11,18 +11,23 @@ from jnst.losses._common import Convention, Scalar, check_same_shape, mean_squar
 Normalization = Literal["positions", "none", "elements"]
 
 
+def _products(first: Float[Array, "h w c"], second: Float[Array, "h w c"]) -> Float[Array, "c c"]:
+    # Not of reshaped features: devices with unequal shares of the rows would gather all of them.
+    return jnp.einsum("hwi,hwj->ij", first, second)
+
+
 @jax.custom_jvp
-def _gram(matrix: Float[Array, "m c"]) -> Float[Array, "c c"]:
-    return matrix.T @ matrix
+def _gram(features: Float[Array, "h w c"]) -> Float[Array, "c c"]:
+    return _products(features, features)
 
 
 @_gram.defjvp
 def _gram_jvp(primals, tangents):
     # d(F'F) = F'dF + (F'dF)': transposed, the gradient F (S + S') is one matrix product
     # where differentiating both factors makes two.
-    (matrix,), (tangent,) = primals, tangents
-    half = matrix.T @ tangent
-    return _gram(matrix), half + half.T
+    (features,), (tangent,) = primals, tangents
+    half = _products(features, tangent)
+    return _gram(features), half + half.T
 
 
 def gram_matrix(
@@ -43,7 +48,7 @@ def gram_matrix(
            [1. , 0.5]], dtype=float32)
     """
     height, width, channels = features.shape
-    gram = _gram(features.reshape(height * width, channels))
+    gram = _gram(features)
     match normalization:
         case "positions":
             return gram / (height * width)

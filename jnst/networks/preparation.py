@@ -16,14 +16,20 @@ Kind = TypeVar("Kind", bound=FeatureNetwork)
 
 
 def prepare_network(
-    network: Kind, layers: Iterable[str], *, precision: Precision = "float32"
+    network: Kind,
+    layers: Iterable[str],
+    *,
+    precision: Precision = "float32",
+    shared_rows: bool = False,
 ) -> Kind:
     """What many passes up to the deepest of `layers` need of a network, and nothing else.
 
     Deeper convolutions are left out. On CPU, in float32, kernels are transformed once for all
     passes where `jnst.networks.winograd.best_tile` has one, of side t: `params` has
     `{"transformed": (t + 2, t + 2, I, O), "bias": (O,)}` of these layers, whose features differ by
-    rounding (1e-5 of their deviation). A network of another kind is returned as it is.
+    rounding (1e-5 of their deviation); not where devices share the rows of an image
+    (`shared_rows`), which would gather them for that. A network of another kind is returned as it
+    is.
 
     Raises:
         ValueError: as `extract_features` of the same layers and precision.
@@ -33,7 +39,8 @@ def prepare_network(
         return network
     params = needed_params(network, check_layers(layers, network.strides), precision)
     kernels = {name: layer["kernel"] for name, layer in params.items() if "kernel" in layer}
-    if precision != "float32":  # Winograd's products are differences too small for bfloat16
+    # Winograd's products are differences too small for bfloat16.
+    if shared_rows or precision != "float32":
         kernels = {}
     kernels = {name: each for name, each in kernels.items() if winograd.best_tile(each.shape)}
     transformed = {

@@ -8,6 +8,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from jnst.common.validation import check_choice
@@ -26,6 +27,7 @@ from jnst.networks.layers import (
     usual_preset,
 )
 from jnst.networks.pooling import pool
+from jnst.networks.shared_rows import clear_below, pad_rows
 
 Params = Mapping[str, Mapping[str, Array]]
 
@@ -119,7 +121,7 @@ class VGG(nn.Module):
     Returns `{name: (H', W', C)}` for `layers` and computes nothing deeper than the deepest. What is
     returned has the type of x, in whatever precision it is computed. `widths` are the channels of
     the convolutions, in their order; () means the usual ones. Of a network that goes on `after` a
-    layer, x are the maps of that layer.
+    layer, x are the maps of that layer. The devices of a `mesh` share the rows of all maps.
     """
 
     layers: tuple[str, ...]
@@ -128,6 +130,7 @@ class VGG(nn.Module):
     precision: Precision = "float32"
     widths: tuple[int, ...] = ()
     after: str = ""
+    mesh: Mesh | None = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "h w c"]) -> dict[str, Float[Array, "_h _w _c"]]:
@@ -137,15 +140,19 @@ class VGG(nn.Module):
         if self.precision == "bfloat16":
             x = x.astype(jnp.bfloat16)
         before = len(self.architecture.layers_up_to([self.after] if self.after else []))
-        for name in self.architecture.layers_up_to(self.layers)[before:]:
+        order, rows = self.architecture.layers_up_to(self.layers)[before:], len(x)
+        if self.mesh is not None:
+            x = pad_rows(x, 2 ** sum(name.startswith("pool") for name in order), self.mesh)
+        for name in order:
             if name.startswith("conv"):
                 x = Convolution(widths[name], name=name)(x)
             elif name.startswith("relu"):
                 x = relu(x)
             else:
-                x = pool(x, self.pooling)
+                x, rows = pool(x, self.pooling), rows // 2
+            x = clear_below(x, rows)
             if name in self.layers:
-                taken[name] = x.astype(dtype)
+                taken[name] = x[:rows].astype(dtype)
         return taken
 
 
@@ -177,6 +184,7 @@ def extract_features(
     *,
     pooling: Pooling | None = None,
     precision: Precision = "float32",
+    mesh: Mesh | None = None,
 ) -> dict[str, Float[Array, "_h _w _c"]]:
     """Feature maps of an image at the named layers.
 
@@ -188,7 +196,8 @@ def extract_features(
 
     With `precision` "bfloat16" the convolutions are computed in bfloat16, forward and backward.
     Maps and gradients still have the image's type. The relative loss is then off by less than
-    0.5 %, the gradient by up to 10 % of its length. On CPU it gains nothing.
+    0.5 %, the gradient by up to 10 % of its length. On CPU it gains nothing. The devices of a
+    `mesh` share the rows of all maps, which are the same.
 
     Raises:
         ValueError: an unknown layer, pooling or precision, or one that a network of another kind
@@ -214,7 +223,7 @@ def extract_features(
             )
         return own_features(network, image, layers)
     centered = image - network.mean[None, None].astype(image.dtype)
-    return maps_after(network, centered, layers, pooling=pooling, precision=precision)
+    return maps_after(network, centered, layers, pooling=pooling, precision=precision, mesh=mesh)
 
 
 def maps_after(
@@ -225,11 +234,14 @@ def maps_after(
     after: str = "",
     pooling: Pooling | None = None,
     precision: Precision = "float32",
+    mesh: Mesh | None = None,
 ) -> dict[str, Float[Array, "_h _w _c"]]:
     """The maps at `layers`, from those of the layer `after`, or from an image minus the mean."""
     params = needed_params(network, layers, precision)
     widths = tuple(len(layer["bias"]) for layer in params.values())
-    vgg = VGG(layers, network.architecture, pooling or network.pooling, precision, widths, after)
+    vgg = VGG(
+        layers, network.architecture, pooling or network.pooling, precision, widths, after, mesh
+    )
     features = vgg.apply({"params": params}, maps)
     assert isinstance(features, dict)
     return features

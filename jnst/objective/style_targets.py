@@ -128,7 +128,12 @@ def describe_style(
         statistics, features = (
             {},
             extract_features(
-                network, padded, layers, pooling=layout.pooling, precision=layout.precision
+                network,
+                padded,
+                layers,
+                pooling=layout.pooling,
+                precision=layout.precision,
+                mesh=layout.mesh,
             ),
         )
     for term in layout.style_terms():

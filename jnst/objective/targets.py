@@ -135,6 +135,7 @@ def describe_content(network: FeatureNetwork, content: Image, layout: Layout) ->
         layout.content_layers,
         pooling=layout.pooling,
         precision=layout.precision,
+        mesh=layout.mesh,
     )
 
 

@@ -48,7 +48,12 @@ def total_loss(
     image = hold_fixed(image, targets)
     if layout.tiles is None:
         features = extract_features(
-            network, image, layout.layers(), pooling=layout.pooling, precision=layout.precision
+            network,
+            image,
+            layout.layers(),
+            pooling=layout.pooling,
+            precision=layout.precision,
+            mesh=layout.mesh,
         )
         measured = Measured({}, {}, features)
     else:

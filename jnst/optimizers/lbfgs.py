@@ -190,7 +190,7 @@ def _remember(
     steps = jax.tree.map(put, pairs.steps, step)
     changes = jax.tree.map(put, pairs.changes, change)
     step, change = optax.tree.cast_like((step, change), (gradient, gradient))
-    product, square = optax.tree.vdot(step, change), optax.tree.norm(change, squared=True)
+    product, square = _dot(step, change), optax.tree.norm(change, squared=True)
     limits = jnp.finfo(product.dtype)
     rounding = limits.eps * optax.tree.norm(step) * jnp.sqrt(square)
     curved = product > jnp.maximum(rounding, limits.tiny)
@@ -211,18 +211,24 @@ def _direction(
 
     def back(vector: optax.Updates, place: Int[Array, ""]) -> tuple[optax.Updates, Array]:
         step, change = _pair(pairs, place, vector)
-        amount = pairs.inverses[place] * optax.tree.vdot(step, vector)
+        amount = pairs.inverses[place] * _dot(step, vector)
         return optax.tree.add_scale(vector, -amount, change), amount
 
     def forth(vector: optax.Updates, given: tuple[Array, Array]) -> tuple[optax.Updates, None]:
         place, amount = given
         step, change = _pair(pairs, place, vector)
-        amount = amount - pairs.inverses[place] * optax.tree.vdot(change, vector)
+        amount = amount - pairs.inverses[place] * _dot(change, vector)
         return optax.tree.add_scale(vector, amount, step), None
 
     vector, amounts = jax.lax.scan(back, gradient, places, reverse=True)
     vector, _ = jax.lax.scan(forth, optax.tree.scale(scale, vector), (places, amounts))
     return vector
+
+
+def _dot(first: optax.Updates, second: optax.Updates) -> Float[Array, ""]:
+    """As `optax.tree.vdot`, which makes each leaf flat: devices that share it would gather it."""
+    products = jax.tree.map(lambda one, other: jnp.tensordot(one, other, one.ndim), first, second)
+    return jax.tree.reduce(jnp.add, products)
 
 
 def _gradient_step(gradient: optax.Updates) -> optax.Updates:

@@ -11,10 +11,12 @@ import numpy as np
 import optax
 from jaxtyping import Array, Int
 
+from jnst.common.devices import agreed, on_host
 from jnst.common.errors import DivergedError
 from jnst.common.heap import return_freed_memory
 from jnst.networks.preparation import prepare_network
 from jnst.objective.problem import Problem
+from jnst.optimizers.sharing import ONE_DEVICE, Sharing
 from jnst.optimizers.state import Info, State
 from jnst.optimizers.steps import Step, make_step
 from jnst.settings.choices import Pixels
@@ -87,9 +89,14 @@ def run_prepared_batch(
     steps: int,
     pixels: Pixels = "free",
     chunk: int = 5,
+    sharing: Sharing = ONE_DEVICE,
 ) -> Iterator[tuple[State, Info]]:
-    """As `run_batch`, of a problem whose network `prepare_network` has made ready."""
-    for _, reached, info in _chunks(True, optimizer, state, problem, steps, pixels, chunk):
+    """As `run_batch`, of a problem whose network `prepare_network` has made ready.
+
+    State and problem are on the devices of `sharing`.
+    """
+    chunks = _chunks(True, optimizer, state, problem, steps, pixels, chunk, sharing)
+    for _, reached, info in chunks:
         yield reached, info
 
 
@@ -101,23 +108,24 @@ def _chunks(
     steps: int,
     pixels: Pixels,
     chunk: int,
+    sharing: Sharing = ONE_DEVICE,
 ) -> Iterator[tuple[int, State, Info]]:
     """The steps before each chunk, the state after it, and its Info."""
     if steps <= 0:
         return
     program = optimizer, pixels, chunk, batched
     # The first call would compile by itself, and run among what that leaves.
-    _run_chunk.lower(*program, state, problem, chunk).compile()
+    _run_chunk.lower(*program, state, problem, chunk, sharing=sharing).compile()
     return_freed_memory()
     done, count = 0, chunk if state.variable.size < LARGE else 1
     while done < steps:
         count = min(count, steps - done)
         begun = time.monotonic()
-        state, info = _run_chunk(*program, state, problem, count)
-        info = jax.tree.map(lambda values: np.asarray(values)[:count], info)  # noqa: B023
+        state, info = _run_chunk(*program, state, problem, count, sharing=sharing)
+        info = jax.tree.map(lambda values: values[:count], on_host(info))  # noqa: B023
         seconds = (time.monotonic() - begun) / count
         yield done, state, info
-        done, count = done + count, max(1, min(chunk, int(SECONDS / seconds)))
+        done, count = done + count, agreed(max(1, min(chunk, int(SECONDS / seconds))))
 
 
 def prepared(problem: Problem) -> Problem:
@@ -132,7 +140,9 @@ def stack(items: Sequence[Tree]) -> Tree:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *items)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3), donate_argnums=4)
+@functools.partial(
+    jax.jit, static_argnums=(0, 1, 2, 3), donate_argnums=4, static_argnames="sharing"
+)
 def _run_chunk(
     optimizer: optax.GradientTransformation,
     pixels: Pixels,
@@ -141,8 +151,21 @@ def _run_chunk(
     state: State,
     problem: Problem,
     count: Int[Array, ""],
+    *,
+    sharing: Sharing = ONE_DEVICE,
 ) -> tuple[State, Info]:
-    step = make_step(optimizer, pixels=pixels)
+    steps = functools.partial(_steps, make_step(optimizer, pixels=pixels), chunk, batched)
+    return sharing.run(steps, state, problem, count)
+
+
+def _steps(
+    step: Step,
+    chunk: int,
+    batched: bool,
+    state: State,
+    problem: Problem,
+    count: Int[Array, ""],
+) -> tuple[State, Info]:
     if not batched:
         return _repeat(step, state, problem, chunk, count)
     if len(state.best_loss) > 1:

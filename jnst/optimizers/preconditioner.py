@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
-from jaxtyping import Array, Float
+from jaxtyping import Array, Complex, Float
 
 LONGEST_PERIOD = 128
 """In pixels. Features of relu4_4 see 116, those of relu5_1 156."""
@@ -23,9 +23,19 @@ def smooth(
     frequencies = jnp.asarray(frequencies.clip(1 / max(height, width)), image.dtype)
     power = frequencies**-exponent
     weights = jnp.sqrt(power / power.mean())[:, : width // 2 + 1, None]
-    spectrum = jnp.fft.rfft2(image, axes=(0, 1))
+    spectrum = _spectrum(image)
     spectrum *= weights.astype(spectrum.dtype)
-    return jnp.fft.irfft2(spectrum, s=(height, width), axes=(0, 1)).astype(image.dtype)
+    back = [jnp.fft.irfft2(each, s=(height, width)) for each in jnp.moveaxis(spectrum, -1, 0)]
+    return jnp.stack(back, -1).astype(image.dtype)
+
+
+def _spectrum(image: Float[Array, "h w c"]) -> Complex[Array, "h w//2+1 c"]:
+    """F of each channel.
+
+    One after the other: with all in one call, XLA's CPU compiler fails on an image whose rows
+    devices share.
+    """
+    return jnp.stack([jnp.fft.rfft2(each) for each in jnp.moveaxis(image, -1, 0)], -1)
 
 
 def spectral_slope(image: Float[Array, "h w c"]) -> Float[Array, ""]:
@@ -42,7 +52,7 @@ def spectral_slope(image: Float[Array, "h w c"]) -> Float[Array, ""]:
     image = image - (image * window).sum((0, 1), keepdims=True) / window.sum()
     # So that no square is infinite or 0.
     image = image / jnp.maximum(jnp.abs(image).max(), jnp.finfo(image.dtype).tiny)
-    power = jnp.square(jnp.abs(jnp.fft.rfft2(image * window, axes=(0, 1)))).sum(-1)
+    power = jnp.square(jnp.abs(_spectrum(image * window))).sum(-1)
     # What rounding leaves of a frequency that is not there is below a millionth.
     magnitudes = jnp.log(power + 1e-6 * power.mean() + jnp.finfo(power.dtype).tiny) / 2
     return jnp.sum(jnp.asarray(_slope_of(height, width), image.dtype) * magnitudes)

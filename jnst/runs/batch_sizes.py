@@ -4,9 +4,11 @@ import math
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Literal, TypeVar
 
+from jnst.common.devices import agreed
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.objective.extra_terms import functions_of
 from jnst.objective.style_losses import named_style_loss
+from jnst.optimizers.sharing import ONE_DEVICE, Sharing
 from jnst.runs.fitting import bytes_of_level
 from jnst.runs.footprint import free_memory
 from jnst.runs.jobs import Job
@@ -54,18 +56,29 @@ def split(values: Sequence[Value], size: int) -> list[Sequence[Value]]:
     return [values[first : first + size] for first in range(0, len(values), size)]
 
 
-def fit_batch(network: FeatureNetwork, job: Job, count: int, batch_size: BatchSize = "auto") -> int:
-    """How many jobs of one program are run together, so that batches are of about one size."""
-    most = batch_size if batch_size != "auto" else _most_that_fit(network, job, count)
-    return _evenly(count, most)
+def fit_batch(
+    network: FeatureNetwork,
+    job: Job,
+    count: int,
+    batch_size: BatchSize = "auto",
+    sharing: Sharing = ONE_DEVICE,
+) -> int:
+    """How many jobs of one program are run together, so that batches are of about one size.
+
+    Devices that share a batch get equally many: it may be larger than what there is for it.
+    """
+    devices = sharing.devices
+    most = batch_size if batch_size != "auto" else _most_that_fit(network, job, count, devices)
+    each = _evenly(math.ceil(count / devices), max(1, most // devices))
+    return agreed(each) * devices
 
 
-def _most_that_fit(network: FeatureNetwork, job: Job, count: int) -> int:
-    count = _evenly(count, MOST_ITEMS)
+def _most_that_fit(network: FeatureNetwork, job: Job, count: int, devices: int) -> int:
+    count = _evenly(count, MOST_ITEMS * devices)
     if count == 1:
         return 1
     needed = bytes_of_level(network, [job] * count, len(job.levels) - 1)
-    return max(1, min(count, int(count * SHARE_OF_MEMORY * free_memory() / needed)))
+    return max(1, min(count, int(count * SHARE_OF_MEMORY * free_memory(devices) / needed)))
 
 
 def _evenly(count: int, most: int) -> int:

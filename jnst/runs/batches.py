@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Unpack
 
+from jax.sharding import Mesh
+
 from jnst.common.brief import brief
+from jnst.common.devices import check_mesh
 from jnst.common.progress import BatchWay, followed
 from jnst.common.validation import whole_number
 from jnst.images.files import ImageError
@@ -11,6 +14,7 @@ from jnst.images.sources import Source, listed
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.loading import given_network
 from jnst.objective.extra_terms import ExtraTerms
+from jnst.optimizers.sharing import ONE_DEVICE, SharedItems, Sharing
 from jnst.runs.batch_sizes import BatchSize, fit_batch, group, program, split
 from jnst.runs.engine import prepared_for, prepared_shapes, results_of, run_jobs
 from jnst.runs.jobs import Job
@@ -40,6 +44,7 @@ class ManyOptions(RunOptions, total=False):
 
     starts: Source | Sequence[Source] | None
     batch_size: BatchSize
+    mesh: Mesh | None
 
 
 class BatchOptions(ManyOptions, total=False):
@@ -72,7 +77,8 @@ def stylize_batch(
     different batches. `batch_size` is the most that are run together; "auto" asks the compiler what
     a batch needs, and takes at most 16 that half of the free memory holds. Other options are those
     of `stylize`; `callback` is called with the results so far of the batch in progress, and the
-    pictures that are begun by the end are returned.
+    pictures that are begun by the end are returned. The devices of `mesh`, a `jax.sharding.Mesh` of
+    one axis, share the pictures of a batch.
 
     Raises:
         ValueError: as `stylize`. An item that diverges raises nothing: its `Result.diverged` is the
@@ -107,11 +113,13 @@ def _batches(
     network: AnyNetwork = "embedded",
     extra_terms: ExtraTerms | None = None,
     batch_size: BatchSize = "auto",
+    mesh: Mesh | None = None,
     **settings: Unpack[Settings],
 ) -> tuple[int, Iterator[BatchProgress]]:
     """How many pictures there will be, and what makes them."""
     if batch_size != "auto":
         batch_size = whole_number("batch_size", batch_size, minimum=1)
+    sharing = ONE_DEVICE if mesh is None else SharedItems(check_mesh(mesh))
     given_configs = config if isinstance(config, Sequence) else [config]
     configs = [config_or_default(each, network) for each in given_configs]
     given = {
@@ -136,7 +144,7 @@ def _batches(
 
     def results() -> Iterator[BatchProgress]:
         for numbers in groups:
-            yield from _run_group(loaded, identity, jobs, numbers, batch_size)
+            yield from _run_group(loaded, identity, jobs, numbers, batch_size, sharing)
 
     return count, results()
 
@@ -166,14 +174,15 @@ def _run_group(
     jobs: Sequence[Job],
     numbers: Sequence[int],
     batch_size: BatchSize,
+    sharing: Sharing,
 ) -> Iterator[BatchProgress]:
     """Run the jobs of these numbers, which share a program, in batches of one size."""
     prepared = prepared_for(network, jobs[numbers[0]].config)
-    size = fit_batch(prepared, jobs[numbers[0]], len(numbers), batch_size)
+    size = fit_batch(prepared, jobs[numbers[0]], len(numbers), batch_size, sharing)
     for batch in split(numbers, size):
         mine = [jobs[number] for number in batch]
         made = results_of(mine, None, identity)
-        for snapshot in run_jobs(prepared, mine, size=size):
+        for snapshot in run_jobs(prepared, mine, size=size, sharing=sharing):
             made = results_of(mine, snapshot, identity)
             yield BatchProgress(dict(zip(batch, made, strict=True)), finished=False)
         yield BatchProgress(dict(zip(batch, made, strict=True)), finished=True)

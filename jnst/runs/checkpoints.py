@@ -105,13 +105,12 @@ def _read(
     state = jax.eval_shape(lambda: begin_states([job] * size, images, shape, optimizer))
     if label["state"] != _places(state):
         return None
-    restored = jax.tree.map(jnp.asarray, restore("state", state))
     position = Position(
         label["level"],
         fit,
         label["steps"],
         restore("image", (0,) * size),
-        restored,
+        restore("state", state),
         tuple(label["diverged"]),
     )
     histories = restore("history", tuple(History.empty(each.weights()) for each in jobs))

@@ -5,10 +5,12 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from jnst.common.brief import brief
+from jnst.common.devices import on_host
 from jnst.networks.feature_network import FeatureNetwork, strides_of
 from jnst.networks.preparation import prepare_network
 from jnst.objective.margin import remove_margin
@@ -16,6 +18,7 @@ from jnst.objective.targets import Targets
 from jnst.objective.total import hold_fixed
 from jnst.optimizers.carrying import carry_schedules, resize_moments
 from jnst.optimizers.loop import run_prepared_batch
+from jnst.optimizers.sharing import ONE_DEVICE, Sharing
 from jnst.optimizers.state import Info, State
 from jnst.runs.batch_sizes import program
 from jnst.runs.fitting import fit_level
@@ -75,12 +78,19 @@ def run_levels(
     if len({*map(program, jobs)}) > 1:
         raise ValueError("jobs are of several programs; equal levels, layers and losses are needed")
     config.check_network(strides_of(network), own_terms=bool(jobs[0].extra_terms))
-    yield from _run_levels(prepared_for(network, config), jobs, resume)
+    yield from _run_levels(prepared_for(network, config), jobs, resume, ONE_DEVICE)
 
 
-def prepared_for(network: FeatureNetwork, config: Config) -> FeatureNetwork:
+def prepared_for(
+    network: FeatureNetwork, config: Config, sharing: Sharing = ONE_DEVICE
+) -> FeatureNetwork:
     """The network made ready for the many passes of a run."""
-    return prepare_network(network, config.layers(), precision=config.precision)
+    return prepare_network(
+        network,
+        config.layers(),
+        precision=config.precision,
+        shared_rows=sharing.rows is not None,
+    )
 
 
 def prepared_shapes(network: FeatureNetwork, config: Config) -> FeatureNetwork:
@@ -89,63 +99,72 @@ def prepared_shapes(network: FeatureNetwork, config: Config) -> FeatureNetwork:
 
 
 def _run_levels(
-    network: FeatureNetwork, jobs: Sequence[Job], resume: Position | None
+    network: FeatureNetwork,
+    jobs: Sequence[Job],
+    resume: Position | None,
+    sharing: Sharing,
 ) -> Iterator[tuple[Position, Info]]:
     config, levels, jobs = jobs[0].config, jobs[0].levels, share_pictures(jobs)
     first = resume.level if resume else 0
     images = resume.images if resume else tuple(job.initial_image for job in jobs)
     diverged = resume.diverged if resume else (None,) * len(jobs)
-    state: State | None = None
+    last: State | None = None
     for index, level in enumerate(levels[first:], first):
         before = resume if index == first else None
-        fit = before.fit if before else fit_level(network, jobs, index)
+        sharing = sharing.with_height(level.shape[0] + 2 * config.margin)
+        fit = before.fit if before else fit_level(network, jobs, index, sharing)
         optimizer = level_optimizer(config, index, fit.lbfgs)
-        problem = level_problem(network, jobs, level.shape, fit.tiles)
-        taken = 0
+        problem = level_problem(network, jobs, level.shape, fit.tiles, sharing.rows)
         if before:
-            begin, taken = before.state, before.steps
+            state, taken = sharing.place(before.state), before.steps
         else:
-            begin = begin_states(jobs, images, level.shape, optimizer)
-            if state is not None:
-                begin = _carried(config, state, begin)
-        state = begin
-        for state, info in run_prepared_batch(
-            optimizer, begin, problem, steps=level.steps - taken, pixels=config.pixels
-        ):
+            state, taken = begin_states(jobs, images, level.shape, optimizer, sharing), 0
+            if last is not None:
+                state = sharing.place(_carried(config, last, sharing.whole(state)))
+        problem = sharing.place_problem(problem)
+        chunks = run_prepared_batch(
+            optimizer,
+            state,
+            problem,
+            steps=level.steps - taken,
+            pixels=config.pixels,
+            sharing=sharing,
+        )
+        for state, info in chunks:
             taken += len(info.loss)
+            now = on_host(_cut_out(state, problem.targets, sharing))
             images = tuple(
                 image if gone is None else kept
-                for image, kept, gone in zip(
-                    np.array(_cut_out(state.result, problem.targets)), images, diverged, strict=True
-                )
+                for image, kept, gone in zip(now, images, diverged, strict=True)
             )
             end = sum(level.steps for level in levels[:index]) + taken
             diverged = _diverged(diverged, state, info, end, last=taken == level.steps)
             yield Position(index, fit, taken, images, state, diverged), info
             if None not in diverged:
                 return
+        last = None if config.optimizer == "lbfgs" else sharing.whole(state)
 
 
 def _carried(config: Config, state: State, begin: State) -> State:
     """The state that a level begins with, and what the optimizer remembers of the last level."""
     if config.optimizer == "adam":
         return jax.vmap(partial(resize_moments, margin=config.margin))(state, begin)
-    return begin if config.optimizer == "lbfgs" else carry_schedules(state, begin)
+    return carry_schedules(state, begin)
 
 
-@jax.jit
-def _cut_out(canvases: jax.Array, targets: Targets) -> jax.Array:
+@partial(jax.jit, static_argnums=2)
+def _cut_out(state: State, targets: Targets, sharing: Sharing) -> jax.Array:
     def cut_out(canvas: jax.Array, targets: Targets) -> jax.Array:
         return remove_margin(hold_fixed(canvas, targets), targets.layout.margin)
 
-    return jax.vmap(cut_out)(canvases, targets)
+    return jax.vmap(cut_out)(sharing.whole(state).result, targets)
 
 
 def _diverged(
     earlier: Sequence[int | None], state: State, info: Info, end: int, *, last: bool
 ) -> tuple[int | None, ...]:
     """The step at which each item could not go on; after a level's last step its best is left."""
-    lost = ~np.isfinite(state.best_loss) if last else np.asarray(state.diverged)
+    lost = on_host(~jnp.isfinite(state.best_loss) if last else state.diverged)
     begin = end - len(info.loss)
     steps = [begin + int(np.argmin(np.append(finite, False))) for finite in info.finite.T]
     return tuple(
@@ -155,12 +174,17 @@ def _diverged(
 
 
 def run_jobs(
-    network: FeatureNetwork, jobs: Sequence[Job], *, size: int = 1, resume: Snapshot | None = None
+    network: FeatureNetwork,
+    jobs: Sequence[Job],
+    *,
+    size: int = 1,
+    resume: Snapshot | None = None,
+    sharing: Sharing = ONE_DEVICE,
 ) -> Iterator[Snapshot]:
     """Run jobs of one program together; the last is repeated until there are `size`.
 
     `network` is from `prepared_for`. Yields a Snapshot every few steps, whose state is donated to
-    the next ones. `resume` is one of before.
+    the next ones. `resume` is one of before. `sharing` says which devices share the batch.
     """
     levels = jobs[0].levels
     # A batch of another size would compile again.
@@ -170,7 +194,7 @@ def run_jobs(
     if resume is not None:
         histories = resume.histories
         ended = [step is not None for step in resume.position.diverged]
-    for position, info in _run_levels(network, repeated, resume and resume.position):
+    for position, info in _run_levels(network, repeated, resume and resume.position, sharing):
         longest = max(levels[position.level].shape)
         histories = tuple(
             history if gone else history.extend(longest, info, number)

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 import jax
 
+from jnst.common.devices import agreed
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.vgg import Network, has_usual_widths
 from jnst.optimizers.loop import memory_of_batch
+from jnst.optimizers.sharing import ONE_DEVICE, Sharing
 from jnst.runs.footprint import FIXED, WHOLE, Fit, bytes_of_run, free_memory, possible_fits
 from jnst.runs.jobs import Job
 from jnst.runs.levels import level_optimizer
@@ -23,27 +25,43 @@ SHARE = 0.9
 """Of the free memory is given to a program: its allocator needs some too."""
 
 
-def fit_level(network: FeatureNetwork, jobs: Sequence[Job], index: int) -> Fit:
+def fit_level(
+    network: FeatureNetwork, jobs: Sequence[Job], index: int, sharing: Sharing = ONE_DEVICE
+) -> Fit:
     """The fastest way in which a level of some jobs fits into the memory that is free.
 
     `network` is from `prepared_for`. Where the estimate is close, the compiler is asked
-    (`memory_analysis`). If nothing fits, the smallest is tried.
+    (`memory_analysis`). If nothing fits, the smallest is tried. Devices that share the rows of a
+    picture take it in no tiles.
     """
     job = jobs[0]
     architecture = network.architecture if isinstance(network, Network) else None
     fits = possible_fits(job.config, architecture, own_terms=bool(job.extra_terms))
     if len(fits) == 1 or not has_usual_widths(network):
         return fits[0]
-    shape, free = job.levels[index].shape, free_memory()
+    if sharing.rows is not None:
+        fits = list(dict.fromkeys(fit._replace(tiles=None) for fit in fits))
+    return fits[agreed(_first_that_fits(network, jobs, index, fits, sharing))]
+
+
+def _first_that_fits(
+    network: FeatureNetwork,
+    jobs: Sequence[Job],
+    index: int,
+    fits: Sequence[Fit],
+    sharing: Sharing,
+) -> int:
+    job = jobs[0]
+    shape, free = job.levels[index].shape, free_memory(sharing.devices)
     styles = [style.shape[:2] for style in job.styles]
-    for fit in fits[:-1]:
+    for number, fit in enumerate(fits[:-1]):
         each = bytes_of_run(shape, styles, job.config, fit) - FIXED
         estimate = FIXED + len(jobs) * each
         if estimate <= ROOM * free:
-            return fit
+            return number
         if estimate <= UNSURE * free and _count(network, jobs, index, fit) <= SHARE * free:
-            return fit
-    return fits[-1]
+            return number
+    return len(fits) - 1
 
 
 def _count(network: FeatureNetwork, jobs: Sequence[Job], index: int, fit: Fit) -> float:

@@ -111,8 +111,9 @@ def check_memory(
     config: Config,
     *,
     own_terms: bool = False,
+    devices: int = 1,
 ) -> None:
-    """ValueError if a run cannot be had in the memory that is free; it says which size can.
+    """ValueError if a run cannot be had in the memory of the devices; it says which size can.
 
     `shape` is the content's (height, width) as it came. What might fit is not refused.
     """
@@ -121,7 +122,7 @@ def check_memory(
     def needed(size: int) -> float:
         return bytes_of_run(fit_size(shape, size), styles, config, smallest)
 
-    free, size = free_memory(), config.size
+    free, size = free_memory(devices), config.size
     if CERTAIN * needed(size) <= free:
         return
     fitting = _largest(size, lambda smaller: needed(smaller) <= free)
@@ -131,11 +132,11 @@ def check_memory(
     )
 
 
-def free_memory() -> int:
-    """Bytes that are free on JAX's first device, or for this process if that is the machine."""
+def free_memory(devices: int = 1) -> int:
+    """Bytes that are free on as many devices as JAX's first, or for this process if it is a CPU."""
     stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
-        return stats["bytes_limit"] - stats["bytes_in_use"]
+        return devices * (stats["bytes_limit"] - stats["bytes_in_use"])
     return free_host_memory()
 
 

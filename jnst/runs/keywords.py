@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, get_type_hints
 
+from jax.sharding import Mesh
+
 from jnst.common.validation import unknown
 from jnst.images.sources import Source
 from jnst.networks.feature_network import FeatureNetwork
@@ -94,6 +96,7 @@ class PictureOptions(OneRunOptions, total=False):
     start: Source | None
     previous: tuple[Source, Source] | None
     checkpoint: str | os.PathLike[str] | CheckpointFile | None
+    mesh: Mesh | None
 
 
 DEFAULTS = {"network": "embedded", "content_masks": (), "style_masks": (), "batch_size": "auto"} | {

@@ -46,10 +46,11 @@ def open_job(
     previous: tuple[Source, Source] | None = None,
     extra_terms: ExtraTerms | None = None,
     network: Any = "embedded",
+    devices: int = 1,
 ) -> Job:
     """Open, check and resize the pictures of a run: see `jnst.stylize_steps`.
 
-    Of the network only its layers are looked at.
+    Of the network only its layers are looked at. `devices` share the memory that it takes.
 
     Raises:
         ValueError: a picture or a mask that is not accepted, alone or with the others.
@@ -64,7 +65,7 @@ def open_job(
     _check_styles(config, len(styles))
     if has_usual_widths(network):
         sides = [image.shape[:2] for image in styles]
-        check_memory(original.image.shape[:2], sides, config, own_terms=bool(own))
+        check_memory(original.image.shape[:2], sides, config, own_terms=bool(own), devices=devices)
     masks = content_masks_of(content_masks, original.image.shape[:2], len(styles))
     parts = style_masks_of(style_masks, [image.shape[:2] for image in styles])
     if masks and config.style_blend is not None:

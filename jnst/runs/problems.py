@@ -2,11 +2,12 @@
 
 from collections.abc import Hashable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
 from jnst.images.resizing import resize_image
@@ -19,6 +20,7 @@ from jnst.objective.targets import Maps, Targets, describe_content, join_targets
 from jnst.objective.total import total_loss
 from jnst.optimizers.loop import stack
 from jnst.optimizers.named import DEFAULT_RATES, Transformation
+from jnst.optimizers.sharing import ONE_DEVICE, Sharing
 from jnst.optimizers.state import State, init
 from jnst.runs.jobs import Job
 from jnst.runs.levels import level_optimizer, style_shape
@@ -28,11 +30,31 @@ from jnst.settings.layout import Layout
 from jnst.settings.tiles import Tiles
 
 Image = Float[np.ndarray, "h w 3"]
+Tree = TypeVar("Tree")
+
 
 # Compiled apart, so that what several jobs share is computed once.
-_describe_content = jax.jit(describe_content, static_argnums=2)
-_describe_style = jax.jit(describe_style, static_argnums=3)
+@partial(jax.jit, static_argnums=2)
+def _describe_content(network: FeatureNetwork, content: Array, layout: Layout) -> Maps:
+    return _on_every_device(describe_content(network, content, layout), layout)
+
+
+@partial(jax.jit, static_argnums=3)
+def _describe_style(
+    network: FeatureNetwork, image: Array, mask: Array | None, layout: Layout
+) -> Description:
+    return _on_every_device(describe_style(network, image, mask, layout), layout)
+
+
 _join_targets = jax.jit(join_targets, static_argnums=4)
+
+
+def _on_every_device(tree: Tree, layout: Layout) -> Tree:
+    """What is made of pictures whose rows devices share, whole on each of them."""
+    if layout.mesh is None:
+        return tree
+    every = NamedSharding(layout.mesh, PartitionSpec())
+    return jax.lax.with_sharding_constraint(tree, every)
 
 
 def level_problem(
@@ -40,14 +62,16 @@ def level_problem(
     jobs: Sequence[Job],
     shape: tuple[int, int],
     tiles: Tiles | None = None,
+    mesh: Mesh | None = None,
 ) -> Problem:
     """The problem of a batch at one size of the results, (height, width).
 
     The content is taken at that size; a style at `style_scale` times its longer side, or larger if
     it would be too narrow for the layers. Of a picture that jobs share (`share_pictures`) the
-    features are computed once. `tiles` are those of the settings unless they are given.
+    features are computed once. `tiles` are those of the settings unless they are given; the devices
+    of a `mesh` share the rows of every picture.
     """
-    layout = jobs[0].config.layout()
+    layout = jobs[0].config.layout().replace(mesh=mesh)
     if tiles is not None:
         layout = layout.replace(tiles=tiles)
     maps: dict[int, Maps] = {}
@@ -122,8 +146,12 @@ def begin_states(
     images: Sequence[Image],
     shape: tuple[int, int],
     optimizer: Transformation,
+    sharing: Sharing = ONE_DEVICE,
 ) -> State:
-    """The states before the first step of a level, from images of any size."""
+    """The states before the first step of a level, from images of any size.
+
+    The devices of `sharing` have them.
+    """
     given = [_numbers(job.config) for job in jobs]
     return _begin(
         optimizer,
@@ -131,6 +159,7 @@ def begin_states(
         {name: np.array([each[name] for each in given], np.float32) for name in given[0]},
         margin=jobs[0].config.margin,
         pixels=jobs[0].config.pixels,
+        sharing=sharing,
     )
 
 
@@ -149,7 +178,7 @@ def _numbers(config: Config) -> dict[str, Any]:
     return numbers
 
 
-@partial(jax.jit, static_argnums=0, static_argnames=("margin", "pixels"))
+@partial(jax.jit, static_argnums=0, static_argnames=("margin", "pixels", "sharing"))
 def _begin(
     optimizer: Transformation,
     images: Float[Array, "n h w 3"],
@@ -157,13 +186,15 @@ def _begin(
     *,
     margin: int,
     pixels: Pixels,
+    sharing: Sharing,
 ) -> State:
     """In one program, so that the memory of L-BFGS is not held a second time."""
 
     def begin(image: Array, numbers: dict[str, Array]) -> State:
         return init(optimizer, add_margin(image, margin), pixels=pixels, **numbers)
 
-    return jax.vmap(begin)(images, numbers)
+    state = jax.vmap(begin)(images, numbers)
+    return sharing.shared(state)
 
 
 def check_job(network: FeatureNetwork, job: Job) -> None:

@@ -6,14 +6,18 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Unpack
 
+import jax
 import numpy as np
+from jax.sharding import Mesh
 
+from jnst.common.devices import check_mesh
 from jnst.common.errors import DivergedError
 from jnst.common.progress import PictureWay, followed
 from jnst.common.validation import several, whole_number
 from jnst.images.sources import Source, listed, open_picture
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.loading import given_network
+from jnst.optimizers.sharing import ONE_DEVICE, SharedRows, Sharing
 from jnst.runs.engine import prepared_for, prepared_shapes, results_of, run_jobs
 from jnst.runs.jobs import Job
 from jnst.runs.keywords import OneRunOptions, PictureOptions, with_options
@@ -34,6 +38,7 @@ class StartOptions(OneRunOptions, total=False):
 
     start: Source | None
     checkpoint: str | os.PathLike[str] | CheckpointFile | None
+    mesh: Mesh | None
 
 
 class TextureOptions(StartOptions, total=False):
@@ -72,7 +77,9 @@ def stylize(
     that holds the state of the run while it is unfinished: the same call with the same file goes on
     from there, after an interrupt or a kill, to the same picture. `callback` is called with the
     Result so far, first with the start, then every few steps; True ends the run there. `progress`
-    shows how far it is.
+    shows how far it is. `mesh` is a `jax.sharding.Mesh` of one axis: its devices share the rows of
+    the picture, each in its own memory, which changes nothing but rounding. Of several processes
+    (`jax.distributed`) each gets the whole result, and there is no checkpoint.
 
     Raises:
         ValueError: a setting, picture or network that is not accepted (`ImageError` and
@@ -185,11 +192,28 @@ def stylize_steps(
     network, checkpoint = given.pop("network", "embedded"), given.pop("checkpoint", None)
     if isinstance(checkpoint, str | os.PathLike):
         checkpoint = CheckpointFile(checkpoint)
-    job = open_job(content, style, config, network=network, **given)
+    sharing = _sharing_of(given.pop("mesh", None), config, checkpoint)
+    job = open_job(content, style, config, network=network, devices=sharing.devices, **given)
     loaded, identity = given_network(network)
     check_job(prepared_shapes(loaded, config), job)
     # What was loaded here is held by nothing else, and need not be in memory twice.
-    return run_job(prepared_for(loaded, config), job, identity, checkpoint)
+    return run_job(prepared_for(loaded, config, sharing), job, identity, checkpoint, sharing)
+
+
+def _sharing_of(mesh: Any, config: Config, checkpoint: Any) -> Sharing:
+    """How the devices of a mesh share a picture; without one, the first has it."""
+    if mesh is None:
+        return ONE_DEVICE
+    if isinstance(config.tile, int):
+        raise ValueError(
+            f"tile is {config.tile}; the devices of a mesh take a picture in no tiles: 'auto' or "
+            "None is accepted with it"
+        )
+    if checkpoint is not None and jax.process_count() > 1:
+        raise ValueError(
+            f"checkpoint is for one process, and there are {jax.process_count()}; None is accepted"
+        )
+    return SharedRows(check_mesh(mesh))
 
 
 def run_job(
@@ -197,6 +221,7 @@ def run_job(
     job: Job,
     identity: dict[str, str],
     checkpoint: CheckpointFile | None = None,
+    sharing: Sharing = ONE_DEVICE,
 ) -> Iterator[Result]:
     """The Result so far of one picture, from before the first step on: a batch of one.
 
@@ -208,7 +233,7 @@ def run_job(
     """
     before = checkpoint.begin(job, identity) if checkpoint else None
     yield from results_of([job], before, identity)
-    for snapshot in run_jobs(network, [job], resume=before):
+    for snapshot in run_jobs(network, [job], resume=before, sharing=sharing):
         [result] = results_of([job], snapshot, identity)
         if result.diverged is not None:
             raise DivergedError(result.diverged, result.image, result)

@@ -9,6 +9,8 @@ from jnst.settings.style_terms import StyleTerm, named_style_terms
 from jnst.settings.tiles import Tiles
 
 if TYPE_CHECKING:
+    from jax.sharding import Mesh
+
     from jnst.settings.config import Config
 
 
@@ -17,7 +19,8 @@ class Layout:
     """The settings that targets depend on: static under jit. `Config` says what each means.
 
     `laplacian` and `temporal` say whether there are such terms; their weights are traced. `tiles`
-    says whether the picture is computed in tiles, which changes nothing but rounding.
+    says whether the picture is computed in tiles, and `mesh` which devices share its rows, which
+    both change nothing but rounding.
     """
 
     content_layers: tuple[str, ...]
@@ -34,11 +37,12 @@ class Layout:
     mask_propagation: Propagation
     normalize_gradients: bool
     tiles: Tiles | None = None
+    mesh: "Mesh | None" = None
 
     @classmethod
     def of(cls, config: "Config") -> "Layout":
         """The layout of some settings."""
-        flags = {"laplacian", "temporal", "tiles"}
+        flags = {"laplacian", "temporal", "tiles", "mesh"}
         names = {field.name for field in dataclasses.fields(cls)} - flags
         return cls(
             laplacian=config.laplacian_weight > 0,

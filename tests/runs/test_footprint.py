@@ -69,7 +69,7 @@ def test_the_estimate_is_near_the_compilers_count(vgg19, arrays, settings):
 
 
 def test_what_memory_does_not_hold_is_refused_with_a_size_that_fits(monkeypatch):
-    monkeypatch.setattr(footprint, "free_memory", lambda: 22 * GB)
+    monkeypatch.setattr(footprint, "free_memory", lambda *_: 22 * GB)
     content, styles = (768, 1024), [(1000, 800)]
     message = r"20000 px needs about \d+\.\d GB, 22\.0 GB are free; --size (\d+) fits"
     with pytest.raises(ValueError, match=message) as refused:
@@ -82,13 +82,13 @@ def test_what_memory_does_not_hold_is_refused_with_a_size_that_fits(monkeypatch)
     check_memory(content, styles, Config(size=8192))  # in tiles
     with pytest.raises(ValueError, match="20000 px needs"):
         check_memory(content, styles, Config(size=20000))
-    monkeypatch.setattr(footprint, "free_memory", lambda: 0)
+    monkeypatch.setattr(footprint, "free_memory", lambda *_: 0)
     with pytest.raises(ValueError, match=r"0\.0 GB are free; no size fits"):
         check_memory(content, styles, Config(size=512))
 
 
 def test_the_command_asks_before_it_enlarges(pictures, call, monkeypatch):
-    monkeypatch.setattr(footprint, "free_memory", lambda: GB)
+    monkeypatch.setattr(footprint, "free_memory", lambda *_: GB)
     status, _, err = call("stylize", *pictures, "--size", 20000, "-o", "keep.png")
     assert status == 2
     assert len(err) == 1 and "20000 px needs about" in err[0]
@@ -118,5 +118,5 @@ def test_the_fastest_that_fits_is_taken(network, arrays, monkeypatch):
     monkeypatch.setattr(fitting, "bytes_of_level", lambda *_: next(counts))
     fits = possible_fits(job.config)
     for free, expected in ((1000, fits[0]), (90, fits[1]), (10, fits[-1])):
-        monkeypatch.setattr(fitting, "free_memory", lambda free=free: free)
+        monkeypatch.setattr(fitting, "free_memory", lambda *_, free=free: free)
         assert fitting.fit_level(network, [job], 0) == expected

@@ -94,7 +94,7 @@ def test_levels_are_run_in_turn_each_from_the_last_ones_image(network, monkeypat
     """`run_prepared_batch` is replaced by one that ends with a gray, brighter at each level."""
     calls = []
 
-    def run_batch(optimizer, state, problem, *, steps, pixels):
+    def run_batch(optimizer, state, problem, *, steps, **_):
         calls.append((state.variable[0], problem.targets, steps))
         gray = jnp.full_like(state.variable, 0.25 * len(calls))
         yield state.replace(best_image=gray, best_loss=jnp.zeros(1)), fake_info(steps)
@@ -133,7 +133,7 @@ def test_a_narrow_style_is_never_too_small_for_the_layers(network, monkeypatch):
 
 
 def test_divergence_counts_the_steps_of_earlier_levels(network, monkeypatch):
-    def run_batch(optimizer, state, problem, *, steps, pixels):
+    def run_batch(optimizer, state, problem, *, steps, **_):
         fine = state.variable.shape[1] >= 128
         lost = jnp.inf if fine else 0.0
         yield state.replace(best_loss=jnp.full(1, lost)), fake_info(steps, not fine)
