@@ -2,6 +2,7 @@
 
 from typing import Any, Literal, get_args
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -15,7 +16,7 @@ def mean_square(target: Array) -> Scalar:
     return jnp.where(scale == 0, 1, scale)
 
 
-def check_same_shape(name: str, array: Array, target: Array) -> None:
+def check_same_shape(name: str, array: Array | jax.ShapeDtypeStruct, target: Array) -> None:
     """ValueError unless both have the same shape."""
     if array.shape != target.shape:
         raise ValueError(f"{name} has shape {array.shape}; its target has {target.shape}")

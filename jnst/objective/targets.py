@@ -45,7 +45,7 @@ class Targets(struct.PyTreeNode):
     """What the image is compared with, and how.
 
     `content` holds feature maps (H, W, C) by layer, `style` the targets of each style term.
-    `original` is the content, which the Laplacian is compared with. `fixed` is an image and where
+    `original` is the content if the Laplacian is compared with it. `fixed` is an image and where
     (H, W) it stands whatever is optimized, `previous` one that the temporal term is compared with,
     and where. The total variation is taken in units of `total_variation`, the styles' own under the
     relative convention and else 1. `extra` has the functions of a program's own terms. The image
@@ -54,7 +54,7 @@ class Targets(struct.PyTreeNode):
 
     content: Mapping[str, Float[Array, "_h _w _c"]]
     style: Mapping[str, tuple[StyleTarget, ...]]
-    original: Image
+    original: Image | None
     fixed: tuple[Image, Mask] | None
     previous: tuple[Image, Mask] | None
     total_variation: Float[Array, ""]
@@ -171,7 +171,15 @@ def join_targets(
     if not layout.temporal and previous is not None:
         fixed, previous = _both_fixed(fixed, previous), None
     variation = _variation(styles, layout, content.dtype)
-    return Targets(maps, style_targets, original, fixed, previous, variation, layout)
+    return Targets(
+        maps,
+        style_targets,
+        original if layout.laplacian else None,
+        fixed,
+        previous,
+        variation,
+        layout,
+    )
 
 
 def _without_style(parts: Sequence[Part]) -> Mask:

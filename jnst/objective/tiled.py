@@ -116,11 +116,15 @@ def why_not_in_tiles(architecture: Architecture, layout: Layout, *, own_terms: b
 
 def measure_in_tiles(network: FeatureNetwork, image: Image, targets: Any) -> Measured:
     """What `total_loss` needs of an image, of the size of its `Targets`."""
-    check_same_shape("image", image, targets.original)
     layout, terms = targets.layout, targets.layout.style_terms()
     tiling = Tiling.of(network, image.shape, layout.layers(), layout, own_terms=bool(targets.extra))
     terms = [term for term in terms if term.layer in tiling.inside]
     strides, grid = network.strides, tiling.grid
+    for name, target in targets.content.items():
+        if name in tiling.inside:
+            sides = [side // strides[name] for side in image.shape[:2]]
+            maps_of_image = jax.ShapeDtypeStruct((*sides, target.shape[-1]), target.dtype)
+            check_same_shape("features", maps_of_image, target)
 
     def part(given: Any, index: Index) -> Any:
         network, image, targets = given

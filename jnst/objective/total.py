@@ -61,7 +61,7 @@ def total_loss(
     content = _content_terms(targets, weights, measured)
     style = _style_terms(image, targets, weights, measured, strides)
     laplacian = None
-    if layout.laplacian:
+    if targets.original is not None:
         laplacian = losses.laplacian_loss(image, targets.original, pool=layout.laplacian_pool)
     temporal = None
     if targets.previous is not None:

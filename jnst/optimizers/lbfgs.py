@@ -1,13 +1,12 @@
 """L-BFGS at one gradient an iteration: unit steps, and a step back when the loss rises."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.tree_util import Partial
-from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 SHRINK = 0.25
@@ -36,7 +35,8 @@ class LBFGSState(NamedTuple):
 class Pairs(NamedTuple):
     """The last steps s and the changes y of the gradient over them, each stacked.
 
-    `inverses` are 1 / s'y, or 0 where there is no pair.
+    In bfloat16 they are kept as their bits, uint16: of numbers in bfloat16 XLA's CPU compiler makes
+    float32, all at once. `inverses` are 1 / s'y, or 0 where there is no pair.
     """
 
     steps: optax.Updates
@@ -55,14 +55,14 @@ def _no_precondition(gradient: optax.Updates, params: Any) -> Partial:
 def lbfgs(
     memory_size: int = 20,
     *,
-    memory_type: DTypeLike | None = None,
+    memory_type: Literal["bfloat16"] | None = None,
     fit_precondition: Callable[[optax.Updates, Any], Partial] = _no_precondition,
 ) -> optax.GradientTransformationExtraArgs:
     """L-BFGS (Liu and Nocedal 1989) that spends one gradient an iteration.
 
     The direction is that of the last `memory_size` pairs of a step and its change of the gradient
     (Nocedal and Wright 2006, algorithm 7.4) and the step is 1; the first is a gradient step of
-    length at most 1. Pairs are kept as `memory_type`, by default that of the parameters; bfloat16
+    length at most 1. Pairs are kept in the type of the parameters, or in bfloat16, which
     halves what is nearly all of the memory. A point whose loss or gradient is not finite, or
     whose loss is above that of the last accepted point, is taken back: the next point lies on the
     same line, at a quarter of the step. Curvature that is negative or lost in rounding, a direction
@@ -109,14 +109,17 @@ def lbfgs(
 
 def _start(
     memory_size: int,
-    memory_type: DTypeLike | None,
+    memory_type: Literal["bfloat16"] | None,
     fit_precondition: Callable[[optax.Updates, Any], Partial],
     params: optax.Params,
 ) -> LBFGSState:
     """The state before the first gradient."""
     origin, dtype = optax.tree.zeros_like(params), optax.tree.dtype(params, "highest")
     stack = jax.tree.map(
-        lambda leaf: jnp.zeros((memory_size, *leaf.shape), memory_type or leaf.dtype), params
+        lambda leaf: jnp.zeros(
+            (memory_size, *leaf.shape), jnp.uint16 if memory_type else leaf.dtype
+        ),
+        params,
     )
     return LBFGSState(
         params=origin,
@@ -179,7 +182,10 @@ def _remember(
     kept = accepted & (state.points > 0)
 
     def stored(new: Array, stack: Array) -> Array:
-        return jnp.where(kept, new, 0).astype(stack.dtype)
+        new = jnp.where(kept, new, 0)
+        if stack.dtype != jnp.uint16:
+            return new
+        return jax.lax.bitcast_convert_type(new.astype(jnp.bfloat16), jnp.uint16)
 
     step = jax.tree.map(stored, optax.tree.sub(point, state.params), pairs.steps)
     change = jax.tree.map(stored, optax.tree.sub(gradient, state.gradient), pairs.changes)
@@ -189,7 +195,7 @@ def _remember(
 
     steps = jax.tree.map(put, pairs.steps, step)
     changes = jax.tree.map(put, pairs.changes, change)
-    step, change = optax.tree.cast_like((step, change), (gradient, gradient))
+    step, change = jax.tree.map(_numbers, (step, change), (gradient, gradient))
     product, square = _dot(step, change), optax.tree.norm(change, squared=True)
     limits = jnp.finfo(product.dtype)
     rounding = limits.eps * optax.tree.norm(step) * jnp.sqrt(square)
@@ -251,7 +257,14 @@ def _pair(
     """The step and the change of one place, in the type of `like`."""
 
     def taken(stack: Array, leaf: Array) -> Array:
-        return stack[place].astype(leaf.dtype)
+        return _numbers(stack[place], leaf)
 
     steps = jax.tree.map(taken, pairs.steps, like)
     return steps, jax.tree.map(taken, pairs.changes, like)
+
+
+def _numbers(kept: Array, like: Array) -> Array:
+    """What is kept of a step or a change, in the type of `like`."""
+    if kept.dtype == jnp.uint16:
+        kept = jax.lax.bitcast_convert_type(kept, jnp.bfloat16)
+    return kept.astype(like.dtype)

@@ -182,7 +182,7 @@ def test_an_image_of_another_size_is_refused(network, arrays):
     content, style = arrays
     config = Config(content_layers="relu2_1", style_layers="relu1_1", tile=16)
     targets = jnst.make_targets(network, content, style, config)
-    with pytest.raises(ValueError, match="image has shape"):
+    with pytest.raises(ValueError, match="features has shape"):
         jnst.total_loss(network, jnp.zeros((64, 64, 3)), targets, config.weights())
 
 
