@@ -111,6 +111,9 @@ def _run_levels(
     last: State | None = None
     for index, level in enumerate(levels[first:], first):
         before = resume if index == first else None
+        if last is not None and config.optimizer == "lbfgs":
+            _free(last)
+            last = None
         sharing = sharing.with_height(level.shape[0] + 2 * config.margin)
         fit = before.fit if before else fit_level(network, jobs, index, sharing)
         optimizer = level_optimizer(config, index, fit.lbfgs)
@@ -121,6 +124,7 @@ def _run_levels(
             state, taken = begin_states(jobs, images, level.shape, optimizer, sharing), 0
             if last is not None:
                 state = sharing.place(_carried(config, last, sharing.whole(state)))
+                last = None
         problem = sharing.place_problem(problem)
         chunks = run_prepared_batch(
             optimizer,
@@ -132,7 +136,7 @@ def _run_levels(
         )
         for state, info in chunks:
             taken += len(info.loss)
-            now = on_host(_cut_out(state, problem.targets, sharing))
+            now = np.array(on_host(_cut_out(state, problem.targets, sharing)))
             images = tuple(
                 image if gone is None else kept
                 for image, kept, gone in zip(now, images, diverged, strict=True)
@@ -142,7 +146,14 @@ def _run_levels(
             yield Position(index, fit, taken, images, state, diverged), info
             if None not in diverged:
                 return
-        last = None if config.optimizer == "lbfgs" else sharing.whole(state)
+        del problem, chunks
+        last = state if config.optimizer == "lbfgs" else sharing.whole(state)
+
+
+def _free(state: State) -> None:
+    """Delete a state of which nothing is carried on, whoever holds it."""
+    for leaf in jax.tree.leaves(state):
+        leaf.delete()
 
 
 def _carried(config: Config, state: State, begin: State) -> State:
