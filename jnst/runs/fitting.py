@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import jax
 
 from jnst.common.devices import agreed
+from jnst.common.heap import return_freed_memory
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.vgg import Network, has_usual_widths
 from jnst.optimizers.loop import memory_of_batch
@@ -52,9 +53,10 @@ def _first_that_fits(
     sharing: Sharing,
 ) -> int:
     job = jobs[0]
-    shape, free = job.levels[index].shape, free_memory(sharing.devices)
+    shape = job.levels[index].shape
     styles = [style.shape[:2] for style in job.styles]
     for number, fit in enumerate(fits[:-1]):
+        free = free_memory(sharing.devices)  # less, after a program has been compiled
         each = bytes_of_run(shape, styles, job.config, fit) - FIXED
         estimate = FIXED + len(jobs) * each
         if estimate <= ROOM * free:
@@ -70,6 +72,8 @@ def _count(network: FeatureNetwork, jobs: Sequence[Job], index: int, fit: Fit) -
         return bytes_of_level(network, jobs, index, fit)
     except jax.errors.JaxRuntimeError:
         return math.inf
+    finally:
+        return_freed_memory()
 
 
 def bytes_of_level(

@@ -11,11 +11,13 @@ import jnst
 from jnst.runs.keywords import Settings
 
 FUNCTIONS = {
-    jnst.stylize: {"content_masks", "style_masks", "start", "previous", "config", "checkpoint"},
-    jnst.texture: {"shape", "style_masks", "start", "config", "checkpoint"},
-    jnst.reconstruct: {"start", "config", "checkpoint"},
-    jnst.stylize_batch: {"starts", "batch_size", "config"},
-    jnst.interpolate: {"starts", "batch_size", "config", "count"},
+    jnst.stylize: {
+        *("content_masks", "style_masks", "start", "previous", "config", "checkpoint", "mesh")
+    },
+    jnst.texture: {"shape", "style_masks", "start", "config", "checkpoint", "mesh"},
+    jnst.reconstruct: {"start", "config", "checkpoint", "mesh"},
+    jnst.stylize_batch: {"starts", "batch_size", "config", "mesh"},
+    jnst.interpolate: {"starts", "batch_size", "config", "count", "mesh"},
     jnst.stylize_frames: {"content_masks", "style_masks", "config", "flows", "frame_steps"},
 }
 
