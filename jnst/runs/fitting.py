@@ -11,15 +11,7 @@ from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.vgg import Network, has_usual_widths
 from jnst.optimizers.loop import memory_of_batch
 from jnst.optimizers.sharing import ONE_DEVICE, Sharing
-from jnst.runs.footprint import (
-    FIXED,
-    WHOLE,
-    Fit,
-    bytes_beside,
-    bytes_of_run,
-    free_memory,
-    possible_fits,
-)
+from jnst.runs.footprint import FIXED, WHOLE, Fit, bytes_of_run, free_memory, possible_fits
 from jnst.runs.jobs import Job
 from jnst.runs.levels import level_optimizer
 from jnst.runs.problems import begin_states, level_problem
@@ -31,7 +23,7 @@ UNSURE = 1.5
 """Times the free memory: what the estimate says to need more is not compiled."""
 
 SHARE = 0.9
-"""Of the free memory is given to a run: allocators need some too."""
+"""Of the free memory is given to a program: its allocator needs some too."""
 
 
 def fit_level(
@@ -69,8 +61,7 @@ def _first_that_fits(
         estimate = FIXED + len(jobs) * each
         if estimate <= ROOM * free:
             return number
-        room = SHARE * free - bytes_beside(shape)
-        if estimate <= UNSURE * free and _count(network, jobs, index, fit) <= room:
+        if estimate <= UNSURE * free and _count(network, jobs, index, fit) <= SHARE * free:
             return number
     return len(fits) - 1
 

@@ -101,12 +101,8 @@ def bytes_of_run(
     step = maps + height * width * (copies + contents + memory * image)
     largest = max((style_shape(style, shape, config) for style in styles), default=(0, 0))
     targets = _bytes_of_maps(largest, {*config.style_layers}, fit.tiles)
-    return max(step, targets) + bytes_beside(shape)
-
-
-def bytes_beside(shape: tuple[int, int]) -> int:
-    """Bytes that a run needs beside its program: the kernels, what compiling leaves, pictures."""
-    return FIXED + 6 * 3 * FLOAT * shape[0] * shape[1]
+    pictures = 6 * image * shape[0] * shape[1]
+    return FIXED + max(step, targets) + pictures
 
 
 def check_memory(

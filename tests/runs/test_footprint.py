@@ -115,7 +115,6 @@ def test_the_fastest_that_fits_is_taken(network, arrays, monkeypatch):
     monkeypatch.setattr(fitting, "has_usual_widths", lambda network: True)
     counts = iter([100, 60, 30])
     monkeypatch.setattr(fitting, "bytes_of_run", lambda *_: 100)
-    monkeypatch.setattr(fitting, "bytes_beside", lambda *_: 1)
     monkeypatch.setattr(fitting, "bytes_of_level", lambda *_: next(counts))
     fits = possible_fits(job.config)
     for free, expected in ((1000, fits[0]), (90, fits[1]), (10, fits[-1])):
