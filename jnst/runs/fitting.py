@@ -22,8 +22,8 @@ ROOM = 0.7
 UNSURE = 1.5
 """Times the free memory: what the estimate says to need more is not compiled."""
 
-SHARE = 0.9
-"""Of the free memory is given to a program: its allocator needs some too."""
+SHARE = 0.8
+"""Of the free memory is given to a program: compiling it, its allocator and pictures need some."""
 
 
 def fit_level(
