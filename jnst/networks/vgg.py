@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
+from jnst.common.devices import check_mesh
 from jnst.common.validation import check_choice
 from jnst.networks import winograd
 from jnst.networks.convolution import convolve
@@ -222,6 +223,7 @@ def extract_features(
                 "its own, and takes None or 'average', and 'float32'"
             )
         return own_features(network, image, layers)
+    mesh = None if mesh is None else check_mesh(mesh)
     centered = image - network.mean[None, None].astype(image.dtype)
     return maps_after(network, centered, layers, pooling=pooling, precision=precision, mesh=mesh)
 

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple, Unpack
 from jax.sharding import Mesh
 
 from jnst.common.brief import brief
-from jnst.common.devices import check_mesh
 from jnst.common.progress import BatchWay, followed
 from jnst.common.validation import whole_number
 from jnst.images.files import ImageError
@@ -14,8 +13,9 @@ from jnst.images.sources import Source, listed
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.loading import given_network
 from jnst.objective.extra_terms import ExtraTerms
-from jnst.optimizers.sharing import ONE_DEVICE, SharedItems, Sharing
+from jnst.optimizers.sharing import Sharing
 from jnst.runs.batch_sizes import BatchSize, fit_batch, group, program, split
+from jnst.runs.devices import shared_items
 from jnst.runs.engine import prepared_for, prepared_shapes, results_of, run_jobs
 from jnst.runs.jobs import Job
 from jnst.runs.keywords import AnyNetwork, RunOptions, Settings, with_options
@@ -119,7 +119,7 @@ def _batches(
     """How many pictures there will be, and what makes them."""
     if batch_size != "auto":
         batch_size = whole_number("batch_size", batch_size, minimum=1)
-    sharing = ONE_DEVICE if mesh is None else SharedItems(check_mesh(mesh))
+    sharing = shared_items(mesh)
     given_configs = config if isinstance(config, Sequence) else [config]
     configs = [config_or_default(each, network) for each in given_configs]
     given = {

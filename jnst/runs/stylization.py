@@ -6,18 +6,17 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Unpack
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jnst.common.devices import check_mesh
 from jnst.common.errors import DivergedError
 from jnst.common.progress import PictureWay, followed
 from jnst.common.validation import several, whole_number
 from jnst.images.sources import Source, listed, open_picture
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.networks.loading import given_network
-from jnst.optimizers.sharing import ONE_DEVICE, SharedRows, Sharing
+from jnst.optimizers.sharing import ONE_DEVICE, Sharing
+from jnst.runs.devices import shared_rows
 from jnst.runs.engine import prepared_for, prepared_shapes, results_of, run_jobs
 from jnst.runs.jobs import Job
 from jnst.runs.keywords import OneRunOptions, PictureOptions, with_options
@@ -192,28 +191,12 @@ def stylize_steps(
     network, checkpoint = given.pop("network", "embedded"), given.pop("checkpoint", None)
     if isinstance(checkpoint, str | os.PathLike):
         checkpoint = CheckpointFile(checkpoint)
-    sharing = _sharing_of(given.pop("mesh", None), config, checkpoint)
+    sharing = shared_rows(given.pop("mesh", None), config, network, checkpoint)
     job = open_job(content, style, config, network=network, devices=sharing.devices, **given)
     loaded, identity = given_network(network)
     check_job(prepared_shapes(loaded, config), job)
     # What was loaded here is held by nothing else, and need not be in memory twice.
     return run_job(prepared_for(loaded, config, sharing), job, identity, checkpoint, sharing)
-
-
-def _sharing_of(mesh: Any, config: Config, checkpoint: Any) -> Sharing:
-    """How the devices of a mesh share a picture; without one, the first has it."""
-    if mesh is None:
-        return ONE_DEVICE
-    if isinstance(config.tile, int):
-        raise ValueError(
-            f"tile is {config.tile}; the devices of a mesh take a picture in no tiles: 'auto' or "
-            "None is accepted with it"
-        )
-    if checkpoint is not None and jax.process_count() > 1:
-        raise ValueError(
-            f"checkpoint is for one process, and there are {jax.process_count()}; None is accepted"
-        )
-    return SharedRows(check_mesh(mesh))
 
 
 def run_job(

@@ -69,6 +69,17 @@ def test_tiles_are_refused(arrays):
         jnst.stylize_steps(*arrays, size=32, tile=32, mesh=mesh(2))
 
 
+def test_a_network_of_another_kind_is_refused(arrays):
+    class Own:
+        strides = property(lambda self: {"all": 1})
+
+        def features(self, image, layers):
+            return {"all": image}
+
+    with pytest.raises(ValueError, match="mesh is for VGG networks; for a network of Own None is"):
+        jnst.stylize_steps(*arrays, network=Own(), size=32, mesh=mesh(2))
+
+
 def test_two_processes_make_the_picture_of_one(pictures, network_file, tmp_path):
     """And the first alone writes it."""
     content, style, *_ = map(str, pictures)
