@@ -17,6 +17,8 @@ from support.browser import open_browser
 from support.server import serve
 from support.tiny import SHAPES
 
+# Processes that tests start have as many: rounding depends on it.
+os.environ["JAX_NUM_CPU_DEVICES"] = "8"
 jax.config.update("jax_num_cpu_devices", 8)
 
 

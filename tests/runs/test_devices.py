@@ -91,8 +91,7 @@ def test_two_processes_make_the_picture_of_one(pictures, network_file, tmp_path)
         command = [sys.executable, SCRIPT, content, style, tmp_path / f"{number}.png", "--network"]
         command += [network_file, "--size", 64, "--steps", 8, "--address", address]
         command += ["--processes", 2, "--process", number]
-        flags = "--xla_force_host_platform_device_count=2"
-        environment = {**os.environ, "XLA_FLAGS": flags}
+        environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "2"}
         return subprocess.Popen(list(map(str, command)), env=environment)
 
     both = [start(number) for number in (0, 1)]
