@@ -5,7 +5,7 @@ import contextlib
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jnst
 from jnst.cli.app.server import check_gradio
@@ -24,9 +24,6 @@ from jnst.cli.writing import unseen, write_last
 from jnst.common.progress import tell
 from jnst.runs.recipes import load_recipe
 from jnst.settings.config import OWN, Config
-
-if TYPE_CHECKING:
-    pass
 
 ROWS = "the rows of the picture, each in its own memory"
 """What devices share."""

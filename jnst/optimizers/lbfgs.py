@@ -256,11 +256,10 @@ def _pair(
 ) -> tuple[optax.Updates, optax.Updates]:
     """The step and the change of one place, in the type of `like`."""
 
-    def taken(stack: Array, leaf: Array) -> Array:
-        return _numbers(stack[place], leaf)
+    def taken(stacks: optax.Updates) -> optax.Updates:
+        return jax.tree.map(lambda stack, leaf: _numbers(stack[place], leaf), stacks, like)
 
-    steps = jax.tree.map(taken, pairs.steps, like)
-    return steps, jax.tree.map(taken, pairs.changes, like)
+    return taken(pairs.steps), taken(pairs.changes)
 
 
 def _numbers(kept: Array, like: Array) -> Array:

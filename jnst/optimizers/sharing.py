@@ -1,7 +1,8 @@
 """How devices share a batch: by its items, by the rows of its only picture, or not at all."""
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -16,11 +17,9 @@ from jnst.optimizers.state import Info, State
 Steps: TypeAlias = Callable[[State, Problem, Int[Array, ""]], tuple[State, Info]]
 
 
-class OneDevice(NamedTuple):
-    """JAX's first device has all of a batch.
-
-    The other ways of sharing have the same methods.
-    """
+@dataclasses.dataclass(frozen=True)
+class Sharing:
+    """JAX's first device has all of a batch; the other ways are subclasses. Static under jit."""
 
     @property
     def devices(self) -> int:
@@ -32,7 +31,7 @@ class OneDevice(NamedTuple):
         """The devices that share the rows of each picture."""
         return None
 
-    def with_height(self, height: int) -> "OneDevice":
+    def with_height(self, height: int) -> "Sharing":
         """The sharing of images of that height, with their margin."""
         return self
 
@@ -47,36 +46,30 @@ class OneDevice(NamedTuple):
         return state
 
     def whole(self, state: State) -> State:
-        """A state as it is on one device."""
+        """A state as one device keeps it."""
         return state
 
     def place(self, state: State) -> State:
-        """A state, of arrays of any kind, on its devices."""
+        """The state of one device, of arrays of any kind, on the devices."""
         return jax.tree.map(jnp.asarray, state)
 
     def place_problem(self, problem: Problem) -> Problem:
-        """A problem on its devices."""
+        """The problem of one device on the devices."""
         return problem
 
 
-class SharedItems(NamedTuple):
+ONE_DEVICE = Sharing()
+
+
+@dataclasses.dataclass(frozen=True)
+class SharedItems(Sharing):
     """Each device has some of the items of a batch, and runs them alone."""
 
     mesh: Mesh
 
     @property
     def devices(self) -> int:
-        """As that of `OneDevice`, as all methods are."""
         return self.mesh.size
-
-    @property
-    def rows(self) -> Mesh | None:
-        """No device has a part of a picture."""
-        return None
-
-    def with_height(self, height: int) -> "SharedItems":
-        """The height is of no account."""
-        return self
 
     def run(
         self, steps: Steps, state: State, problem: Problem, count: Int[Array, ""]
@@ -95,12 +88,8 @@ class SharedItems(NamedTuple):
         """The leading axis is divided among the devices."""
         return jax.lax.with_sharding_constraint(state, self._items())
 
-    def whole(self, state: State) -> State:
-        """Items are whole."""
-        return state
-
     def place(self, state: State) -> State:
-        """The leading axis is divided among the devices."""
+        """As `shared`."""
         return jax.device_put(state, self._items())
 
     def place_problem(self, problem: Problem) -> Problem:
@@ -113,11 +102,12 @@ class SharedItems(NamedTuple):
         return NamedSharding(self.mesh, PartitionSpec(*self.mesh.axis_names))
 
 
-class SharedRows(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class SharedRows(Sharing):
     """Each device has some of the rows of the only picture of a batch, `height` with its margin.
 
-    Images and stacks of them, (..., rows, columns, channels), are kept with rows of zeros below, so
-    that all devices have equally many. XLA lets the devices compute together.
+    Images and stacks of them, (..., rows, columns, 3), are kept with rows of zeros below, so that
+    all devices have equally many. XLA lets the devices compute together.
     """
 
     mesh: Mesh
@@ -125,22 +115,19 @@ class SharedRows(NamedTuple):
 
     @property
     def devices(self) -> int:
-        """As that of `OneDevice`, as all methods are."""
         return self.mesh.size
 
     @property
     def rows(self) -> Mesh | None:
-        """All devices."""
         return self.mesh
 
     def with_height(self, height: int) -> "SharedRows":
-        """The sharing of an image of that height."""
-        return self._replace(height=height)
+        return dataclasses.replace(self, height=height)
 
     def run(
         self, steps: Steps, state: State, problem: Problem, count: Int[Array, ""]
     ) -> tuple[State, Info]:
-        """The steps see images without the rows of zeros."""
+        """The steps see images and maps without the rows of zeros."""
         strides, targets = strides_of(problem.network), problem.targets
         content = {
             name: _first_rows(maps, self.height // strides[name])
@@ -153,18 +140,18 @@ class SharedRows(NamedTuple):
     def shared(self, state: State) -> State:
         """Images get rows of zeros, and are divided among the devices; these have all else."""
         shardings = jax.tree.map(self._sharding, state)
-        return jax.lax.with_sharding_constraint(jax.tree.map(self._padded, state), shardings)
+        return jax.lax.with_sharding_constraint(self._padded(state), shardings)
 
     def whole(self, state: State) -> State:
         """Images without the rows of zeros."""
+        padded = self.height + -self.height % self.mesh.size
         return jax.tree.map(
-            lambda leaf: _first_rows(leaf, self.height) if self._is_image(leaf) else leaf, state
+            lambda leaf: _first_rows(leaf, self.height) if _is_image(leaf, padded) else leaf, state
         )
 
     def place(self, state: State) -> State:
-        """As `shared`, of a state with the rows of zeros of any number of devices."""
-        padded = jax.tree.map(self._padded, self.whole(state))
-        return jax.device_put(padded, jax.tree.map(self._sharding, padded))
+        """As `shared`."""
+        return jax.device_put(self._padded(state), jax.tree.map(self._sharding, state))
 
     def place_problem(self, problem: Problem) -> Problem:
         """The content's maps are divided among the devices; these have all else."""
@@ -177,12 +164,10 @@ class SharedRows(NamedTuple):
         others = jax.device_put(others, self._every())
         return others.replace(targets=others.targets.replace(content=content))
 
-    def _is_image(self, leaf: Any) -> bool:
-        """Whether it is an image for each item, or a stack of images, with zeros below or not."""
-        return leaf.ndim > 3 and leaf.shape[-3] >= self.height and leaf.shape[-1] == 3
-
-    def _padded(self, leaf: Any) -> Any:
-        return self._with_zeros(leaf) if self._is_image(leaf) else leaf
+    def _padded(self, state: State) -> State:
+        return jax.tree.map(
+            lambda leaf: self._with_zeros(leaf) if _is_image(leaf, self.height) else leaf, state
+        )
 
     def _with_zeros(self, leaf: Any) -> Any:
         more = -leaf.shape[-3] % self.mesh.size
@@ -190,16 +175,19 @@ class SharedRows(NamedTuple):
         return numpy.pad(leaf, [(0, 0)] * (leaf.ndim - 3) + [(0, more), (0, 0), (0, 0)])
 
     def _sharding(self, leaf: Any) -> NamedSharding:
-        axes = [None] * (leaf.ndim - 3) + [*self.mesh.axis_names] if self._is_image(leaf) else ()
+        """Where a leaf of the state of one device is kept."""
+        if not _is_image(leaf, self.height):
+            return self._every()
+        axes = [None] * (leaf.ndim - 3) + [*self.mesh.axis_names]
         return NamedSharding(self.mesh, PartitionSpec(*axes))
 
     def _every(self) -> NamedSharding:
         return NamedSharding(self.mesh, PartitionSpec())
 
 
-Sharing: TypeAlias = OneDevice | SharedItems | SharedRows
-
-ONE_DEVICE = OneDevice()
+def _is_image(leaf: Any, rows: int) -> bool:
+    """Whether it is an image of so many rows for each item, or a stack of images."""
+    return leaf.ndim > 3 and leaf.shape[-3] == rows and leaf.shape[-1] == 3
 
 
 def _first_rows(leaf: Any, rows: int) -> Any:

@@ -65,7 +65,7 @@ def fit_batch(
 ) -> int:
     """How many jobs of one program are run together, so that batches are of about one size.
 
-    Devices that share a batch get equally many: it may be larger than what there is for it.
+    Devices that share a batch get equally many, at least one each.
     """
     devices = sharing.devices
     most = batch_size if batch_size != "auto" else _most_that_fit(network, job, count, devices)

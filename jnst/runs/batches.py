@@ -78,7 +78,7 @@ def stylize_batch(
     a batch needs, and takes at most 16 that half of the free memory holds. Other options are those
     of `stylize`; `callback` is called with the results so far of the batch in progress, and the
     pictures that are begun by the end are returned. The devices of `mesh`, a `jax.sharding.Mesh` of
-    one axis, share the pictures of a batch.
+    one axis, share a batch, equally many pictures each and at least one.
 
     Raises:
         ValueError: as `stylize`. An item that diverges raises nothing: its `Result.diverged` is the

@@ -39,6 +39,7 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint of the jobs of these names, atomically, with anything JSON can hold."""
     position, histories = checkpoint.snapshot
+    state = position.sharing.whole(position.state)
     label = {
         "names": list(names),
         "note": note,
@@ -48,13 +49,13 @@ def save_checkpoint(
         "steps": position.steps,
         "diverged": position.diverged,
         "versions": state_versions(),
-        "state": _places(position.state),
+        "state": _places(state),
     }
     arrays: dict[str, Any] = {
         f"{kind}-{number}": _plain(leaf)
         for kind, tree in (
             ("image", position.images),
-            ("state", position.state),
+            ("state", state),
             ("history", histories),
         )
         for number, leaf in enumerate(jax.tree.leaves(tree))

@@ -36,7 +36,8 @@ class Position(NamedTuple):
     """Where a batch of jobs is: their images so far, and what it takes to go on.
 
     `level` is the index of the level, `fit` how it fits into memory, and `steps` those taken there.
-    `diverged` has for each job the step at which it could not go on.
+    `diverged` has for each job the step at which it could not go on. The devices of `sharing` have
+    the state.
     """
 
     level: int
@@ -45,6 +46,7 @@ class Position(NamedTuple):
     images: tuple[Image, ...]
     state: State
     diverged: tuple[int | None, ...]
+    sharing: Sharing = ONE_DEVICE
 
     def __repr__(self) -> str:
         return brief(self)
@@ -119,7 +121,7 @@ def _run_levels(
         optimizer = level_optimizer(config, index, fit.lbfgs)
         problem = level_problem(network, jobs, level.shape, fit.tiles, sharing.rows)
         if before:
-            state, taken = sharing.place(before.state), before.steps
+            state, taken = sharing.place(before.sharing.whole(before.state)), before.steps
         else:
             state, taken = begin_states(jobs, images, level.shape, optimizer, sharing), 0
             if last is not None:
@@ -143,7 +145,7 @@ def _run_levels(
             )
             end = sum(level.steps for level in levels[:index]) + taken
             diverged = _diverged(diverged, state, info, end, last=taken == level.steps)
-            yield Position(index, fit, taken, images, state, diverged), info
+            yield Position(index, fit, taken, images, state, diverged, sharing), info
             if None not in diverged:
                 return
         del problem, chunks

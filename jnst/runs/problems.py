@@ -193,8 +193,7 @@ def _begin(
     def begin(image: Array, numbers: dict[str, Array]) -> State:
         return init(optimizer, add_margin(image, margin), pixels=pixels, **numbers)
 
-    state = jax.vmap(begin)(images, numbers)
-    return sharing.shared(state)
+    return sharing.shared(jax.vmap(begin)(images, numbers))
 
 
 def check_job(network: FeatureNetwork, job: Job) -> None:

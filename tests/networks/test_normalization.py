@@ -50,8 +50,8 @@ def test_every_active_filter_has_a_mean_of_1(dying, normalized, images, pooling)
         active = before[name] >= LEAST * layer
         np.testing.assert_allclose(after[name][active], 1, atol=1e-3)
         expected = before[name][~active] / (LEAST * layer)
-        # Such a filter is active in few positions, by small differences of large numbers.
-        np.testing.assert_allclose(after[name][~active], expected, 1e-2, 1e-6)
+        # Rounding is relative to filters of mean 1: a tenth of what these may be off by.
+        np.testing.assert_allclose(after[name][~active], expected, 1e-3, 1e-4)
         dead += (~active).sum()
     assert dead >= 10
 

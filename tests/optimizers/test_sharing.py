@@ -116,10 +116,10 @@ def test_each_device_needs_its_share_of_the_memory(network):
 
 
 def test_a_state_goes_on_with_other_devices(network):
-    """Whatever rows of zeros it has."""
     state, _ = run_steps(network, named_optimizer("adam"), (45, 50), ONE_DEVICE, steps=1)
     three, eight = (SharedRows(device_mesh(number), 77) for number in (3, 8))
-    placed = eight.place(jax.tree.map(np.asarray, three.place(state)))
+    assert three.place(state).variable.shape == (1, 78, 82, 3)
+    placed = eight.place(jax.tree.map(np.asarray, three.whole(three.place(state))))
     assert placed.variable.shape == (1, 80, 82, 3)
     assert {leaf.shape[-3] for leaf in jax.tree.leaves(placed) if leaf.ndim > 3} == {80}
     jax.tree.map(np.testing.assert_array_equal, eight.whole(placed), state)
