@@ -29,7 +29,8 @@ def resize_image(
     """Resize an image (H, W, 3), or its alpha (H, W), to `shape`, which is (height, width).
 
     The filter is Lanczos, antialiased; its overshoot is clipped to [0, 1]. `extent` is the (height,
-    width) of the part that is resized, from the upper left corner; by default all of the image.
+    width) of the part that is resized, from the upper left corner; by default all of the image. An
+    image that has that size and needs no clipping is returned as it is, not as a copy.
 
     Raises:
         ValueError: a side is not a whole number of at least 1.
@@ -37,6 +38,8 @@ def resize_image(
     height, width = shape
     _check_sides(height, width)
     pixels = np.asarray(image, np.float32)
+    if extent is None and pixels.shape[:2] == (height, width):
+        return pixels if pixels.min() >= 0 and pixels.max() <= 1 else pixels.clip(0, 1)
     box = None if extent is None else (0, 0, extent[1], extent[0])
     channels = [
         Image.fromarray(channel).resize((width, height), Image.Resampling.LANCZOS, box)

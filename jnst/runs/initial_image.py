@@ -32,6 +32,8 @@ def first_image(
         ImageError: the file cannot be read.
     """
     image = _start(config, content, styles, seen)
+    if not config.init_content:
+        return image
     share = np.float32(config.init_content)
     return image + share * (content - image)
 

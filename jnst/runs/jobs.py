@@ -68,9 +68,11 @@ class Job:
         return self.config.weights(self.extra_terms)
 
     def image(self, image: Image) -> Image:
-        """An image of any level as the result that it is so far."""
+        """An image of any level as the result that it is so far: a copy, the caller's own."""
         original = self.content if self.original is None else self.original
-        return colored_after(self.config, resize_image(image, original.shape[:2]), original)
+        resized = resize_image(image, original.shape[:2])
+        colored = colored_after(self.config, resized, original)
+        return colored.copy() if colored is image else colored
 
     def result(
         self,

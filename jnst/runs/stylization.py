@@ -273,11 +273,9 @@ def _last(
     first = next(results)
     way = PictureWay(plan_levels(first.image.shape[:2], first.config))
     name = first.content or ", ".join(filter(None, first.styles)) or "picture"
-    return last_of(
-        followed(
-            itertools.chain([first], results), way, name=name, callback=callback, progress=progress
-        )
-    )
+    every = itertools.chain([first], results)
+    del first  # a large picture need not be kept until the end
+    return last_of(followed(every, way, name=name, callback=callback, progress=progress))
 
 
 def last_of(results: Iterator[Result]) -> Result:

@@ -609,6 +609,15 @@ def test_resize_stays_in_range(height, width, new_height, new_width, channels):
     np.testing.assert_allclose(flat, 0.3, atol=1e-6)
 
 
+def test_an_image_of_that_size_is_not_copied():
+    image = smooth().astype(np.float32)
+    assert resize_image(image, (24, 36)) is image
+    beyond = 3 * image - 1
+    np.testing.assert_array_equal(resize_image(beyond, (24, 36)), beyond.clip(0, 1))
+    part = resize_image(image, (24, 36), extent=(12, 18))
+    np.testing.assert_allclose(part, resize_image(image[:12, :18], (24, 36)), atol=2e-2)
+
+
 def test_resize_is_antialiased_and_keeps_a_ramp():
     stripes = np.zeros((64, 64, 3))
     stripes[:, ::2] = 1

@@ -20,6 +20,7 @@ from jnst import (
 from jnst.images.resizing import resize_image
 from jnst.objective.targets import describe_content
 from jnst.runs import problems
+from jnst.runs.opening import open_job
 
 
 def plain(recipe):
@@ -45,6 +46,21 @@ def test_arrays_make_a_picture(arrays, small):
     assert result.config == jnst.Config(**small, init="content")
     assert result.network["load"] == "embedded"
     assert (result.content, result.styles) == ("", [""])
+
+
+def test_a_picture_is_held_once(arrays, small):
+    config = jnst.Config(**small)
+    job = open_job(*arrays, config)
+    assert job.initial_image is job.content is job.original is job.pictures[0]
+    assert job.content is not arrays[0]
+
+
+def test_images_of_results_are_the_callers_own(arrays, small):
+    expected = stylize(*arrays, **small).image
+    for result in stylize_steps(*arrays, **small):
+        made = result.image.copy()
+        result.image[:] = 0
+    np.testing.assert_array_equal(made, expected)
 
 
 def test_paths_make_the_same_picture_as_their_arrays(pictures, small, network_file, tmp_path):
