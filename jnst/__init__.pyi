@@ -48,6 +48,7 @@ from jnst.settings.citations import citation
 from jnst.settings.config import Config
 from jnst.settings.presets import PRESETS, preset
 from jnst.settings.terms import Terms
+from jnst.sweeps.executors import open_executor
 from jnst.sweeps.folder import FinishedPoint, SweepError, read_sweep
 from jnst.sweeps.plans import Plan, read_plan
 from jnst.sweeps.report import write_report
@@ -108,6 +109,7 @@ __all__ = [
     "named_optimizer",
     "network_digest",
     "normalize_network",
+    "open_executor",
     "open_frames",
     "open_sweep",
     "plan_levels",

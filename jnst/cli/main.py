@@ -40,6 +40,7 @@ from jnst.common.errors import (
     FetchError,
     NetworkError,
     NetworkWarning,
+    WorkerWarning,
 )
 from jnst.common.heap import use_one_arena
 from jnst.common.version import __version__
@@ -204,13 +205,13 @@ def _warnings_in_one_line() -> Iterator[None]:
         def print_warning(
             message: Warning | str, category: type[Warning], *place: Any, **more: Any
         ) -> None:
-            if issubclass(category, NetworkWarning | CheckpointWarning):
+            if issubclass(category, NetworkWarning | CheckpointWarning | WorkerWarning):
                 say(str(message))
             else:
                 show(message, category, *place, **more)
 
-        warnings.simplefilter("always", NetworkWarning)
-        warnings.simplefilter("always", CheckpointWarning)
+        for told in (NetworkWarning, CheckpointWarning, WorkerWarning):
+            warnings.simplefilter("always", told)
         warnings.showwarning = print_warning
         yield
 

@@ -28,6 +28,7 @@ from jnst.images.contact_sheets import contact_sheet
 from jnst.images.encoding import save_image
 from jnst.images.files import ImageError, check_writable
 from jnst.runs.recipes import load_recipe
+from jnst.sweeps.executors import check_executor, opened_executor
 from jnst.sweeps.folder import labeled_pictures
 from jnst.sweeps.report import PAGE, write_report
 
@@ -49,6 +50,12 @@ def add_sweep_commands(commands: Any) -> None:
         help="the folder of the results; an unfinished sweep in it is continued",
     )
     add_batch_size(command)
+    command.add_argument(
+        "--executor",
+        metavar="NAME",
+        help="who runs the batches: processes:N of this machine, each with a GPU or its share of "
+        "the cores; dask://HOST:PORT; slurm, with the plan's [slurm] (unset: this process)",
+    )
     add_compilation_cache(command)
     add_plugin(command)
     add_quiet(command)
@@ -79,6 +86,9 @@ def add_sweep_commands(commands: Any) -> None:
 def sweep_command(options: argparse.Namespace) -> int:
     """`jnst sweep`: run all points of a plan, or continue; write a table and a page."""
     progress: jnst.SweepProgress | None = None
+    if options.executor is not None:
+        check_executor(options.executor)
+        _leave_accelerators()
     opened = jnst.open_sweep(options.plan, options.output, batch_size=options.batch_size)
     outline = opened.outline()
     tell(f"{options.output}: {_tell(outline)}", quiet=options.quiet)
@@ -86,7 +96,10 @@ def sweep_command(options: argparse.Namespace) -> int:
         with following(options.output, quiet=options.quiet) as advance:
             stage = f"{outline.finished} of {count_of(outline.points, 'point')}"
             advance(outline.finished / outline.points, stage, "compiling")
-            with contextlib.closing(opened.run()) as running:
+            with (
+                opened_executor(options.executor, options.output, opened.plan.slurm) as executor,
+                contextlib.closing(opened.run(executor)) as running,
+            ):
                 for progress in noticing(running):
                     advance(*sweep_way(progress))
     except KeyboardInterrupt:
@@ -101,6 +114,13 @@ def sweep_command(options: argparse.Namespace) -> int:
         return fail(f"{opened.failed} of {outline.points} points failed: see {page}", status=1)
     tell(f"wrote {page}", quiet=options.quiet)
     return 0
+
+
+def _leave_accelerators() -> None:
+    """The workers' devices are left alone: JAX takes most of a GPU's memory at once."""
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")
 
 
 def report_command(options: argparse.Namespace) -> int:

@@ -14,6 +14,14 @@ class FetchError(NetworkError):
     """A network that cannot be fetched; further lines of the message say what to do instead."""
 
 
+class NotEnoughMemoryError(ValueError):
+    """A run that needs more memory than is free."""
+
+
+class WorkerWarning(UserWarning):
+    """Something about a worker that a sweep goes on without."""
+
+
 class CheckpointWarning(UserWarning):
     """Something about a checkpoint that a run goes on without."""
 

@@ -142,9 +142,12 @@ def sweep_way(progress: Any) -> tuple[float, str, str]:
     left = f"{duration(progress.seconds_left)} left"
     if not progress.batch:
         return share, stage, left
+    together = f"{progress.batch} together"
+    if progress.workers:
+        together = f"{progress.batch} on {count_of(len(progress.workers), 'worker')}"
     if not progress.step:
-        return share, stage, f"{progress.batch} together, compiling"
-    state = f"{progress.batch} together, step {progress.step} of {progress.steps}, {left}"
+        return share, stage, f"{together}, compiling"
+    state = f"{together}, step {progress.step} of {progress.steps}, {left}"
     return share, stage, state
 
 

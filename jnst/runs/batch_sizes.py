@@ -69,17 +69,18 @@ def fit_batch(
     """
     devices = sharing.devices
     most = batch_size if batch_size != "auto" else _most_that_fit(network, job, count, devices)
-    each = _evenly(math.ceil(count / devices), max(1, most // devices))
+    each = evenly(math.ceil(count / devices), max(1, most // devices))
     return agreed(each) * devices
 
 
 def _most_that_fit(network: FeatureNetwork, job: Job, count: int, devices: int) -> int:
-    count = _evenly(count, MOST_ITEMS * devices)
+    count = evenly(count, MOST_ITEMS * devices)
     if count == 1:
         return 1
     needed = bytes_of_level(network, [job] * count, len(job.levels) - 1)
     return max(1, min(count, int(count * SHARE_OF_MEMORY * free_memory(devices) / needed)))
 
 
-def _evenly(count: int, most: int) -> int:
+def evenly(count: int, most: int) -> int:
+    """The size of batches of about one size, of at most so many."""
     return math.ceil(count / math.ceil(count / most))

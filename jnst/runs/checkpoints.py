@@ -20,11 +20,9 @@ from jnst.runs.problems import begin_states
 from jnst.runs.results import History
 from jnst.settings.tiles import Tiles
 
-CHECKPOINT = "checkpoint.npz"
-
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 SHARE_OF_CHECKPOINTS = 0.05
-"""Largest share of the time for writing checkpoints."""
+"""Largest share of the time for writing a file again and again."""
 
 
 class Checkpoint(NamedTuple):
@@ -141,19 +139,23 @@ def _places(state: State) -> list[list]:
 
 
 class Saves:
-    """Decides when a checkpoint is due, so that checkpoints take little of the time."""
+    """Decides when a file is written again, so that writing takes little of the time.
 
-    def __init__(self) -> None:
-        self._last, self._pause = time.monotonic(), SECONDS_BETWEEN_CHECKPOINTS
+    There are at least `seconds` in between; without any, those of checkpoints.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._least = SECONDS_BETWEEN_CHECKPOINTS if seconds is None else seconds
+        self._last, self._pause = time.monotonic(), self._least
 
     def due(self) -> bool:
-        """Whether the next checkpoint is due."""
+        """Whether it is time to write."""
         return time.monotonic() - self._last >= self._pause
 
     def save(self, write: Callable[[], None]) -> None:
-        """Write a checkpoint and measure its time."""
+        """Write the file, and measure how long that takes."""
         begun = time.monotonic()
         write()
         self._last = time.monotonic()
         took = self._last - begun
-        self._pause = max(SECONDS_BETWEEN_CHECKPOINTS, took / SHARE_OF_CHECKPOINTS)
+        self._pause = max(self._least, took / SHARE_OF_CHECKPOINTS)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from jnst.common.brief import brief
 from jnst.common.devices import on_host
+from jnst.common.heap import return_freed_memory
 from jnst.networks.feature_network import FeatureNetwork, strides_of
 from jnst.networks.preparation import prepare_network
 from jnst.objective.margin import remove_margin
@@ -120,6 +121,7 @@ def _run_levels(
         fit = before.fit if before else fit_level(network, jobs, index, sharing)
         optimizer = level_optimizer(config, index, fit.lbfgs)
         problem = level_problem(network, jobs, level.shape, fit.tiles, sharing.rows)
+        return_freed_memory()  # of compiling the targets
         if before:
             state, taken = sharing.place(before.sharing.whole(before.state)), before.steps
         else:

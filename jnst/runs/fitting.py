@@ -61,6 +61,10 @@ def _first_that_fits(
         estimate = FIXED + len(jobs) * each
         if estimate <= ROOM * free:
             return number
+        if number == 0:  # memory is scarce: what was compiled for other sizes holds some
+            jax.clear_caches()
+            return_freed_memory()
+            free = free_memory(sharing.devices)
         if estimate <= UNSURE * free and _count(network, jobs, index, fit) <= SHARE * free:
             return number
     return len(fits) - 1

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jnst.common.errors import NotEnoughMemoryError
 from jnst.common.memory import free_host_memory
 from jnst.images.resizing import fit_size
 from jnst.networks.layers import VGG19, Architecture, smallest_side
@@ -50,7 +51,7 @@ _FITS = (
     Fit(Tiles(256, "all"), LBFGSMemory(10, "bfloat16")),
     Fit(Tiles(256, "all"), LBFGSMemory(3, "bfloat16")),
 )
-"""From the fastest to the smallest. Pairs in bfloat16 change no loss, ten pairs 1 %, three 3 %."""
+"""From the fastest to the smallest. Pairs in bfloat16 change no loss, ten pairs 1 %, three 4 %."""
 
 
 def possible_fits(
@@ -113,7 +114,7 @@ def check_memory(
     own_terms: bool = False,
     devices: int = 1,
 ) -> None:
-    """ValueError if a run cannot be had in the memory of the devices; it says which size can.
+    """NotEnoughMemoryError, with a size that fits, if a run does not fit into the devices' memory.
 
     `shape` is the content's (height, width) as it came. What might fit is not refused.
     """
@@ -127,7 +128,7 @@ def check_memory(
         return
     fitting = _largest(size, lambda smaller: needed(smaller) <= free)
     advice = f"--size {fitting} fits" if fitting else "no size fits"
-    raise ValueError(
+    raise NotEnoughMemoryError(
         f"{size} px needs about {needed(size) / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; {advice}"
     )
 

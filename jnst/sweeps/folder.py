@@ -151,6 +151,11 @@ def read_record(folder: str | os.PathLike[str], id: str) -> dict[str, Any] | Non
     return record if is_record(record) and record["id"] == id else None
 
 
+def recorded_ids(folder: str | os.PathLike[str]) -> set[str]:
+    """The ids of the points that there is a record of, whatever it says."""
+    return {path.stem for path in (Path(folder) / "points").glob("*.json")}
+
+
 def record_path(folder: str | os.PathLike[str], id: str) -> Path:
     """Where the record of a point is."""
     return Path(folder) / "points" / f"{id}.json"

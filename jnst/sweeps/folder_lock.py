@@ -8,10 +8,10 @@ from pathlib import Path
 import filelock
 
 from jnst.common.atomic import remove_unfinished
-from jnst.runs.checkpoints import CHECKPOINT
 from jnst.sweeps.folder import INDEX, SweepError
 from jnst.sweeps.picture_names import SHORT, short_id
 from jnst.sweeps.table import TABLE
+from jnst.sweeps.tasks import BATCHES
 
 PATIENCE = 1.0
 """Seconds that a sweep waits for the lock, which another may hold for a moment to look at it."""
@@ -77,15 +77,19 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _others(folder: Path) -> list[str]:
-    ours = {"points", "pictures", TABLE, CHECKPOINT}
+    ours = {"points", "pictures", TABLE, BATCHES}
     return [name for name in os.listdir(folder) if name not in ours and not name.startswith(".")]
 
 
 def _remove_unfinished(folder: Path, ids: Sequence[str]) -> None:
-    remove_unfinished(folder, lambda name: name in (INDEX, TABLE, CHECKPOINT))
+    remove_unfinished(folder, lambda name: name in (INDEX, TABLE))
     remove_unfinished(folder / "points", {f"{id}.json" for id in ids}.__contains__)
     if (thumbnails := folder / "thumbnails").is_dir():
         remove_unfinished(thumbnails, {f"{id}.jpg" for id in ids}.__contains__)
+    if (batches := folder / BATCHES).is_dir():
+        remove_unfinished(batches, lambda name: True)
+        for said in (*batches.glob("*.json"), *batches.glob("stop-*")):
+            said.unlink(missing_ok=True)
     # What was being written may have had its name by another plan.
     short = {id[:SHORT] for id in ids}
     remove_unfinished(folder / "pictures", lambda name: short_id(name) in short)

@@ -1,20 +1,21 @@
 """What is done of a sweep: a record of each point, and the folder that all of it is written to."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jnst.images.files import file_digest
 from jnst.runs.batch_sizes import BatchSize
-from jnst.runs.results import Result, number_or_none
+from jnst.runs.checkpoints import Saves
 from jnst.sweeps.axes import separate, varying_settings
-from jnst.sweeps.folder import INDEX, has_picture, read_json, read_record, record_path, write_json
+from jnst.sweeps.folder import INDEX, read_json, record_path, recorded_ids, write_json
 from jnst.sweeps.picture_names import picture_names
 from jnst.sweeps.plans import Plan
 from jnst.sweeps.points import Point, PreparedPlan
 from jnst.sweeps.record_checks import FORMAT
+from jnst.sweeps.records import Entry, finished_record
 from jnst.sweeps.report import show_inputs
-from jnst.sweeps.table import loss_sums, write_table
+from jnst.sweeps.table import write_table
 
 
 class Ledger:
@@ -27,14 +28,16 @@ class Ledger:
         self._varying = varying_settings(self._axes)
         self._pictures = picture_names({point.id: self._varied(point) for point in self._points})
         self._todo: set[str] = set()
+        self._tables = Saves(seconds=0)
         self._sizes: dict[str, int] = {}
         self._records = self._read()
 
     def begin(self) -> None:
         """Find what is there by now, forget what failed, and write the index and a first table."""
         self._records = self._read()
+        there = recorded_ids(self._folder)
         for point in self._points:
-            if not self.is_done(point):  # it is tried again
+            if point.id in there and not self.is_done(point):  # it is tried again
                 record_path(self._folder, point.id).unlink(missing_ok=True)
         self._todo, self._sizes = self._batches_before()
         self._write_index()
@@ -54,8 +57,7 @@ class Ledger:
     @property
     def strays(self) -> int:
         """Records in the folder of points that the plan does not have."""
-        there = {path.stem for path in (self._folder / "points").glob("*.json")}
-        return len(there - {point.id for point in self._points})
+        return len(recorded_ids(self._folder) - {point.id for point in self._points})
 
     def is_done(self, point: Point) -> bool:
         """Whether a point is done."""
@@ -74,59 +76,31 @@ class Ledger:
         self._sizes[group] = size
         self._write_index()
 
+    def show(self) -> None:
+        """Write the table, unless that was done lately and takes long."""
+        if self._tables.due():
+            self._tables.save(self.write_table)
+
     def write_table(self) -> None:
         """Write the table, its lines in the order of the plan."""
         records = [self._records[point.id] for point in self._points if self.is_done(point)]
         write_table(self._folder, records, self._varying)
 
-    def write_result(self, point: Point, result: Result, seconds: float) -> None:
-        """Write the picture and the record of a point; one that cannot be written has failed."""
-        path = self._folder / "pictures" / self._pictures[point.id]
-        try:
-            result.save(path)
-        except (ValueError, OSError) as failure:
-            self.write_failure(point, " ".join(str(failure).split()), seconds)
-            return
-        losses = {"loss": result.history.loss, **loss_sums(result.history.by_term())}
-        history = {name: list(map(number_or_none, values)) for name, values in losses.items()}
-        self._write_record(
-            point,
-            recipe=result.recipe(),
-            history=history | {"size": result.history.size.tolist()},
-            seconds=seconds,
-            gradient_evaluations=int(result.history.evaluations.sum()),
-            error=None if result.diverged is None else f"diverged at step {result.diverged}",
-            sha256=file_digest(path),
-        )
+    def entry(self, point: Point) -> Entry:
+        """What the folder calls a point."""
+        return Entry(point.id, self._settings(point), self._pictures[point.id])
 
-    def write_failure(self, point: Point, error: str, seconds: float = 0.0) -> None:
-        """Write the record of a point that failed."""
-        self._write_record(
-            point,
-            recipe=None,
-            history=None,
-            seconds=seconds,
-            gradient_evaluations=0,
-            error=error,
-            sha256=None,
-        )
-
-    def _write_record(self, point: Point, **said: Any) -> None:
-        record = {"id": point.id, "settings": self._settings(point), **said}
-        record["picture"] = self._pictures[point.id]
-        write_json(record_path(self._folder, point.id), record)
-        self._records[point.id] = record
+    def take(self, records: Sequence[dict[str, Any]]) -> None:
+        """Note the records of points that are done."""
+        self._records |= {record["id"]: record for record in records}
 
     def _read(self) -> dict[str, dict[str, Any]]:
+        there = recorded_ids(self._folder)
         return {
             point.id: record
             for point in self._points
-            if (record := read_record(self._folder, point.id)) and self._is_whole(record)
+            if point.id in there and (record := finished_record(self._folder, point.id))
         }
-
-    def _is_whole(self, record: dict[str, Any]) -> bool:
-        """A point that failed is not; one that diverged would again, and is."""
-        return record["recipe"] is not None and has_picture(self._folder, record)
 
     def _batches_before(self) -> tuple[set[str], dict[str, int]]:
         """The points that this plan began with, and its batches' sizes by program.

@@ -1,11 +1,11 @@
 """The plan of a sweep: which pictures, which settings, and the points that they span."""
 
+import dataclasses
 import itertools
 import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from jnst.sweeps.folder import SweepError
 PICTURES = ("content", "style", "network")
 MOST_POINTS = 1_000_000
 MOST_BYTES = 2**24
-KEYS = ("title", "contents", "styles", "networks", "preset", "settings", "grid", "zip")
+KEYS = ("title", "contents", "styles", "networks", "preset", "settings", "grid", "zip", "slurm")
 RANGES: Mapping[str, Callable[..., np.ndarray]] = {"linspace": np.linspace, "logspace": np.logspace}
 
 
@@ -37,7 +37,7 @@ class PlannedPoint(NamedTuple):
     config: Config
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Plan:
     """What a sweep goes through.
 
@@ -45,8 +45,8 @@ class Plan:
     "content" and "style" (a name, or a list of names that are mixed), "network" if there are
     several, and fields of Config; fields that are zipped are one axis, named "a, b", with a list of
     values for each place. `settings` are the same at all points, `defaults` has the other settings
-    of each network. `folder` is where paths start. `title` is what the plan calls itself, or "";
-    `name` is what messages call it, never "".
+    of each network. `folder` is where paths start. `slurm` has options of Slurm's jobs.
+    `title` is what the plan calls itself, or ""; `name` is what messages call it, never "".
     """
 
     name: str
@@ -56,6 +56,7 @@ class Plan:
     defaults: Mapping[str, Config]
     network: str
     folder: Path
+    slurm: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return math.prod(map(len, self.axes.values()))
@@ -107,8 +108,8 @@ class Plan:
         return [name for value in values for name in ([value] if isinstance(value, str) else value)]
 
     def picture(self, name: str) -> str:
-        """The path of a content or a style."""
-        return str(self.folder / name)
+        """The path of a content or a style, absolute."""
+        return os.path.abspath(self.folder / name)
 
     def weights(self, name: str) -> str:
         """The path of a network's file, if there is one of that name, or the name."""
@@ -122,7 +123,8 @@ def read_plan(plan: str | os.PathLike[str] | Mapping[str, Any]) -> Plan:
     mixed. `title`, `networks` and `preset` may be left out; without `preset` each network has its
     own. `[settings]` are fields of Config that all points have. `[grid]` has a list of values for
     each field, or a range as numpy's: `{linspace = [0, 1, 5]}`, `{logspace = [-1, 2, 4]}` (0.1 to
-    100). Each `[[zip]]` has fields with lists of one length, which vary together.
+    100). Each `[[zip]]` has fields with lists of one length, which vary together. `[slurm]` has
+    options of `sbatch`, such as partition, time (minutes) and gres, for the executor "slurm".
 
     Raises:
         SweepError: it cannot be read, or holds what is not accepted.
@@ -149,6 +151,7 @@ def _plan(title: str, content: Mapping[str, Any], folder: Path) -> Plan:
     for key, kind in (
         ("settings", Mapping),
         ("grid", Mapping),
+        ("slurm", Mapping),
         ("zip", list),
         ("preset", str),
         ("title", str),
@@ -180,7 +183,8 @@ def _plan(title: str, content: Mapping[str, Any], folder: Path) -> Plan:
         axes[axis] = values
     networks = networks or [NETWORKS.get(given or "fast", "")]
     defaults = {name: _defaults(title, given, _weights(name, folder)) for name in networks}
-    plan = Plan(title, own, axes, settings, defaults, networks[0], folder)
+    slurm = content.get("slurm", {})
+    plan = Plan(title, own, axes, settings, defaults, networks[0], folder, slurm)
     if len(plan) > MOST_POINTS:
         raise SweepError(f"{title}: has {len(plan)} points; at most {MOST_POINTS} are accepted")
     next(plan.points())
@@ -189,7 +193,7 @@ def _plan(title: str, content: Mapping[str, Any], folder: Path) -> Plan:
 
 def _weights(name: str, folder: Path) -> str:
     path = folder / name
-    return str(path) if path.is_file() else name
+    return os.path.abspath(path) if path.is_file() else name
 
 
 def _defaults(title: str, given: str | None, network: str) -> Config:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 from collections.abc import Hashable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -78,12 +77,14 @@ def prepare_plan(plan: Plan) -> PreparedPlan:
         if planned.network not in networks:
             networks[planned.network] = load_network(plan.weights(planned.network))
         network = networks[planned.network]
-        for name, path in _paths(plan, planned).items():
+        for name, path in paths_of(plan, planned).items():
             if name not in digests:
                 digests[name] = file_digest(path)
         shared = (planned.content, planned.styles, planned.network, _untraced(planned.config))
         if shared not in costs:
-            costs[shared] = _cost(network, job_of(plan, planned, digests), known)
+            styles = [plan.picture(style) for style in planned.styles]
+            job = open_job(plan.picture(planned.content), styles, planned.config)
+            costs[shared] = _cost(network, job, known)
             known.add(costs[shared].program)
         id = _id(planned, network, digests)
         if id in points:
@@ -92,7 +93,7 @@ def prepare_plan(plan: Plan) -> PreparedPlan:
             )
         points[id] = Point(id, planned, *costs[shared])
     shown = [name for point in points.values() for name in _shown(point.planned)]
-    inputs = {name: os.path.abspath(plan.picture(name)) for name in dict.fromkeys(shown)}
+    inputs = {name: plan.picture(name) for name in dict.fromkeys(shown)}
     return PreparedPlan(list(points.values()), networks, inputs, digests)
 
 
@@ -100,7 +101,7 @@ def _shown(planned: PlannedPoint) -> tuple[str, ...]:
     return planned.content, *planned.styles
 
 
-def _paths(plan: Plan, planned: PlannedPoint) -> dict[str, str]:
+def paths_of(plan: Plan, planned: PlannedPoint) -> dict[str, str]:
     """The paths of all that a point reads, by name: what is shown, and what it starts from."""
     paths = {name: plan.picture(name) for name in _shown(planned)}
     start = planned.config.init  # a path already
@@ -130,20 +131,6 @@ def _id(planned: PlannedPoint, network: Network, digests: Mapping[str, str]) -> 
         settings["own"] = [fingerprint(name) for name in own]
     identity = [[digests[name] for name in _shown(planned)], network.digest, settings]
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
-
-
-def job_of(plan: Plan, planned: PlannedPoint, digests: Mapping[str, str]) -> Job:
-    """What a point runs.
-
-    Raises:
-        ValueError: as `open_job`; a picture has another digest than when the plan was looked at.
-    """
-    styles = [plan.picture(style) for style in planned.styles]
-    job = open_job(plan.picture(planned.content), styles, planned.config)
-    for name, path in _paths(plan, planned).items():
-        if name in digests and file_digest(path) != digests[name]:
-            raise SweepError(f"{name}: has been replaced since the sweep began")
-    return job
 
 
 def _untraced(config: Config) -> Config:

@@ -2,10 +2,10 @@
 
 import contextlib
 import os
-import time
-import warnings
+import secrets
+import shutil
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from functools import partial
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,30 +13,21 @@ import jax
 
 from jnst.common.progress import followed, sweep_way
 from jnst.common.validation import whole_number
-from jnst.networks.loading import network_identity
-from jnst.runs.batch_sizes import BatchSize, fit_batch, group, split
-from jnst.runs.checkpoints import (
-    CHECKPOINT,
-    Checkpoint,
-    Saves,
-    load_checkpoint,
-    save_checkpoint,
-)
-from jnst.runs.engine import Snapshot, prepared_for, prepared_shapes, results_of, run_jobs
-from jnst.runs.jobs import Job
-from jnst.runs.results import Result
+from jnst.networks.vgg import Network
+from jnst.runs.batch_sizes import MOST_ITEMS, BatchSize, evenly, fit_batch, group, split
+from jnst.runs.engine import prepared_shapes
+from jnst.sweeps.distribution import Distribution
+from jnst.sweeps.executors import opened_executor
 from jnst.sweeps.flops import operations_a_second
 from jnst.sweeps.folder import FinishedPoint, read_sweep
 from jnst.sweeps.folder_lock import check_folder, held
 from jnst.sweeps.ledger import Ledger
 from jnst.sweeps.plans import Plan, read_plan
-from jnst.sweeps.points import Point, PreparedPlan, job_of, prepare_plan
+from jnst.sweeps.points import Point, PreparedPlan, paths_of, prepare_plan
 from jnst.sweeps.report import write_report
+from jnst.sweeps.tasks import BATCHES, Input, Task, TaskPoint, TaskStep, job_of, run_task
 from jnst.sweeps.timing import Clock
-
-
-class SweepWarning(UserWarning):
-    """Something that a sweep goes on without."""
+from jnst.sweeps.workers import Sign, own_losses, signs
 
 
 class Outline(NamedTuple):
@@ -57,7 +48,8 @@ class Outline(NamedTuple):
 class SweepProgress(NamedTuple):
     """How far a sweep is: points that are done, failed ones among them, and the batch in progress.
 
-    `seconds_left` is for all points, from the pace so far.
+    `seconds_left` is for all points, from the pace so far. With an executor `batch`, `step` and
+    `steps` are sums over the batches in progress, and `workers` says who has which.
     """
 
     points: int
@@ -67,6 +59,7 @@ class SweepProgress(NamedTuple):
     step: int
     steps: int
     seconds_left: float
+    workers: tuple[Sign, ...] = ()
 
 
 def sweep(
@@ -74,6 +67,7 @@ def sweep(
     folder: str | os.PathLike[str],
     *,
     batch_size: BatchSize = "auto",
+    executor: Executor | str | None = None,
     callback: Callable[[SweepProgress], Any] | None = None,
     progress: bool = False,
 ) -> list[FinishedPoint]:
@@ -84,12 +78,21 @@ def sweep(
     True ends the sweep there, and the same call goes on. `progress` shows how far it is. The result
     is that of `read_sweep`.
 
+    `executor` is any `concurrent.futures.Executor` (Dask's `client.get_executor()`, MPI's, a pool
+    of processes), or its name as `open_executor` takes it. Its workers find pictures, networks and
+    the folder by their absolute paths; each runs a batch of at most 16 points at a time
+    (`batch_size`), fewer together where its memory asks for it, and writes them.
+
     Raises:
-        SweepError: the plan or the folder is not accepted; nothing has been run.
+        SweepError: the plan or the folder is not accepted; nothing has been run. Or the executor is
+            broken, or no worker takes what is left; the same call goes on.
         ImageError: a picture cannot be read; nothing has been run.
     """
     opened, name = open_sweep(plan, folder, batch_size=batch_size), os.fspath(folder)
-    with contextlib.closing(opened.run()) as running:
+    with (
+        opened_executor(executor, folder, opened.plan.slurm) as workers,
+        contextlib.closing(opened.run(workers)) as running,
+    ):
         for _ in followed(running, sweep_way, name=name, callback=callback, progress=progress):
             pass
     return read_sweep(folder)
@@ -117,7 +120,7 @@ class Sweep:
     """An open sweep: `outline` says what it is about to do, `run` does it."""
 
     def __init__(self, plan: Plan, folder: Path, prepared: PreparedPlan, batch_size: BatchSize):
-        self._plan, self._folder, self._batch_size = plan, folder, batch_size
+        self.plan, self._folder, self._batch_size = plan, folder, batch_size
         self._points, self._networks = prepared.points, prepared.networks
         self._digests = prepared.digests
         self._ledger = Ledger(plan, folder, prepared, batch_size)
@@ -139,34 +142,112 @@ class Sweep:
         """Points that failed or diverged, of those that are done."""
         return self._ledger.failed
 
-    def run(self) -> Generator[SweepProgress, None, None]:
+    def run(self, executor: Executor | None = None) -> Generator[SweepProgress, None, None]:
         """Run what is left in batches; write each point as it ends, and the page at the end.
 
-        The page is written also when the run is stopped or fails.
+        With an `executor`, batches are run by its workers. The page is written also when the run is
+        stopped or fails.
 
         Raises:
-            SweepError: another sweep is running in the folder, or it cannot be written to.
+            SweepError: another sweep is running in the folder, or it cannot be written to; the
+                executor is broken, or none of its workers takes what is left.
         """
         with held(self._folder, [point.id for point in self._points]):
             self._ledger.begin()
             clock = Clock(_work(self._left(self._points)))
             try:
-                for batch, size in self._batches():
-                    yield from self._run_batch(batch, size, clock)
+                if executor is None:
+                    yield from self._run_here(clock)
+                else:
+                    yield from self._run_on(executor, clock)
             finally:
+                self._ledger.write_table()
                 write_report(self._folder)
+                if not self._left(self._points):
+                    shutil.rmtree(self._folder / BATCHES, ignore_errors=True)
 
-    def _batches(self) -> Iterator[tuple[Sequence[Point], int]]:
+    def _run_here(self, clock: Clock) -> Iterator[SweepProgress]:
+        for batch, size in self._batches(self._size):
+            running = run_task(self._task(batch, size), self._network(batch))
+            records = yield from self._followed(running, batch, clock)
+            self._end(batch, records, clock)
+            yield self._progress(clock)
+
+    def _followed(
+        self, running: Generator[TaskStep, None, Any], batch: Sequence[Point], clock: Clock
+    ) -> Generator[SweepProgress, None, Any]:
+        """Show the steps of a task; what it returns."""
+        with contextlib.closing(running):
+            while True:
+                try:
+                    at = next(running)
+                except StopIteration as ended:
+                    return ended.value
+                yield self._progress(clock, at, at.step / at.steps * _work(batch))
+
+    def _run_on(self, executor: Executor, clock: Clock) -> Iterator[SweepProgress]:
+        batches = {batch[0].id: batch for batch, _ in self._batches(self._most_together)}
+        run = secrets.token_hex(4)
+        names = {name for point in self._points for name in point.planned.config.style_loss}
+        given = Distribution(executor, self._folder, run, own_losses(names))
+        tasks = [self._task(batch, None) for batch in batches.values()]
+        with contextlib.closing(given.run(tasks)) as running:
+            for ended in running:
+                if ended is not None:
+                    task, records = ended
+                    self._end(batches.pop(task.name), records, clock)
+                yield self._all_workers(signs(self._folder, run), batches, clock)
+
+    def _all_workers(
+        self, seen: Sequence[Sign], batches: Mapping[str, Sequence[Point]], clock: Clock
+    ) -> SweepProgress:
+        """Where the tasks that workers have are, together."""
+        busy = [sign for sign in seen if sign.task in batches]
+        sums = (sum(values) for values in zip(*[sign.at for sign in busy], strict=True))
+        part = sum(sign.at.step / sign.at.steps * _work(batches[sign.task]) for sign in busy)
+        at = TaskStep(*sums) if busy else None
+        return self._progress(clock, at, part)._replace(workers=tuple(busy))
+
+    def _end(self, batch: Sequence[Point], records: Sequence[dict[str, Any]], clock: Clock) -> None:
+        self._ledger.take(records)
+        clock.done(_work(batch))
+        self._ledger.show()
+
+    def _task(self, batch: Sequence[Point], size: int | None) -> Task:
+        planned = batch[0].planned
+        return Task(
+            folder=os.path.abspath(self._folder),
+            points=tuple(map(self._task_point, batch)),
+            network=self.plan.weights(planned.network),
+            digest=self._network(batch).digest,
+            batch_size=self._batch_size,
+            size=size,
+        )
+
+    def _task_point(self, point: Point) -> TaskPoint:
+        planned = point.planned
+        paths = paths_of(self.plan, planned)
+        return TaskPoint(
+            self._ledger.entry(point),
+            paths[planned.content],
+            tuple(paths[style] for style in planned.styles),
+            planned.config,
+            tuple(Input(name, path, self._digests[name]) for name, path in paths.items()),
+        )
+
+    def _network(self, batch: Sequence[Point]) -> Network:
+        return self._networks[batch[0].planned.network]
+
+    def _batches(
+        self, size_of: Callable[[str, Sequence[Point]], int]
+    ) -> Iterator[tuple[Sequence[Point], int]]:
         """The batches that are not done, each with its size; one may have fewer points."""
         for number, members in enumerate(group(point.program for point in self._points)):
             todo = [self._points[member] for member in members]
             todo = [point for point in todo if self._ledger.was_left(point)]
             if not self._left(todo):
                 continue
-            try:
-                size = self._size(str(number), todo)
-            except (ValueError, MemoryError, jax.errors.JaxRuntimeError):
-                size = 1  # what is wrong with a point is told where it is run
+            size = size_of(str(number), todo)
             for batch in split(todo, size):
                 if self._left(batch):
                     yield batch, size
@@ -174,91 +255,35 @@ class Sweep:
     def _left(self, points: Sequence[Point]) -> list[Point]:
         return [point for point in points if not self._ledger.is_done(point)]
 
+    def _most_together(self, group: str, todo: Sequence[Point]) -> int:
+        """The points of a task for a worker, which may run fewer of them together."""
+        return evenly(len(todo), MOST_ITEMS if self._batch_size == "auto" else self._batch_size)
+
     def _size(self, group: str, todo: Sequence[Point]) -> int:
         size = self._ledger.size_of(group)
         if size is None:
-            network = self._networks[todo[0].planned.network]
-            job = self._job(todo[0])
-            ready = prepared_shapes(network, job.config)
-            size = fit_batch(ready, job, len(todo), self._batch_size)
+            try:
+                job = job_of(self._task_point(todo[0]))
+                ready = prepared_shapes(self._network(todo), job.config)
+                size = fit_batch(ready, job, len(todo), self._batch_size)
+            except (ValueError, MemoryError, jax.errors.JaxRuntimeError):
+                return 1  # what is wrong with a point is told where it is run
             self._ledger.keep_size(group, size)
         return size
 
-    def _job(self, point: Point) -> Job:
-        return job_of(self._plan, point.planned, self._digests)
-
-    def _run_batch(
-        self, batch: Sequence[Point], size: int, clock: Clock
-    ) -> Iterator[SweepProgress]:
-        started, failure = time.monotonic(), ""
-        results: list[Result] = []
-        try:
-            results, earlier = yield from self._results(batch, size, clock)
-        except (ValueError, MemoryError, jax.errors.JaxRuntimeError) as error:
-            failure = " ".join(str(error).split()) or type(error).__name__
-        if failure and len(batch) > 1:  # which is let go of, with its memory
-            for point in self._left(batch):
-                yield from self._run_batch([point], 1, clock)
-            return
-        if failure:
-            self._ledger.write_failure(batch[0], failure)
-        else:
-            seconds = (earlier + time.monotonic() - started) / len(batch)
-            for point, result in zip(batch, results, strict=True):
-                if not self._ledger.is_done(point):
-                    self._ledger.write_result(point, result, seconds)
-        clock.done(_work(batch))
-        (self._folder / CHECKPOINT).unlink(missing_ok=True)
-        self._ledger.write_table()
-        yield self._progress(clock)
-
-    def _results(
-        self, batch: Sequence[Point], size: int, clock: Clock
-    ) -> Generator[SweepProgress, None, tuple[list[Result], float]]:
-        """Run a batch, from its checkpoint if it has one; its results, and the seconds before."""
-        started, names = time.monotonic(), [point.id for point in batch]
-        jobs = [self._job(point) for point in batch]
-        network = self._networks[batch[0].planned.network]
-        ready = prepared_for(network, jobs[0].config)
-        identity = network_identity(network, self._plan.weights(batch[0].planned.network))
-        before = load_checkpoint(self._folder / CHECKPOINT, jobs, names, size=size)
-        earlier, saves = before.seconds if before else 0.0, Saves()
-        resume = snapshot = before.snapshot if before else None
-        for snapshot in run_jobs(ready, jobs, size=size, resume=resume):
-            save = partial(self._save, snapshot, earlier + time.monotonic() - started, names)
-            if saves.due():
-                saves.save(save)
-            step = max(len(history.loss) for history in snapshot.histories)
-            try:
-                yield self._progress(clock, batch, step)
-            except (KeyboardInterrupt, GeneratorExit):
-                save()
-                raise
-        return results_of(jobs, snapshot, identity), earlier
-
-    def _progress(self, clock: Clock, batch: Sequence[Point] = (), step: int = 0) -> SweepProgress:
-        steps = batch[0].planned.config.steps if batch else 0
+    def _progress(
+        self, clock: Clock, at: TaskStep | None = None, part: float = 0.0
+    ) -> SweepProgress:
+        points, step, steps = at or (0, 0, 0)
         return SweepProgress(
             points=len(self._points),
             done=self._ledger.done,
             failed=self.failed,
-            batch=len(batch),
+            batch=points,
             step=step,
             steps=steps,
-            seconds_left=clock.left(step / steps * _work(batch) if batch else 0.0),
+            seconds_left=clock.left(part),
         )
-
-    def _save(self, snapshot: Snapshot, seconds: float, names: Sequence[str]) -> None:
-        """Write a checkpoint; where there is no room for one, results may still find some."""
-        try:
-            save_checkpoint(self._folder / CHECKPOINT, Checkpoint(snapshot, seconds), names)
-        except OSError as error:
-            warnings.warn(
-                f"{self._folder}: no checkpoint can be written ({error.strerror}); an interrupted "
-                "batch begins again",
-                SweepWarning,
-                stacklevel=2,
-            )
 
 
 def _work(points: Sequence[Point]) -> float:

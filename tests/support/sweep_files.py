@@ -108,3 +108,12 @@ def make_recipe(settings):
         "losses": {"total": 0.5 / weight, "style/relu1_1": 0.25, "content/relu4_2": 0.125},
         "versions": {"jax": "0.10.2"},
     }
+
+
+def toml(plan):
+    """JSON's values are TOML's, but for tables."""
+    lines = [f"{key} = {json.dumps(plan[key])}" for key in ("contents", "styles", "networks")]
+    for section in ("settings", "grid"):
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in plan[section].items()]
+    return "\n".join(lines)

@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 
 import jnst
+from jnst.common.errors import CheckpointWarning
+from jnst.runs.opening import open_job
 from jnst.runs.recipes import load_recipe
 from jnst.sweeps.folder import record_path
 from jnst.sweeps.runner import Outline
-from support.sweep_files import write_sweep
+from support.sweep_files import toml, write_sweep
 
 sweep_module = sys.modules["jnst.sweeps.runner"]
+task_module = sys.modules["jnst.sweeps.tasks"]
 pace = sys.modules["jnst.runs.checkpoints"]
 
 
@@ -121,7 +124,7 @@ def test_nothing_is_written_before_a_sweep_runs(tmp_path, plan):
 def test_what_another_sweep_did_since_it_was_opened_is_done(tmp_path, plan, monkeypatch):
     opened = jnst.open_sweep(plan, tmp_path / "sweep")
     jnst.sweep(plan, tmp_path / "sweep")
-    monkeypatch.setattr(sweep_module, "run_jobs", None)
+    monkeypatch.setattr(task_module, "run_jobs", None)
     assert list(opened.run()) == []
     assert opened.outline()[:2] == (4, 4)
 
@@ -138,7 +141,7 @@ def test_a_plan_beside_its_first_image_may_be_named_from_elsewhere(
     (tmp_path / "plans").mkdir()
     shutil.copy(pictures[0], tmp_path / "plans" / "start.png")
     plan["settings"]["init"] = "start.png"
-    (tmp_path / "plans" / "plan.toml").write_text(_toml(plan))
+    (tmp_path / "plans" / "plan.toml").write_text(toml(plan))
     monkeypatch.chdir(tmp_path)
     points = jnst.sweep("plans/plan.toml", "sweep")
     assert [point.row["error"] for point in points] == [None] * 4
@@ -147,7 +150,7 @@ def test_a_plan_beside_its_first_image_may_be_named_from_elsewhere(
 def test_a_sweep_that_is_done_does_nothing(tmp_path, plan, monkeypatch):
     jnst.sweep(plan, tmp_path / "sweep")
     before = untimed(tmp_path / "sweep")
-    monkeypatch.setattr(sweep_module, "run_jobs", None)
+    monkeypatch.setattr(task_module, "run_jobs", None)
     jnst.sweep(plan, tmp_path / "sweep")
     assert untimed(tmp_path / "sweep") == before
 
@@ -225,7 +228,7 @@ def test_the_recipe_names_the_network_as_it_can_be_found(tmp_path, plan, network
     (tmp_path / "plans").mkdir()
     shutil.copy(network_file, tmp_path / "plans" / "net.h5")
     file = tmp_path / "plans" / "plan.toml"
-    file.write_text(_toml(plan | {"networks": "net.h5", "grid": {"style_layers": ["relu1_1"]}}))
+    file.write_text(toml(plan | {"networks": "net.h5", "grid": {"style_layers": ["relu1_1"]}}))
     [point] = jnst.sweep(file, tmp_path / "sweep")
     loaded = jnst.load_network(load_recipe(point.path)["network"]["load"])
     assert loaded.digest == point.row["digest"]
@@ -287,7 +290,7 @@ def test_a_batch_goes_on_from_its_checkpoint_to_the_same_result(
         else:
             break
     assert interruptions == len(set(seen) - {(2, 0), (4, 0)}) >= 2 * 5
-    assert not (tmp_path / "again" / "checkpoint.npz").exists()
+    assert not (tmp_path / "again" / "batches").exists()
     assert untimed(tmp_path / "again") == untimed(tmp_path / "whole")
 
 
@@ -297,7 +300,7 @@ def test_a_checkpoint_that_is_cut_off_is_none(tmp_path, plan, monkeypatch, cut):
     jnst.sweep(plan, tmp_path / "whole")
     opened = jnst.open_sweep(plan, tmp_path / "again")
     next(opened.run())
-    path = tmp_path / "again" / "checkpoint.npz"
+    [path] = (tmp_path / "again" / "batches").iterdir()
     data = path.read_bytes()
     if cut:
         path.write_bytes(data[:cut])
@@ -313,17 +316,17 @@ def test_a_checkpoint_of_another_release_is_none(tmp_path, plan, monkeypatch):
     opened = jnst.open_sweep(plan, tmp_path / "sweep")
     next(opened.run())
     checkpoint = sys.modules["jnst.runs.checkpoints"]
-    task = next(iter(jnst.read_plan(plan).points()))
-    tasks = [sweep_module.job_of(jnst.read_plan(plan), task, {})]
-    path = tmp_path / "sweep" / "checkpoint.npz"
+    point = next(iter(jnst.read_plan(plan).points()))
+    jobs = [open_job(plan["contents"], plan["styles"], point.config)]
+    [path] = (tmp_path / "sweep" / "batches").iterdir()
     with np.load(path) as arrays:
         label = json.loads(bytes(arrays["label"]))
     names, size = label["names"], len(label["diverged"])
-    tasks *= len(names)
-    assert checkpoint.load_checkpoint(path, tasks, names, size=size) is not None
+    jobs *= len(names)
+    assert checkpoint.load_checkpoint(path, jobs, names, size=size) is not None
     assert label["state"][0][0].startswith(".")  # the name of a field
     monkeypatch.setattr("jnst.common.array_files.__version__", "another")
-    assert checkpoint.load_checkpoint(path, tasks, names, size=size) is None
+    assert checkpoint.load_checkpoint(path, jobs, names, size=size) is None
 
 
 KILLED = """
@@ -363,7 +366,7 @@ def test_killed_at_random_moments(tmp_path, plan):
     # One program, for three batches of one point.
     plan["grid"] = {"style_weight": [1.0, 3.0, 30.0], "style_layers": [["relu1_1"]]}
     file = tmp_path / "plan.toml"
-    file.write_text(_toml(plan))
+    file.write_text(toml(plan))
     jnst.sweep(file, tmp_path / "whole", batch_size=1)
     random_moments = random.Random(3)
     moments = [*(random_moments.randint(5, 40) for _ in range(5)), 0]
@@ -374,15 +377,6 @@ def test_killed_at_random_moments(tmp_path, plan):
     hidden = {path.name for path in (tmp_path / "again").rglob(".*")}
     assert hidden <= {".lock"}
     assert untimed(tmp_path / "again") == untimed(tmp_path / "whole")
-
-
-def _toml(plan):
-    """JSON's values are TOML's, but for tables."""
-    lines = [f"{key} = {json.dumps(plan[key])}" for key in ("contents", "styles", "networks")]
-    for section in ("settings", "grid"):
-        lines.append(f"[{section}]")
-        lines += [f"{key} = {json.dumps(value)}" for key, value in plan[section].items()]
-    return "\n".join(lines)
 
 
 def test_a_callback_that_fails_lets_go_of_the_folder(tmp_path, plan):
@@ -398,7 +392,7 @@ def test_a_callback_that_fails_lets_go_of_the_folder(tmp_path, plan):
 
 def test_a_second_sweep_into_the_folder_is_refused(tmp_path, plan, call):
     file = tmp_path / "plan.toml"
-    file.write_text(_toml(plan))
+    file.write_text(toml(plan))
     opened, second = [jnst.open_sweep(plan, tmp_path / "sweep") for _ in range(2)]
     running = opened.run()
     next(running)
@@ -416,17 +410,17 @@ def test_a_second_sweep_into_the_folder_is_refused(tmp_path, plan, call):
 
 
 def test_a_point_that_fails_does_not_stop_the_others(tmp_path, plan, call, monkeypatch):
-    prepare = sweep_module.job_of
+    prepare = task_module.job_of
     broken = []
 
-    def job_of(plan, planned, digests):
-        if broken and planned.config.style_weight == 30 and len(planned.config.style_layers) == 1:
+    def job_of(point):
+        if broken and point.config.style_weight == 30 and len(point.config.style_layers) == 1:
             raise ValueError("the disk has a hole")
-        return prepare(plan, planned, digests)
+        return prepare(point)
 
-    monkeypatch.setattr(sweep_module, "job_of", job_of)
+    monkeypatch.setattr(task_module, "job_of", job_of)
     file = tmp_path / "plan.toml"
-    file.write_text(_toml(plan))
+    file.write_text(toml(plan))
     broken.append(True)
     status, out, err = call("sweep", file, "-o", "sweep")
     assert (status, out) == (1, [])
@@ -475,8 +469,8 @@ def test_results_find_room_where_checkpoints_do_not(tmp_path, plan, monkeypatch)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pace.Saves, "due", lambda self: True)
-    monkeypatch.setattr(sweep_module, "save_checkpoint", full)
-    with pytest.warns(sweep_module.SweepWarning, match="No space left on device"):
+    monkeypatch.setattr(task_module, "save_checkpoint", full)
+    with pytest.warns(CheckpointWarning, match="No space left on device"):
         points = jnst.sweep(plan, tmp_path / "sweep")
     assert [point.row["error"] for point in points] == [None] * 4
 
@@ -487,7 +481,7 @@ def test_an_interrupted_batch_leaves_a_checkpoint(tmp_path, plan):
     running = opened.run()
     next(running)
     running.close()  # as when what it yields to is interrupted
-    assert (tmp_path / "sweep" / "checkpoint.npz").is_file()
+    assert [path.suffix for path in (tmp_path / "sweep" / "batches").iterdir()] == [".npz"]
 
 
 def test_ids_are_of_what_differs_from_the_defaults(tmp_path, plan):
@@ -519,7 +513,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, plan, call, monkeypatch):
                 signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(sweep_module.Sweep, "run", interrupted)
-    (tmp_path / "plan.toml").write_text(_toml(plan))
+    (tmp_path / "plan.toml").write_text(toml(plan))
     status, out, err = call("sweep", "plan.toml", "-o", "sweep")
     assert (status, out) == (130, [])
     assert err[0] == "jnst: interrupted: 2 of 4 points are in sweep; the same command continues"
@@ -529,7 +523,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, plan, call, monkeypatch):
 
 def test_everything_is_said_before_anything_runs(tmp_path, plan, call, monkeypatch):
     def refused(message, **changes):
-        (tmp_path / "plan.toml").write_text(_toml(plan | changes))
+        (tmp_path / "plan.toml").write_text(toml(plan | changes))
         before = set(tmp_path.rglob("*"))
         status, out, err = call("sweep", "plan.toml", "-o", "sweep")
         assert (status, out, len(err)) == (2, [], 1)

@@ -1,0 +1,136 @@
+"""The tasks of a sweep given out to the workers of an executor, and taken back."""
+
+import warnings
+from collections import Counter
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from pathlib import Path
+from typing import Any
+
+from jnst.common.errors import WorkerWarning
+from jnst.sweeps.folder import SweepError
+from jnst.sweeps.records import finished_record, write_failure
+from jnst.sweeps.tasks import Task
+from jnst.sweeps.workers import Order, OwnLoss, Report, stop, versions, work
+
+LOSSES = 3
+"""Times that a task is lost with its worker before its points have failed."""
+
+ROUNDS = 3
+"""Times that refused tasks are given out again while nobody finishes anything."""
+
+POLL = 1.0
+"""Seconds between two looks at the workers."""
+
+PATIENCE = 60.0
+"""Seconds that workers get to leave a checkpoint when a sweep is ended."""
+
+Ended = tuple[Task, Sequence[dict[str, Any]]]
+
+
+class Distribution:
+    """Tasks given out to the workers of an executor.
+
+    A task that is lost with its worker is given out again, at most `LOSSES` times. One that a
+    worker refuses is given out again when another task has been done, which shows that there are
+    better workers.
+    """
+
+    def __init__(
+        self, executor: Executor, folder: Path, run: str, losses: tuple[OwnLoss, ...] = ()
+    ) -> None:
+        self._executor, self._folder, self._run, self._losses = executor, folder, run, losses
+        self._pending: dict[Future[Report], Task] = {}
+        self._lost: Counter[str] = Counter()
+        self._refused: list[Task] = []
+        self._told: set[str] = set()
+
+    def run(self, tasks: Iterable[Task]) -> Generator[Ended | None, None, None]:
+        """Yield each task as it ends, with the records of its points, and None now and then.
+
+        Raises:
+            SweepError: the executor is broken, or no worker takes what is left.
+        """
+        for task in tasks:
+            self._give(task)
+        rounds = 0
+        try:
+            while self._pending:
+                done, _ = wait(self._pending, timeout=POLL, return_when=FIRST_COMPLETED)
+                ended = [each for future in done if (each := self._taken(future))]
+                if not ended:
+                    yield None
+                yield from ended
+                rounds = 0 if ended else rounds
+                if self._refused and (ended or not self._pending):
+                    rounds += not ended
+                    if rounds > ROUNDS:
+                        raise self._nobody()
+                    refused, self._refused = self._refused, []
+                    for task in refused:
+                        self._give(task)
+        finally:
+            self._end()
+
+    def _give(self, task: Task) -> None:
+        order = Order(task, self._run, versions(), self._losses)
+        try:
+            self._pending[self._executor.submit(work, order)] = task
+        except Exception as error:  # each engine has its own
+            raise self._broken(error) from error
+
+    def _taken(self, future: "Future[Report]") -> Ended | None:
+        """The task of a future and its records; None if it has to be given out again."""
+        task = self._pending.pop(future)
+        try:
+            report = future.result()
+        except Exception as error:  # of the engine, or what the worker had no answer to
+            return (task, self._failed(task)) if self._is_lost(task, error) else None
+        if report.refusal:
+            self._tell(report.refusal)
+            self._refused.append(task)
+            return None
+        if report.stopped:
+            self._give(task)
+            return None
+        return task, report.records
+
+    def _is_lost(self, task: Task, error: BaseException) -> bool:
+        """Count a loss; whether it was the last that is accepted. Else the task is given again."""
+        self._lost[task.name] += 1
+        said = " ".join(str(error).split()) or type(error).__name__
+        if self._lost[task.name] >= LOSSES:
+            return True
+        self._tell(f"a worker was lost ({said}); its {len(task.points)} points are given out again")
+        self._give(task)
+        return False
+
+    def _failed(self, task: Task) -> list[dict[str, Any]]:
+        error = f"lost {LOSSES} times with its worker"
+        return [
+            finished_record(self._folder, point.entry.id)
+            or write_failure(self._folder, point.entry, error)
+            for point in task.points
+        ]
+
+    def _tell(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            warnings.warn(line, WorkerWarning, stacklevel=2)
+
+    def _end(self) -> None:
+        """Cancel what has not begun, and let the rest leave checkpoints."""
+        running = [future for future in self._pending if not future.cancel()]
+        if running:
+            stop(self._folder, self._run)
+            wait(running, timeout=PATIENCE)
+
+    def _nobody(self) -> SweepError:
+        points = sum(len(task.points) for task in self._refused)
+        return SweepError(f"{self._folder}: no worker takes the {points} points that are left")
+
+    def _broken(self, error: Exception) -> SweepError:
+        said = " ".join(str(error).split()) or type(error).__name__
+        return SweepError(
+            f"{self._folder}: the executor is broken ({said}); the same command continues"
+        )

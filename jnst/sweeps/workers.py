@@ -1,0 +1,214 @@
+"""What a worker of an executor does: a task, from files that it finds, in its own memory."""
+
+import functools
+import importlib
+import importlib.util
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from jnst.common.errors import NotEnoughMemoryError
+from jnst.common.version import __version__
+from jnst.images.files import ImageError
+from jnst.networks.loading import load_network
+from jnst.networks.vgg import Network
+from jnst.objective.style_losses import fingerprint
+from jnst.settings.style_loss_names import registered
+from jnst.sweeps.folder import read_json, write_json
+from jnst.sweeps.tasks import BATCHES, ReplacedError, Task, TaskStep, run_task
+
+SECONDS_BETWEEN_SIGNS = 5.0
+"""Between two signs of life of a worker."""
+
+PAUSE = 2.0
+"""Seconds that a worker waits before it refuses: it would take all tasks from the others."""
+
+ELSEWHERE = (OSError, MemoryError, NotEnoughMemoryError, ReplacedError, ImageError)
+"""Failures that another worker may not have."""
+
+
+class OwnLoss(NamedTuple):
+    """A style loss that a program registers: its name, its fingerprint, its module and its file."""
+
+    name: str
+    fingerprint: str
+    module: str
+    file: str
+
+
+class Order(NamedTuple):
+    """A task, which run of the sweep gives it out, and what its results depend on."""
+
+    task: Task
+    run: str
+    versions: tuple[str, str]
+    losses: tuple[OwnLoss, ...] = ()
+
+
+class Report(NamedTuple):
+    """What became of an order: the records, without histories; or why this worker has none.
+
+    `refusal` says what the worker lacks; `stopped` is that it was ended, and has left a checkpoint.
+    """
+
+    worker: str
+    records: tuple[dict[str, Any], ...] = ()
+    refusal: str = ""
+    stopped: bool = False
+
+
+class Sign(NamedTuple):
+    """What a worker is doing: the task that it has, by name, and where in it it is."""
+
+    worker: str
+    task: str
+    at: TaskStep
+
+
+class RefusedError(Exception):
+    """An order that this worker cannot take; the message says why."""
+
+
+def versions() -> tuple[str, str]:
+    """Those of jnst and of JAX: others make other pictures."""
+    return __version__, jax.__version__
+
+
+def own_losses(names: set[str]) -> tuple[OwnLoss, ...]:
+    """The registered ones among some style losses, as another process finds them."""
+    found = []
+    for name in sorted(names & registered.keys()):
+        module = sys.modules[registered[name].distance.__module__]
+        file = os.path.abspath(getattr(module, "__file__", None) or "")
+        found.append(OwnLoss(name, fingerprint(name), module.__name__, file))
+    return tuple(found)
+
+
+def work(order: Order) -> Report:
+    """Run a task on this machine, and say what became of it. Its points are written from here."""
+    worker = f"{platform.node()}:{os.getpid()}"
+    try:
+        _check(order)
+        network = _network(order.task.network, order.task.digest)
+        return _run(order, network, worker)
+    except (RefusedError, *ELSEWHERE) as error:
+        time.sleep(PAUSE)
+        said = " ".join(str(error).split()) or type(error).__name__
+        return Report(worker, refusal=f"{platform.node()}: {said}")
+
+
+def _run(order: Order, network: Network, worker: str) -> Report:
+    task, last = order.task, -SECONDS_BETWEEN_SIGNS
+    batches = Path(task.folder) / BATCHES
+    sign = batches / f"{task.name}.json"
+    at = TaskStep(len(task.points), 0, task.points[0].config.steps)
+    os.makedirs(batches, exist_ok=True)
+    with _interruptible():
+        running = run_task(task, network, passed_on=ELSEWHERE)
+        try:
+            while True:
+                if time.monotonic() - last >= SECONDS_BETWEEN_SIGNS:
+                    write_json(sign, [order.run, worker, *at])
+                    last = time.monotonic()
+                if is_stopped(batches, order.run):
+                    return Report(worker, stopped=True)
+                at = next(running)
+        except StopIteration as ended:
+            records = tuple(record | {"history": None} for record in ended.value)
+            return Report(worker, records)
+        except KeyboardInterrupt:
+            return Report(worker, stopped=True)
+        finally:
+            running.close()
+            sign.unlink(missing_ok=True)
+
+
+def signs(folder: Path, run: str) -> list[Sign]:
+    """What the workers of a run of a sweep are doing, as they said last."""
+    seen = []
+    for path in sorted((folder / BATCHES).glob("*.json")):
+        match read_json(path):
+            case [said, str(worker), int(points), int(step), int(steps)] if said == run:
+                seen.append(Sign(worker, path.stem, TaskStep(points, step, steps)))
+    return seen
+
+
+def stop(folder: Path, run: str) -> None:
+    """Ask the workers of a run to leave a checkpoint, at their next step."""
+    (folder / BATCHES).mkdir(exist_ok=True)
+    _stop_path(folder / BATCHES, run).touch()
+
+
+def is_stopped(batches: Path, run: str) -> bool:
+    """Whether the workers of a run are asked to stop."""
+    return _stop_path(batches, run).exists()
+
+
+def _stop_path(batches: Path, run: str) -> Path:
+    return batches / f"stop-{run}"
+
+
+def _check(order: Order) -> None:
+    """RefusedError unless this process would make the same pictures as the one who asks."""
+    for name, here, there in zip(("jnst", "JAX"), versions(), order.versions, strict=True):
+        if here != there:
+            raise RefusedError(f"has {name} {here}, the sweep was begun with {there}")
+    for loss in order.losses:
+        if loss.name not in registered:
+            _import(loss)
+        if loss.name not in registered or fingerprint(loss.name) != loss.fingerprint:
+            raise RefusedError(f"style loss {loss.name} is not there, or is another")
+
+
+def _import(loss: OwnLoss) -> None:
+    """Import the module that registers a loss: the one in its file, or else by its name."""
+    try:
+        if Path(loss.file).is_file():
+            spec = importlib.util.spec_from_file_location(loss.module, loss.file)
+            module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+            sys.modules.setdefault(loss.module, module)
+            spec.loader.exec_module(module)  # type: ignore[union-attr]
+        else:
+            importlib.import_module(loss.module)
+    except Exception as error:  # whatever the user's own program raises
+        raise RefusedError(
+            f"style loss {loss.name}: {loss.module} cannot be imported ({error})"
+        ) from None
+
+
+@functools.lru_cache(maxsize=2)
+def _network(name: str, digest: str) -> Network:
+    """The network of a sweep; RefusedError if it is not there, or another."""
+    try:
+        network = load_network(name)
+    except ValueError as error:
+        raise RefusedError(str(error)) from None
+    if network.digest != digest:
+        raise RefusedError(f"network {name} is another than the sweep was begun with")
+    return network
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Within it, SIGTERM, with which schedulers take a machine away, interrupts as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,364 @@
+import csv
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import submitit
+from distributed import LocalCluster
+
+import jnst
+from jnst.common.errors import WorkerWarning
+from jnst.sweeps import distribution, executors, workers
+from jnst.sweeps.executors import Submitted
+from support.sweep_files import toml
+
+LAYERS = [["relu1_1"], ["relu1_2"], ["relu2_1"], ["relu1_1", "relu2_1"]]
+
+
+@pytest.fixture
+def plan(pictures, network_file, small):
+    """Four programs by three weights, on a small picture."""
+    settings = {name: value for name, value in small.items() if name != "style_layers"}
+    return {
+        "contents": str(pictures[0]),
+        "styles": str(pictures[1]),
+        "networks": str(network_file),
+        "settings": settings,
+        "grid": {"style_weight": [1.0, 10.0, 30.0], "style_layers": LAYERS},
+    }
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch):
+    monkeypatch.setattr(workers, "PAUSE", 0)
+    monkeypatch.setattr(distribution, "POLL", 0.05)
+
+
+class Here(Executor):
+    """Calls functions at once, in this process; `before` is called first, with the order."""
+
+    def __init__(self, before=lambda order: None):
+        self.before = before
+
+    def submit(self, function, /, order):
+        future = Future()
+        try:
+            self.before(order)
+            future.set_result(function(order))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def rows_of(folder):
+    with (folder / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def assert_equal(folder, other):
+    """The same table but for the seconds, and the same pictures."""
+    assert rows_of(folder) == rows_of(other)
+    pictures, others = ({p.name: p for p in (f / "pictures").iterdir()} for f in (folder, other))
+    assert pictures.keys() == others.keys()
+    for name, path in pictures.items():
+        assert path.read_bytes() == others[name].read_bytes(), name
+
+
+def assert_close(folder, other):
+    """The same up to the rounding of another number of cores."""
+    for row, expected in zip(rows_of(folder), rows_of(other), strict=True):
+        assert row.keys() == expected.keys()
+        for name, value in row.items():
+            if name.startswith("loss"):
+                assert value == expected[name] or float(value) == pytest.approx(
+                    float(expected[name]), rel=1e-3
+                )
+            else:
+                assert value == expected[name]
+    for path in (other / "pictures").iterdir():
+        image = jnst.load_image(folder / "pictures" / path.name)
+        np.testing.assert_allclose(image, jnst.load_image(path), atol=2.1 / 255)
+
+
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory):
+    """The address of a Dask scheduler with two workers, which are processes of their own."""
+    folder = tmp_path_factory.mktemp("dask")
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", local_directory=folder
+    ) as cluster:
+        yield cluster.scheduler_address.replace("tcp:", "dask:")
+
+
+def test_dask_makes_the_same_sweep(tmp_path, plan, dask):
+    jnst.sweep(plan, tmp_path / "here")
+    seen = []
+    points = jnst.sweep(plan, tmp_path / "dask", executor=dask, callback=seen.append)
+    assert [point.row["error"] for point in points] == [None] * 12
+    assert_equal(tmp_path / "dask", tmp_path / "here")
+    assert seen[-1].done == 12 and seen[-1].seconds_left == 0
+    assert not (tmp_path / "dask" / "batches").exists()
+
+
+def test_processes_make_the_same_sweep(tmp_path, plan):
+    jnst.sweep(plan, tmp_path / "here")
+    points = jnst.sweep(plan, tmp_path / "processes", executor="processes:2")
+    assert [point.row["error"] for point in points] == [None] * 12
+    assert_close(tmp_path / "processes", tmp_path / "here")
+
+
+def test_jobs_of_submitit_make_the_same_sweep(tmp_path, plan):
+    plan["grid"]["style_layers"] = LAYERS[:2]
+    jnst.sweep(plan, tmp_path / "here")
+    engine = submitit.LocalExecutor(tmp_path / "logs")
+    engine.update_parameters(timeout_min=5)
+    with Submitted(engine) as executor:
+        points = jnst.sweep(plan, tmp_path / "jobs", executor=executor)
+    assert [point.row["error"] for point in points] == [None] * 6
+    assert_equal(tmp_path / "jobs", tmp_path / "here")
+
+
+def test_any_executor_does(tmp_path, plan):
+    jnst.sweep(plan, tmp_path / "here")
+    with ThreadPoolExecutor(1) as executor:
+        jnst.sweep(plan, tmp_path / "thread", executor=executor)
+    assert_equal(tmp_path / "thread", tmp_path / "here")
+
+
+def test_what_is_done_is_not_given_out_again(tmp_path, plan):
+    jnst.sweep(plan, tmp_path / "sweep")
+    orders = []
+    jnst.sweep(plan, tmp_path / "sweep", executor=Here(orders.append))
+    assert orders == []
+    [point, *_] = jnst.read_sweep(tmp_path / "sweep")
+    point.path.unlink()
+    jnst.sweep(plan, tmp_path / "sweep", executor=Here(orders.append))
+    [order] = orders
+    assert point.id in {point.entry.id for point in order.task.points}
+    assert len(jnst.read_sweep(tmp_path / "sweep")) == 12
+
+
+def test_orders_are_small(tmp_path, plan):
+    plan["grid"]["style_weight"] = np.linspace(1, 2, 16).tolist()
+    sizes = []
+    jnst.sweep(plan, tmp_path, executor=Here(lambda order: sizes.append(len(pickle.dumps(order)))))
+    assert len(sizes) == 4 and max(sizes) < 30_000
+
+
+def test_a_batch_that_is_lost_is_given_out_again(tmp_path, plan):
+    jnst.sweep(plan, tmp_path / "here")
+    lost = []
+
+    def lose(order):
+        if len(lost) < 2 and order.task.points[0].config.style_layers == ("relu2_1",):
+            lost.append(order)
+            raise RuntimeError("the machine is gone")
+
+    with pytest.warns(WorkerWarning, match=r"lost \(the machine is gone\); its 3 points"):
+        jnst.sweep(plan, tmp_path / "there", executor=Here(lose))
+    assert_equal(tmp_path / "there", tmp_path / "here")
+
+
+def test_a_batch_that_is_always_lost_has_failed(tmp_path, plan):
+    def lose(order):
+        if order.task.points[0].config.style_layers == ("relu2_1",):
+            raise RuntimeError("the machine is gone")
+
+    with pytest.warns(WorkerWarning):
+        points = jnst.sweep(plan, tmp_path, executor=Here(lose))
+    errors = [point.row["error"] for point in points]
+    assert errors.count("lost 3 times with its worker") == 3 and errors.count(None) == 9
+
+
+def test_a_worker_with_another_version_leaves_the_batches_to_others(tmp_path, plan, monkeypatch):
+    jnst.sweep(plan, tmp_path / "here")
+    real, calls = workers.versions, []
+
+    def every_other(order):
+        calls.append(order)
+        old = ("0.0.1", real()[1])
+        monkeypatch.setattr(workers, "versions", lambda: old if len(calls) % 2 else real())
+
+    with pytest.warns(WorkerWarning, match=r"has jnst 0\.0\.1, the sweep was begun with"):
+        jnst.sweep(plan, tmp_path / "there", executor=Here(every_other))
+    assert_equal(tmp_path / "there", tmp_path / "here")
+
+
+def full_disk(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("lacks", ["version", "network", "picture", "memory", "disk"])
+def test_what_no_worker_can_do_is_left(tmp_path, plan, monkeypatch, pictures, lacks):
+    def begin(order):
+        match lacks:
+            case "version":
+                monkeypatch.setattr(workers, "versions", lambda: ("0.0.1", "0.1"))
+            case "network":
+                monkeypatch.setattr(workers, "load_network", lambda _: network)
+            case "picture":
+                jnst.save_image(pictures[1], np.zeros((30, 30, 3)))
+            case "memory":
+                monkeypatch.setattr("jnst.runs.footprint.free_memory", lambda *_: 1000)
+            case "disk":
+                monkeypatch.setattr("jnst.sweeps.records.write_json", full_disk)
+
+    workers._network.cache_clear()
+    network = jnst.load_network(plan["networks"]).replace(digest="another")
+    said = {
+        "version": r"has jnst 0\.0\.1",
+        "network": "another than the sweep was begun with",
+        "picture": "has been replaced since the sweep began",
+        "memory": "GB are free",
+        "disk": "No space left on device",
+    }[lacks]
+    nobody = "no worker takes the 12 points that are left"
+    with (
+        pytest.warns(WorkerWarning, match=said),
+        pytest.raises(jnst.SweepError, match=nobody),
+    ):
+        jnst.sweep(plan, tmp_path / "sweep", executor=Here(begin))
+    assert jnst.read_sweep(tmp_path / "sweep") == []
+
+
+def test_an_executor_that_is_broken_is_told(tmp_path, plan):
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    with pytest.raises(jnst.SweepError, match=r"executor is broken .*the same command continues"):
+        jnst.sweep(plan, tmp_path, executor=executor)
+
+
+def test_a_sweep_that_is_ended_leaves_checkpoints(tmp_path, plan):
+    plan["settings"] |= {"steps": 3000, "optimizer": "adam"}
+    plan["grid"]["style_layers"] = LAYERS[:1]
+    with ThreadPoolExecutor(1) as executor:
+        running = jnst.open_sweep(plan, tmp_path).run(executor)
+        for progress in running:
+            if progress.workers:
+                break
+        running.close()
+    assert progress.workers[0].worker.endswith(f":{os.getpid()}")
+    names = {path.suffix for path in (tmp_path / "batches").iterdir()}
+    assert ".npz" in names and ".json" not in names
+    assert jnst.read_sweep(tmp_path) == []
+
+
+OWN = """
+import multiprocessing, os, signal
+from pathlib import Path
+import jax.numpy as jnp
+import jnst
+
+def mean(features, weights):
+    return features.mean((0, 1))
+
+def distance(features, weights, target, layer):
+    return jnp.mean((mean(features, weights) - target) ** 2)
+
+jnst.register_style_loss("own_mean", jnst.StyleLoss(mean, distance, unit=lambda target: 1.0))
+deaths = Path(__file__).with_name("deaths")
+if multiprocessing.parent_process() and len(list(deaths.iterdir())) < 2:
+    (deaths / str(os.getpid())).touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def forgotten():
+    """Own losses are forgotten after the test."""
+    from jnst.settings.style_loss_names import registered
+
+    yield
+    registered.pop("own_mean", None)
+
+
+def test_processes_that_are_killed_are_replaced_and_know_own_losses(
+    tmp_path, plan, call, forgotten
+):
+    """The first two processes are killed as they import the module of the loss."""
+    (tmp_path / "deaths").mkdir()
+    (tmp_path / "own.py").write_text(OWN)
+    plan["settings"]["style_loss"] = "own_mean"
+    plan["grid"] = {"style_weight": [1.0, 30.0], "style_layers": [["relu1_1"]]}
+    (tmp_path / "plan.toml").write_text(toml(plan))
+    status, out, err = call(
+        *("sweep", "plan.toml", "-o", "sweep", "--plugin", "own.py", "--executor", "processes:1")
+    )
+    assert (status, out) == (0, [])
+    assert len(list((tmp_path / "deaths").iterdir())) == 2
+    assert len(err) == 1 and "a worker was lost" in err[0]
+    rows = rows_of(tmp_path / "sweep")
+    assert [row["style_loss"] for row in rows] == ["own_mean"] * 2
+    assert [row["error"] for row in rows] == [""] * 2
+
+
+def wait_for_the_end(folder):
+    Path(folder, "begun").write_text("begun")
+    try:
+        with workers._interruptible():
+            signal.pause()
+    except KeyboardInterrupt:
+        Path(folder, "interrupted").write_text("interrupted")
+
+
+CALLER = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from jnst.sweeps.executors import Processes
+from sweeps.test_executors import wait_for_the_end
+if __name__ == "__main__":
+    Processes(1).submit(wait_for_the_end, sys.argv[1]).result()
+"""
+
+
+def test_processes_end_with_a_caller_that_is_killed(tmp_path):
+    for name in ("begun", "interrupted"):
+        os.mkfifo(tmp_path / name)  # reading waits for who writes
+    script = tmp_path / "caller.py"
+    script.write_text(CALLER)
+    tests = str(Path(__file__).parents[1])
+    caller = subprocess.Popen([sys.executable, script, tmp_path, tests])
+    assert (tmp_path / "begun").read_text() == "begun"
+    caller.kill()
+    caller.wait()
+    assert (tmp_path / "interrupted").read_text() == "interrupted"
+
+
+def cores_and_devices():
+    return len(os.sched_getaffinity(0)), os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux alone has it")
+def test_processes_share_the_machine(monkeypatch):
+    def shares():
+        for place in range(2):
+            with executors._process(place, 2) as pool:
+                yield pool.submit(cores_and_devices).result()
+
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    count = len(os.sched_getaffinity(0))
+    assert sum(cores for cores, _ in shares()) == max(count, 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    assert list(shares()) == [(count, "3"), (count, "5")]
+
+
+def test_names_of_executors_are_checked(tmp_path, plan, call):
+    for name in ("processes:0", "processes", "dask:host", "ray", ""):
+        with pytest.raises(jnst.SweepError, match="processes:N, dask://HOST:PORT and slurm are"):
+            jnst.open_executor(name)
+    with pytest.raises(jnst.SweepError, match="executor slurm: "):
+        jnst.open_executor("slurm", tmp_path, {"partitoin": "gpu"})
+    assert not (tmp_path / ".slurm").exists()
+    (tmp_path / "plan.toml").write_text(toml(plan))
+    status, out, err = call("sweep", "plan.toml", "-o", "sweep", "--executor", "ray", quiet=False)
+    assert (status, out) == (2, [])
+    assert err == ["jnst: executor is 'ray'; processes:N, dask://HOST:PORT and slurm are accepted"]
