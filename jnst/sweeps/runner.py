@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -27,7 +28,7 @@ from jnst.sweeps.points import Point, PreparedPlan, paths_of, prepare_plan
 from jnst.sweeps.report import write_report
 from jnst.sweeps.tasks import BATCHES, Input, Task, TaskPoint, TaskStep, job_of, run_task
 from jnst.sweeps.timing import Clock
-from jnst.sweeps.workers import Sign, own_losses, signs
+from jnst.sweeps.workers import SECONDS_BETWEEN_SIGNS, Sign, own_losses, signs
 
 
 class Outline(NamedTuple):
@@ -191,12 +192,16 @@ class Sweep:
         names = {name for point in self._points for name in point.planned.config.style_loss}
         given = Distribution(executor, self._folder, run, own_losses(names))
         tasks = [self._task(batch, None) for batch in batches.values()]
+        seen: list[Sign] = []
+        looked = -SECONDS_BETWEEN_SIGNS
         with contextlib.closing(given.run(tasks)) as running:
             for ended in running:
                 if ended is not None:
                     task, records = ended
                     self._end(batches.pop(task.name), records, clock)
-                yield self._all_workers(signs(self._folder, run), batches, clock)
+                if time.monotonic() - looked >= SECONDS_BETWEEN_SIGNS:
+                    seen, looked = signs(self._folder, run), time.monotonic()
+                yield self._all_workers(seen, batches, clock)
 
     def _all_workers(
         self, seen: Sequence[Sign], batches: Mapping[str, Sequence[Point]], clock: Clock

@@ -157,7 +157,7 @@ def _run_batch(
         step = max(len(history.loss) for history in snapshot.histories)
         try:
             yield TaskStep(len(points), step, jobs[0].config.steps)
-        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        except (KeyboardInterrupt, GeneratorExit):
             save()
             raise
     seconds = (earlier + time.monotonic() - started) / len(points)

@@ -112,21 +112,19 @@ def _run(order: Order, network: Network, worker: str) -> Report:
     sign = batches / f"{task.name}.json"
     at = TaskStep(len(task.points), 0, task.points[0].config.steps)
     os.makedirs(batches, exist_ok=True)
-    with _interruptible():
+    with end_asked_for() as asked:
         running = run_task(task, network, passed_on=ELSEWHERE)
         try:
             while True:
                 if time.monotonic() - last >= SECONDS_BETWEEN_SIGNS:
                     write_json(sign, [order.run, worker, *at])
                     last = time.monotonic()
-                if is_stopped(batches, order.run):
+                if asked.is_set() or is_stopped(batches, order.run):
                     return Report(worker, stopped=True)
                 at = next(running)
         except StopIteration as ended:
             records = tuple(record | {"history": None} for record in ended.value)
             return Report(worker, records)
-        except KeyboardInterrupt:
-            return Report(worker, stopped=True)
         finally:
             running.close()
             sign.unlink(missing_ok=True)
@@ -198,17 +196,19 @@ def _network(name: str, digest: str) -> Network:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Within it, SIGTERM, with which schedulers take a machine away, interrupts as Ctrl-C does."""
+def end_asked_for() -> Iterator[threading.Event]:
+    """An event that is set by the signals with which schedulers take a machine away.
+
+    They are SIGTERM, and SIGUSR2, which submitit has Slurm send. Only a main thread gets signals.
+    """
+    asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield asked
         return
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR2") if hasattr(signal, name)]
+    before = [signal.signal(number, lambda *_: asked.set()) for number in numbers]
     try:
-        yield
+        yield asked
     finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

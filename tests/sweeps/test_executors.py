@@ -250,6 +250,30 @@ def test_a_sweep_that_is_ended_leaves_checkpoints(tmp_path, plan):
     assert jnst.read_sweep(tmp_path) == []
 
 
+def test_a_worker_that_is_taken_away_leaves_a_checkpoint(tmp_path, plan):
+    """Each signal of a scheduler ends a task, which is given out again and goes on."""
+    plan["settings"] |= {"steps": 30, "optimizer": "adam"}
+    plan["grid"]["style_layers"] = LAYERS[:1]
+    jnst.sweep(plan, tmp_path / "here")
+    steps, left = [], [signal.SIGTERM, signal.SIGUSR2]
+    run_task = workers.run_task
+
+    def signaled(task, network, **options):
+        running = run_task(task, network, **options)
+        step = next(running)
+        steps.append(step.step)
+        if left:
+            signal.raise_signal(left.pop())
+        yield step
+        return (yield from running)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "run_task", signaled)
+        jnst.sweep(plan, tmp_path / "there", executor=Here())
+    assert len(steps) == 3 and steps == sorted(set(steps))
+    assert_equal(tmp_path / "there", tmp_path / "here")
+
+
 OWN = """
 import multiprocessing, os, signal
 from pathlib import Path
@@ -300,12 +324,10 @@ def test_processes_that_are_killed_are_replaced_and_know_own_losses(
 
 
 def wait_for_the_end(folder):
-    Path(folder, "begun").write_text("begun")
-    try:
-        with workers._interruptible():
-            signal.pause()
-    except KeyboardInterrupt:
-        Path(folder, "interrupted").write_text("interrupted")
+    with workers.end_asked_for() as asked:
+        Path(folder, "begun").write_text("begun")
+        asked.wait()
+    Path(folder, "ended").write_text("ended")
 
 
 CALLER = """
@@ -319,7 +341,7 @@ if __name__ == "__main__":
 
 
 def test_processes_end_with_a_caller_that_is_killed(tmp_path):
-    for name in ("begun", "interrupted"):
+    for name in ("begun", "ended"):
         os.mkfifo(tmp_path / name)  # reading waits for who writes
     script = tmp_path / "caller.py"
     script.write_text(CALLER)
@@ -328,7 +350,7 @@ def test_processes_end_with_a_caller_that_is_killed(tmp_path):
     assert (tmp_path / "begun").read_text() == "begun"
     caller.kill()
     caller.wait()
-    assert (tmp_path / "interrupted").read_text() == "interrupted"
+    assert (tmp_path / "ended").read_text() == "ended"
 
 
 def cores_and_devices():
