@@ -3,11 +3,14 @@
 import re
 import shlex
 import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pytest
+from distributed import LocalCluster
 
 from jnst import load_image, load_network, port_network, read_sweep, save_image, save_mp4
 from jnst.cli import main
@@ -16,6 +19,7 @@ from jnst.networks import loading
 from jnst.networks.downloads import cache_folder
 from jnst.networks.package_data import data_file
 from jnst.settings.style_loss_names import registered
+from jnst.sweeps import executors
 from support import make_files
 from support.tiny import SHAPES, shapes_of
 
@@ -63,8 +67,27 @@ def embedded(monkeypatch, network_file):
 @pytest.mark.parametrize("code", blocks("python"), ids=range(len(blocks("python"))))
 def test_python(pictures, code, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "Agg")
+    if "plan.toml" in code:
+        Path("plan.toml").write_text(small_plan())
+        cluster = mock.Mock(SLURMCluster=LocalJobs)
+        monkeypatch.setitem(sys.modules, "dask_jobqueue", cluster)
     with mock.patch.dict(registered):
         exec(compile(small(code), "README.md", "exec"), {"__name__": "__main__"})
+
+
+class LocalJobs(LocalCluster):
+    """Threads in the place of Slurm's jobs."""
+
+    def __init__(self, cores, memory, job_extra_directives):
+        super().__init__(1, threads_per_worker=1, processes=False, dashboard_address=":0")
+
+    def scale(self, jobs):
+        super().scale(1)
+
+
+def small_plan():
+    plan = blocks("toml")[0]
+    return plan.replace("size = 128", "size = 48").replace("= 40", "= 3")
 
 
 def run(commands):
@@ -131,8 +154,7 @@ def test_commands_of_large_pictures(pictures):
 
 def test_many_commands(pictures):
     [commands] = [block for block in blocks("sh") if "jnst sweep" in block]
-    [plan] = blocks("toml")
-    Path("plan.toml").write_text(plan.replace("size = 128", "size = 48").replace("= 40", "= 3"))
+    Path("plan.toml").write_text(small_plan())
     run(commands)
     points = read_sweep("sweep")
     assert len(points) == 2 * 2 * 3 * 2
@@ -142,6 +164,28 @@ def test_many_commands(pictures):
         "style_weight": 100, "init": "noise", "seed": 7,
     }  # fmt: skip
     assert Path("sweep/index.html").is_file()
+
+
+def test_executors_of_a_sweep(pictures, monkeypatch):
+    """The workers are threads of this process, where the embedded network has few channels."""
+    _, slurm = blocks("toml")
+    Path("plan.toml").write_text(f"{small_plan()}\n{slurm}")
+    given = []
+
+    def thread(*arguments):
+        given.append(arguments)
+        return ThreadPoolExecutor(1)
+
+    for name in ("Processes", "_dask", "_slurm"):
+        monkeypatch.setattr(executors, name, thread)
+    commands = re.findall(r"`(jnst sweep .*? --executor .*?)`", README)
+    for command in commands:
+        shutil.rmtree("sweep", ignore_errors=True)
+        run(command.replace("HOST", "127.0.0.1"))
+        assert len(read_sweep("sweep")) == 2 * 2 * 3 * 2
+    [count, address, (_, options)] = given
+    assert (count, address) == ((4,), ("tcp://127.0.0.1:8786",))
+    assert options == {"partition": "gpu", "gres": "gpu:1", "time": 60}
 
 
 def test_network_commands(pictures, offer, server, capsys):
@@ -173,9 +217,10 @@ def test_every_setting_that_readme_names_exists(capsys):
         main.main(["stylize", "--help"])
     known = capsys.readouterr().out
     others = (["network", "port"], ["network", "normalize"], ["reconstruct"], ["video"])
-    for command in (*others, ["interpolate"], ["batch"], ["show"]):
+    for command in (*others, ["interpolate"], ["batch"], ["show"], ["sweep"]):
         with pytest.raises(SystemExit):
             main.main([*command, "--help"])
         known += capsys.readouterr().out
-    for option in set(re.findall(r"--[a-z][a-z-]+", README)):
+    sbatch_and_dask = {"--gres", "--nthreads"}
+    for option in set(re.findall(r"--[a-z][a-z-]+", README)) - sbatch_and_dask:
         assert option in known, option
