@@ -65,10 +65,10 @@ def embedded(monkeypatch, network_file):
 
 
 @pytest.mark.parametrize("code", blocks("python"), ids=range(len(blocks("python"))))
-def test_python(pictures, code, monkeypatch):
+def test_python(pictures, code, monkeypatch, network_file):
     monkeypatch.setenv("MPLBACKEND", "Agg")
     if "plan.toml" in code:
-        Path("plan.toml").write_text(small_plan())
+        Path("plan.toml").write_text(f"networks = {str(network_file)!r}\n{small_plan()}")
         cluster = mock.Mock(SLURMCluster=LocalJobs)
         monkeypatch.setitem(sys.modules, "dask_jobqueue", cluster)
     with mock.patch.dict(registered):
@@ -76,13 +76,13 @@ def test_python(pictures, code, monkeypatch):
 
 
 class LocalJobs(LocalCluster):
-    """Threads in the place of Slurm's jobs."""
+    """A process of this machine in the place of Slurm's jobs."""
 
     def __init__(self, cores, memory, job_extra_directives):
-        super().__init__(1, threads_per_worker=1, processes=False, dashboard_address=":0")
+        super().__init__(1, threads_per_worker=1, dashboard_address=":0")
 
     def scale(self, jobs):
-        super().scale(1)
+        return super().scale(min(jobs, 1))
 
 
 def small_plan():
