@@ -91,15 +91,15 @@ def sweep_command(options: argparse.Namespace) -> int:
         _leave_accelerators()
     opened = jnst.open_sweep(options.plan, options.output, batch_size=options.batch_size)
     outline = opened.outline()
-    tell(f"{options.output}: {_tell(outline)}", quiet=options.quiet)
     try:
-        with following(options.output, quiet=options.quiet) as advance:
-            stage = f"{outline.finished} of {count_of(outline.points, 'point')}"
-            advance(outline.finished / outline.points, stage, "compiling")
+        with opened_executor(options.executor, options.output, opened.plan.slurm) as executor:
+            tell(f"{options.output}: {_tell(outline)}", quiet=options.quiet)
             with (
-                opened_executor(options.executor, options.output, opened.plan.slurm) as executor,
+                following(options.output, quiet=options.quiet) as advance,
                 contextlib.closing(opened.run(executor)) as running,
             ):
+                stage = f"{outline.finished} of {count_of(outline.points, 'point')}"
+                advance(outline.finished / outline.points, stage, "compiling")
                 for progress in noticing(running):
                     advance(*sweep_way(progress))
     except KeyboardInterrupt:

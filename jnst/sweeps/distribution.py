@@ -3,7 +3,7 @@
 import warnings
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,10 @@ PATIENCE = 60.0
 """Seconds that workers get to leave a checkpoint when a sweep is ended."""
 
 Ended = tuple[Task, Sequence[dict[str, Any]]]
+
+
+class BrokenError(SweepError):
+    """An executor that takes or gives nothing more."""
 
 
 class Distribution:
@@ -53,7 +57,7 @@ class Distribution:
         """
         for task in tasks:
             self._give(task)
-        rounds = 0
+        rounds, patience = 0, PATIENCE
         try:
             while self._pending:
                 done, _ = wait(self._pending, timeout=POLL, return_when=FIRST_COMPLETED)
@@ -69,8 +73,11 @@ class Distribution:
                     refused, self._refused = self._refused, []
                     for task in refused:
                         self._give(task)
+        except BrokenError:
+            patience = 0
+            raise
         finally:
-            self._end()
+            self._end(patience)
 
     def _give(self, task: Task) -> None:
         order = Order(task, self._run, versions(), self._losses)
@@ -84,6 +91,8 @@ class Distribution:
         task = self._pending.pop(future)
         try:
             report = future.result()
+        except CancelledError as error:  # not by us
+            raise self._broken(error) from error
         except Exception as error:  # of the engine, or what the worker had no answer to
             return (task, self._failed(task)) if self._is_lost(task, error) else None
         if report.refusal:
@@ -118,19 +127,19 @@ class Distribution:
             self._told.add(line)
             warnings.warn(line, WorkerWarning, stacklevel=2)
 
-    def _end(self) -> None:
+    def _end(self, patience: float) -> None:
         """Cancel what has not begun, and let the rest leave checkpoints."""
         running = [future for future in self._pending if not future.cancel()]
         if running:
             stop(self._folder, self._run)
-            wait(running, timeout=PATIENCE)
+            wait(running, timeout=patience)
 
     def _nobody(self) -> SweepError:
         points = sum(len(task.points) for task in self._refused)
         return SweepError(f"{self._folder}: no worker takes the {points} points that are left")
 
-    def _broken(self, error: Exception) -> SweepError:
+    def _broken(self, error: Exception) -> "BrokenError":
         said = " ".join(str(error).split()) or type(error).__name__
-        return SweepError(
+        return BrokenError(
             f"{self._folder}: the executor is broken ({said}); the same command continues"
         )

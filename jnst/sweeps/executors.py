@@ -80,7 +80,22 @@ def _dask(address: str) -> Executor:
         client = distributed.Client(address, timeout=10, set_as_default=False)
     except OSError as error:
         raise SweepError(f"executor {address}: {' '.join(str(error).split())}") from None
-    return client.get_executor(pure=False)
+    return Cluster(client)
+
+
+class Cluster(Executor):
+    """The workers of a Dask scheduler, left with the executor whatever became of the scheduler."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._executor = client, client.get_executor(pure=False)
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future:
+        """Have a worker call a function."""
+        return self._executor.submit(function, *arguments, **options)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Leave the scheduler."""
+        self._client.close(timeout=5)
 
 
 def _slurm(logs: Path, options: Mapping[str, Any]) -> Executor:

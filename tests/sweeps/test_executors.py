@@ -4,7 +4,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +233,16 @@ def test_an_executor_that_is_broken_is_told(tmp_path, plan):
     executor.shutdown()
     with pytest.raises(jnst.SweepError, match=r"executor is broken .*the same command continues"):
         jnst.sweep(plan, tmp_path, executor=executor)
+
+
+def test_futures_that_another_cancels_are_of_a_broken_executor(tmp_path, plan):
+    def cancel(order):
+        if order.task.points[0].config.style_layers == ("relu2_1",):
+            raise CancelledError
+
+    with pytest.raises(jnst.SweepError, match="the executor is broken"):
+        jnst.sweep(plan, tmp_path / "sweep", executor=Here(cancel))
+    assert len(jnst.sweep(plan, tmp_path / "sweep")) == 12
 
 
 def test_a_sweep_that_is_ended_leaves_checkpoints(tmp_path, plan):
