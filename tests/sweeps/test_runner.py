@@ -506,8 +506,8 @@ def test_the_same_kernels_with_another_pooling_are_other_points(tmp_path, plan, 
 def test_ctrl_c_says_how_to_go_on(tmp_path, plan, call, monkeypatch):
     run = sweep_module.Sweep.run
 
-    def interrupted(self):
-        for progress in run(self):
+    def interrupted(self, executor):
+        for progress in run(self, executor):
             yield progress
             if not progress.steps:
                 signal.raise_signal(signal.SIGINT)
