@@ -1,7 +1,6 @@
 """The whole way from pictures to a picture: `stylize`, `texture`, `reconstruct`."""
 
 import collections
-import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Unpack
@@ -273,9 +272,16 @@ def _last(
     first = next(results)
     way = PictureWay(plan_levels(first.image.shape[:2], first.config))
     name = first.content or ", ".join(filter(None, first.styles)) or "picture"
-    every = itertools.chain([first], results)
+    held = [first]
     del first  # a large picture need not be kept until the end
+    every = _begun(held, results)
     return last_of(followed(every, way, name=name, callback=callback, progress=progress))
+
+
+def _begun(held: list[Result], results: Iterator[Result]) -> Iterator[Result]:
+    """Results of which the first was taken, and is in `held`, which lets go of it."""
+    yield held.pop()
+    yield from results
 
 
 def last_of(results: Iterator[Result]) -> Result:

@@ -1,5 +1,6 @@
 """The tasks of a sweep given out to the workers of an executor, and taken back."""
 
+import time
 import warnings
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
@@ -11,7 +12,7 @@ from jnst.common.errors import WorkerWarning
 from jnst.sweeps.folder import SweepError
 from jnst.sweeps.records import finished_record, write_failure
 from jnst.sweeps.tasks import Task
-from jnst.sweeps.workers import Order, OwnLoss, Report, stop, versions, work
+from jnst.sweeps.workers import Order, OwnLoss, Report, signs, stop, versions, work
 
 LOSSES = 3
 """Times that a task is lost with its worker before its points have failed."""
@@ -55,10 +56,10 @@ class Distribution:
         Raises:
             SweepError: the executor is broken, or no worker takes what is left.
         """
-        for task in tasks:
-            self._give(task)
         rounds, patience = 0, PATIENCE
         try:
+            for task in tasks:
+                self._give(task)
             while self._pending:
                 done, _ = wait(self._pending, timeout=POLL, return_when=FIRST_COMPLETED)
                 ended = [each for future in done if (each := self._taken(future))]
@@ -129,10 +130,14 @@ class Distribution:
 
     def _end(self, patience: float) -> None:
         """Cancel what has not begun, and let the rest leave checkpoints."""
-        running = [future for future in self._pending if not future.cancel()]
-        if running:
-            stop(self._folder, self._run)
-            wait(running, timeout=patience)
+        if not self._pending:
+            return
+        stop(self._folder, self._run)
+        wait([future for future in self._pending if not future.cancel()], timeout=patience)
+        # Dask calls running tasks cancelled: their workers are done when their signs are gone.
+        end = time.monotonic() + patience
+        while signs(self._folder, self._run) and time.monotonic() < end:
+            time.sleep(POLL)
 
     def _nobody(self) -> SweepError:
         points = sum(len(task.points) for task in self._refused)

@@ -153,8 +153,8 @@ class Processes(Executor):
                 continue
             if not future.set_running_or_notify_cancel():
                 continue
-            pool = pool or _process(place, count)
             try:
+                pool = pool or _process(place, count)
                 future.set_result(pool.submit(function, *arguments, **options).result())
             except BaseException as error:
                 if isinstance(error, BrokenProcessPool):
@@ -174,7 +174,7 @@ def _begin_process(place: int, count: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller's, who tells its workers
     threading.Thread(target=_end_with_the_caller, daemon=True).start()
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    devices = given.split(",") if given else _nvidia_devices()
+    devices = _nvidia_devices() if given is None else list(filter(None, given.split(",")))
     if devices:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[place % len(devices)]
     elif hasattr(os, "sched_setaffinity"):
@@ -231,7 +231,9 @@ class Submitted(Executor):
     def _watch(self) -> None:
         while not self._closed.wait(self.POLL):
             with self._lock:
-                ended = [(future, job) for future, job in self._jobs.items() if job.done()]
+                jobs = list(self._jobs.items())
+            ended = [(future, job) for future, job in jobs if _has_ended(job)]
+            with self._lock:
                 for future, _ in ended:
                     del self._jobs[future]
             for future, job in ended:
@@ -242,6 +244,14 @@ class Submitted(Executor):
                         future.set_exception(error)
 
 
+def _has_ended(job: Any) -> bool:
+    """Whether a job has; a file system that does not answer is asked again."""
+    try:
+        return job.done()
+    except OSError:
+        return False
+
+
 class _JobFuture(Future):
     def __init__(self, job: Any) -> None:
         super().__init__()
@@ -249,7 +259,8 @@ class _JobFuture(Future):
 
     def cancel(self) -> bool:
         """Cancel a job that has not begun."""
-        if self.job.state in ("PENDING", "UNKNOWN") and super().cancel():
-            self.job.cancel()
-            return True
-        return False
+        if self.job.state not in ("PENDING", "UNKNOWN") or not super().cancel():
+            return False
+        self.set_running_or_notify_cancel()  # whoever waits for it learns of it
+        self.job.cancel(check=False)  # it may have ended by now
+        return True

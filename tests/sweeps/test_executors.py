@@ -4,8 +4,9 @@ import pickle
 import signal
 import subprocess
 import sys
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -282,6 +283,55 @@ def test_a_worker_that_is_taken_away_leaves_a_checkpoint(tmp_path, plan):
         jnst.sweep(plan, tmp_path / "there", executor=Here())
     assert len(steps) == 3 and steps == sorted(set(steps))
     assert_equal(tmp_path / "there", tmp_path / "here")
+
+
+class Pending:
+    """A job of an engine that is full."""
+
+    state, canceled = "PENDING", False
+
+    def done(self):
+        return False
+
+    def cancel(self, check):
+        self.canceled = True
+
+
+def test_jobs_that_are_cancelled_are_not_waited_for(monkeypatch):
+    monkeypatch.setattr(Submitted, "POLL", 0.01)
+    job = Pending()
+    executor = Submitted(SimpleNamespace(submit=lambda function: job))
+    future = executor.submit(len)
+    assert future.cancel() and job.canceled
+    assert not wait([future], timeout=60).not_done
+    executor.shutdown()
+
+
+def test_a_scheduler_that_takes_no_more_keeps_nothing(tmp_path, plan):
+    class Full(Executor):
+        def submit(self, function, /, order):
+            if given:
+                raise RuntimeError("MaxSubmitJobs")
+            given.append(Future())
+            return given[0]
+
+    given = []
+    with pytest.raises(jnst.SweepError, match=r"executor is broken \(MaxSubmitJobs\)"):
+        jnst.sweep(plan, tmp_path, executor=Full())
+    assert given[0].cancelled()
+
+
+def test_a_sweep_on_dask_that_is_ended_leaves_no_worker_at_work(tmp_path, plan, dask):
+    plan["settings"] |= {"steps": 100_000, "optimizer": "adam"}
+    plan["grid"]["style_layers"] = LAYERS[:1]
+    with jnst.open_executor(dask) as executor:
+        running = jnst.open_sweep(plan, tmp_path).run(executor)
+        for progress in running:
+            if progress.workers:
+                break
+        running.close()
+        names = {path.suffix for path in (tmp_path / "batches").iterdir()}
+    assert ".npz" in names and ".json" not in names
 
 
 OWN = """
