@@ -16,7 +16,6 @@ from jnst.cli.commands import (
     add_content,
     fail,
     interrupted_status,
-    is_out_of_memory,
     noticing,
     picture_path,
     uninterrupted,
@@ -24,6 +23,7 @@ from jnst.cli.commands import (
 from jnst.cli.devices import mesh_of
 from jnst.cli.options import add_run_options, config_of, inputs_of, network_of, output_of
 from jnst.cli.outputs import check_no_input
+from jnst.common.errors import is_out_of_memory
 from jnst.common.progress import BatchWay, following, tell
 from jnst.common.validation import whole_number
 from jnst.images.encoding import save_image

@@ -104,11 +104,6 @@ def reason(error: Exception) -> str:
     return str(error)
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error means that Python or the device has no memory left."""
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
-
-
 _interrupts: list[int] = []
 
 

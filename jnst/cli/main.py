@@ -21,7 +21,6 @@ from jnst.cli.commands import (
     fail,
     interrupted_status,
     interruptible,
-    is_out_of_memory,
     leaving_at_once,
     load_plugin,
     picture_path,
@@ -41,6 +40,7 @@ from jnst.common.errors import (
     NetworkError,
     NetworkWarning,
     WorkerWarning,
+    is_out_of_memory,
 )
 from jnst.common.heap import use_one_arena
 from jnst.common.version import __version__

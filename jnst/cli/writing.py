@@ -13,13 +13,12 @@ from jnst.cli.commands import (
     fail,
     in_whole_steps,
     interrupted_status,
-    is_out_of_memory,
     noticing,
     say,
     uninterrupted,
 )
 from jnst.cli.estimates import RunPace
-from jnst.common.errors import DivergedError
+from jnst.common.errors import DivergedError, is_out_of_memory
 from jnst.common.progress import PictureWay, duration, following, tell
 from jnst.images.files import ImageError
 

@@ -45,3 +45,8 @@ class DivergedError(RuntimeError):
 
     def __reduce__(self) -> tuple:
         return type(self), (self.step, self.image, self.result)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error means that Python or the device has no memory left."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)

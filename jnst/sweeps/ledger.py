@@ -94,11 +94,18 @@ class Ledger:
         """Note the records of points that are done."""
         self._records |= {record["id"]: record for record in records}
 
+    def find(self, points: Sequence[Point]) -> None:
+        """Note the records of those points that are done by now."""
+        self._records |= self._found(points)
+
     def _read(self) -> dict[str, dict[str, Any]]:
+        return self._found(self._points)
+
+    def _found(self, points: Sequence[Point]) -> dict[str, dict[str, Any]]:
         there = recorded_ids(self._folder)
         return {
             point.id: record
-            for point in self._points
+            for point in points
             if point.id in there and (record := finished_record(self._folder, point.id))
         }
 

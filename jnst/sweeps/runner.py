@@ -162,6 +162,7 @@ class Sweep:
                 else:
                     yield from self._run_on(executor, clock)
             finally:
+                self._ledger.find(self._left(self._points))  # what workers wrote at the end
                 self._ledger.write_table()
                 write_report(self._folder)
                 if not self._left(self._points):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jnst.common.errors import CheckpointWarning
+from jnst.common.errors import CheckpointWarning, is_out_of_memory
 from jnst.images.files import file_digest
 from jnst.networks.loading import network_identity
 from jnst.networks.vgg import Network
@@ -102,12 +102,20 @@ def run_task(
                 records[record["id"]] = records[record["id"]] or record
     except RUN_FAILURES as error:
         failure = error.with_traceback(None)  # whose frames hold the batch
+        if is_out_of_memory(error):
+            failure = MemoryError(str(error))
     if failure is not None and len(points) > 1:
+        failure = None
         for point in points:
             if not records[point.entry.id]:
                 alone = task._replace(points=(point,), size=1)
-                [record] = yield from run_task(alone, network, passed_on=passed_on)
-                records[record["id"]] = record
+                try:
+                    [record] = yield from run_task(alone, network, passed_on=passed_on)
+                    records[record["id"]] = record
+                except passed_on as error:
+                    failure = error
+        if failure is not None:
+            raise failure
     elif failure is not None:
         if isinstance(failure, passed_on):
             raise failure

@@ -23,7 +23,7 @@ from jnst.networks.loading import load_network
 from jnst.networks.vgg import Network
 from jnst.objective.style_losses import fingerprint
 from jnst.settings.style_loss_names import registered
-from jnst.sweeps.folder import read_json, write_json
+from jnst.sweeps.folder import SweepError, read_json, write_json
 from jnst.sweeps.tasks import BATCHES, ReplacedError, Task, TaskStep, run_task
 
 SECONDS_BETWEEN_SIGNS = 5.0
@@ -84,10 +84,18 @@ def versions() -> tuple[str, str]:
 
 
 def own_losses(names: set[str]) -> tuple[OwnLoss, ...]:
-    """The registered ones among some style losses, as another process finds them."""
+    """The registered ones among some style losses, as another process finds them.
+
+    Raises:
+        SweepError: one is of the program itself, which no worker may run again.
+    """
     found = []
     for name in sorted(names & registered.keys()):
         module = sys.modules[registered[name].distance.__module__]
+        if module.__name__ == "__main__":
+            raise SweepError(
+                f"style loss {name} is of the program that is run; workers can import a module"
+            )
         file = os.path.abspath(getattr(module, "__file__", None) or "")
         found.append(OwnLoss(name, fingerprint(name), module.__name__, file))
     return tuple(found)

@@ -15,7 +15,7 @@ from distributed import LocalCluster
 
 import jnst
 from jnst.common.errors import WorkerWarning
-from jnst.sweeps import distribution, executors, workers
+from jnst.sweeps import distribution, executors, tasks, workers
 from jnst.sweeps.executors import Submitted
 from support.sweep_files import toml
 
@@ -227,6 +227,38 @@ def test_what_no_worker_can_do_is_left(tmp_path, plan, monkeypatch, pictures, la
     ):
         jnst.sweep(plan, tmp_path / "sweep", executor=Here(begin))
     assert jnst.read_sweep(tmp_path / "sweep") == []
+
+
+def test_a_point_that_no_worker_can_run_holds_up_no_other(tmp_path, plan, monkeypatch):
+    """What its worker wrote without a report is in the table."""
+    plan["grid"]["style_layers"] = LAYERS[:1]
+    prepare = tasks.job_of
+
+    def job_of(point):
+        if point.config.style_weight == 1:
+            raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
+        return prepare(point)
+
+    monkeypatch.setattr(tasks, "RUN_FAILURES", (*tasks.RUN_FAILURES, RuntimeError))
+    monkeypatch.setattr(tasks, "job_of", job_of)
+    with (
+        pytest.warns(WorkerWarning, match="RESOURCE_EXHAUSTED"),
+        pytest.raises(jnst.SweepError, match="no worker takes"),
+    ):
+        jnst.sweep(plan, tmp_path, executor=Here())
+    assert [float(row["style_weight"]) for row in rows_of(tmp_path)] == [10, 30]
+
+
+def test_an_own_loss_of_the_program_itself_is_refused(tmp_path, plan, forgotten):
+    def distance(features, weights, target, layer):
+        return features.sum()
+
+    distance.__module__ = "__main__"
+    mean = jnst.StyleLoss(lambda features, weights: features, distance, unit=lambda target: 1.0)
+    jnst.register_style_loss("own_mean", mean)
+    plan["settings"]["style_loss"] = "own_mean"
+    with pytest.raises(jnst.SweepError, match="own_mean is of the program that is run"):
+        jnst.sweep(plan, tmp_path / "sweep", executor=Here())
 
 
 def test_an_executor_that_is_broken_is_told(tmp_path, plan):
