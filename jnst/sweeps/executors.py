@@ -42,9 +42,10 @@ def open_executor(
     """The executor of a name.
 
     "processes:N": N processes of this machine, each with a GPU if there are GPUs, else with its
-    share of the cores. "dask://HOST:PORT": the workers of a Dask scheduler (package `distributed`).
-    "slurm": a job for each task (package `submitit`), with the options of `sbatch` that `slurm`
-    has; its logs are in a hidden folder of `folder`.
+    share of the cores; they import the script that asks for them, which needs
+    `if __name__ == "__main__":`. "dask://HOST:PORT": the workers of a Dask scheduler (package
+    `distributed`). "slurm": a job for each task (package `submitit`), with the options of `sbatch`
+    that `slurm` has; its logs are in a hidden folder of `folder`.
 
     Raises:
         SweepError: another name, a package that is not installed, a scheduler that does not answer,
