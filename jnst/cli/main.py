@@ -22,7 +22,6 @@ from jnst.cli.commands import (
     interrupted_status,
     interruptible,
     leaving_at_once,
-    load_plugin,
     picture_path,
     reason,
     say,
@@ -43,6 +42,7 @@ from jnst.common.errors import (
     is_out_of_memory,
 )
 from jnst.common.heap import use_one_arena
+from jnst.common.plugins import load_plugin
 from jnst.common.version import __version__
 from jnst.networks.downloads import cache_folder
 from jnst.runs.recipes import load_recipe
@@ -95,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.computes:
                 with leaving_at_once(interrupted):
                     importlib.import_module("jnst.sweeps.runner")  # and all that computes
+            if vars(options).get("executor"):
+                _leave_accelerators()
             for plugin in vars(options).get("plugin") or ():
                 load_plugin(plugin)
             if "compilation_cache" in vars(options) and (missing := _missing_device()):
@@ -125,6 +127,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(missing, status=2)
     except KeyboardInterrupt as interrupt:
         return fail(str(interrupt) or interrupted, interrupted_status())
+
+
+def _leave_accelerators() -> None:
+    """Compute on the CPU, before JAX takes most of the memory of a GPU that workers are to have."""
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")
 
 
 def _programs(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:

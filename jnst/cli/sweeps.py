@@ -88,7 +88,6 @@ def sweep_command(options: argparse.Namespace) -> int:
     progress: jnst.SweepProgress | None = None
     if options.executor is not None:
         check_executor(options.executor)
-        _leave_accelerators()
     opened = jnst.open_sweep(options.plan, options.output, batch_size=options.batch_size)
     outline = opened.outline()
     try:
@@ -114,13 +113,6 @@ def sweep_command(options: argparse.Namespace) -> int:
         return fail(f"{opened.failed} of {outline.points} points failed: see {page}", status=1)
     tell(f"wrote {page}", quiet=options.quiet)
     return 0
-
-
-def _leave_accelerators() -> None:
-    """The workers' devices are left alone: JAX takes most of a GPU's memory at once."""
-    import jax
-
-    jax.config.update("jax_platforms", "cpu")
 
 
 def report_command(options: argparse.Namespace) -> int:

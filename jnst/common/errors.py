@@ -47,6 +47,11 @@ class DivergedError(RuntimeError):
         return type(self), (self.step, self.image, self.result)
 
 
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line; its type if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an error means that Python or the device has no memory left."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from jnst.common.errors import one_line
 from jnst.common.memory import free_host_memory
 from jnst.common.validation import shown
 from jnst.images.quiet import quiet_decoders
@@ -148,7 +149,7 @@ def reading(path: Path | str) -> Iterator[None]:
     except UnknownFormatError as error:
         raise ImageError(f"{path}: {error}") from None
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         raise ImageError(f"{path}: cannot be read ({reason})") from error
 
 

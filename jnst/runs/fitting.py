@@ -55,19 +55,20 @@ def _first_that_fits(
     job = jobs[0]
     shape = job.levels[index].shape
     styles = [style.shape[:2] for style in job.styles]
-    for number, fit in enumerate(fits[:-1]):
+    last = len(fits) - 1
+    for number, fit in enumerate(fits):
         free = free_memory(sharing.devices)  # less, after a program has been compiled
         each = bytes_of_run(shape, styles, job.config, fit) - FIXED
         estimate = FIXED + len(jobs) * each
         if estimate <= ROOM * free:
             return number
-        if number == 0:  # memory is scarce: what was compiled for other sizes holds some
-            jax.clear_caches()
-            return_freed_memory()
-            free = free_memory(sharing.devices)
-        if estimate <= UNSURE * free and _count(network, jobs, index, fit) <= SHARE * free:
+        if number == last or estimate > UNSURE * free:
+            continue
+        if _count(network, jobs, index, fit) <= SHARE * free:
             return number
-    return len(fits) - 1
+    jax.clear_caches()  # memory is scarce: what was compiled for other sizes holds some
+    return_freed_memory()
+    return last
 
 
 def _count(network: FeatureNetwork, jobs: Sequence[Job], index: int, fit: Fit) -> float:

@@ -1,5 +1,6 @@
 """The tasks of a sweep given out to the workers of an executor, and taken back."""
 
+import textwrap
 import time
 import warnings
 from collections import Counter
@@ -8,11 +9,11 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from pathlib import Path
 from typing import Any
 
-from jnst.common.errors import WorkerWarning
+from jnst.common.errors import WorkerWarning, one_line
 from jnst.sweeps.folder import SweepError
 from jnst.sweeps.records import finished_record, write_failure
 from jnst.sweeps.tasks import Task
-from jnst.sweeps.workers import Order, OwnLoss, Report, signs, stop, versions, work
+from jnst.sweeps.workers import Order, OwnLoss, Report, begin_run, end_run, signs, versions, work
 
 LOSSES = 3
 """Times that a task is lost with its worker before its points have failed."""
@@ -42,7 +43,7 @@ class Distribution:
     """
 
     def __init__(
-        self, executor: Executor, folder: Path, run: str, losses: tuple[OwnLoss, ...] = ()
+        self, executor: Executor, folder: Path, run: str, losses: tuple[OwnLoss, ...]
     ) -> None:
         self._executor, self._folder, self._run, self._losses = executor, folder, run, losses
         self._pending: dict[Future[Report], Task] = {}
@@ -57,6 +58,7 @@ class Distribution:
             SweepError: the executor is broken, or no worker takes what is left.
         """
         rounds, patience = 0, PATIENCE
+        begin_run(self._folder, self._run)
         try:
             for task in tasks:
                 self._give(task)
@@ -95,7 +97,15 @@ class Distribution:
         except CancelledError as error:  # not by us
             raise self._broken(error) from error
         except Exception as error:  # of the engine, or what the worker had no answer to
-            return (task, self._failed(task)) if self._is_lost(task, error) else None
+            self._lost[task.name] += 1
+            if self._lost[task.name] == LOSSES:
+                return task, self._failed(task)
+            self._tell(
+                f"a worker was lost ({_short(error)}); its {len(task.points)} points are given "
+                "out again"
+            )
+            self._give(task)
+            return None
         if report.refusal:
             self._tell(report.refusal)
             self._refused.append(task)
@@ -104,16 +114,6 @@ class Distribution:
             self._give(task)
             return None
         return task, report.records
-
-    def _is_lost(self, task: Task, error: BaseException) -> bool:
-        """Count a loss; whether it was the last that is accepted. Else the task is given again."""
-        self._lost[task.name] += 1
-        said = " ".join(str(error).split()) or type(error).__name__
-        if self._lost[task.name] >= LOSSES:
-            return True
-        self._tell(f"a worker was lost ({said}); its {len(task.points)} points are given out again")
-        self._give(task)
-        return False
 
     def _failed(self, task: Task) -> list[dict[str, Any]]:
         error = f"lost {LOSSES} times with its worker"
@@ -132,7 +132,7 @@ class Distribution:
         """Cancel what has not begun, and let the rest leave checkpoints."""
         if not self._pending:
             return
-        stop(self._folder, self._run)
+        end_run(self._folder)
         wait([future for future in self._pending if not future.cancel()], timeout=patience)
         # Dask calls running tasks cancelled: their workers are done when their signs are gone.
         end = time.monotonic() + patience
@@ -144,7 +144,11 @@ class Distribution:
         return SweepError(f"{self._folder}: no worker takes the {points} points that are left")
 
     def _broken(self, error: Exception) -> "BrokenError":
-        said = " ".join(str(error).split()) or type(error).__name__
         return BrokenError(
-            f"{self._folder}: the executor is broken ({said}); the same command continues"
+            f"{self._folder}: the executor is broken ({_short(error)}); the same command continues"
         )
+
+
+def _short(error: Exception) -> str:
+    """What an error says; those of an engine may hold a whole log."""
+    return textwrap.shorten(one_line(error), 200, placeholder=" ...")

@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from jnst.common.errors import one_line
 from jnst.sweeps.folder import SweepError
 
 NAMES = "processes:N, dask://HOST:PORT and slurm"
@@ -62,7 +63,7 @@ def open_executor(
 
 def check_executor(name: str) -> None:
     """SweepError unless there is an executor of that name."""
-    if not re.fullmatch(r"processes:0*[1-9][0-9]*|dask://[^/]+:[0-9]+|slurm", name, re.ASCII):
+    if not re.fullmatch(r"processes:[1-9][0-9]*|dask://[^/]+:[0-9]+|slurm", name, re.ASCII):
         raise SweepError(f"executor is {name!r}; {NAMES} are accepted")
 
 
@@ -80,7 +81,7 @@ def _dask(address: str) -> Executor:
     try:
         client = distributed.Client(address, timeout=10, set_as_default=False)
     except OSError as error:
-        raise SweepError(f"executor {address}: {' '.join(str(error).split())}") from None
+        raise SweepError(f"executor {address}: {one_line(error)}") from None
     return Cluster(client)
 
 
@@ -105,7 +106,7 @@ def _slurm(logs: Path, options: Mapping[str, Any]) -> Executor:
         engine = submitit.SlurmExecutor(logs)
         engine.update_parameters(**options)
     except Exception as error:  # no sbatch, an option that it does not know
-        raise SweepError(f"executor slurm: {' '.join(str(error).split())}") from None
+        raise SweepError(f"executor slurm: {one_line(error)}") from None
     return Submitted(engine)
 
 
@@ -208,55 +209,61 @@ class Submitted(Executor):
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
-        self._jobs: dict[Future, Any] = {}
+        self._futures: set[_JobFuture] = set()
         self._lock, self._closed = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future:
         """Have a job call a function."""
-        future = _JobFuture(self._engine.submit(function, *arguments, **options))
+        # Jobs that a job submits would take over its environment.
+        with importlib.import_module("submitit.helpers").clean_env():
+            future = _JobFuture(self._engine.submit(function, *arguments, **options))
         with self._lock:
-            self._jobs[future] = future.job
+            self._futures.add(future)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Wait for the jobs, or cancel them."""
+        with self._lock:
+            futures = list(self._futures)
         if cancel_futures:
-            for future in list(self._jobs):
+            for future in futures:
                 future.cancel()
         if wait:
-            concurrent.futures.wait(list(self._jobs))
+            concurrent.futures.wait(futures)
         self._closed.set()
 
     def _watch(self) -> None:
         while not self._closed.wait(self.POLL):
             with self._lock:
-                jobs = list(self._jobs.items())
-            ended = [(future, job) for future, job in jobs if _has_ended(job)]
-            with self._lock:
-                for future, _ in ended:
-                    del self._jobs[future]
-            for future, job in ended:
-                with contextlib.suppress(concurrent.futures.InvalidStateError):  # was cancelled
-                    try:
-                        future.set_result(job.result())
-                    except Exception as error:
-                        future.set_exception(error)
-
-
-def _has_ended(job: Any) -> bool:
-    """Whether a job has; a file system that does not answer is asked again."""
-    try:
-        return job.done()
-    except OSError:
-        return False
+                futures = list(self._futures)
+            for future in futures:
+                if future.cancelled() or future.take_result():
+                    with self._lock:
+                        self._futures.remove(future)
 
 
 class _JobFuture(Future):
+    """What becomes of a job of `submitit`."""
+
     def __init__(self, job: Any) -> None:
         super().__init__()
         self.job = job
+
+    def take_result(self) -> bool:
+        """Whether the job has ended, whose result this then has."""
+        try:
+            if not self.job.done():
+                return False
+        except OSError:  # a file system that does not answer is asked again
+            return False
+        with contextlib.suppress(concurrent.futures.InvalidStateError):  # cancelled meanwhile
+            try:
+                self.set_result(self.job.result())
+            except Exception as error:
+                self.set_exception(error)
+        return True
 
     def cancel(self) -> bool:
         """Cancel a job that has not begun."""

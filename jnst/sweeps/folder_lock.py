@@ -12,6 +12,7 @@ from jnst.sweeps.folder import INDEX, SweepError
 from jnst.sweeps.picture_names import SHORT, short_id
 from jnst.sweeps.table import TABLE
 from jnst.sweeps.tasks import BATCHES
+from jnst.sweeps.workers import end_run
 
 PATIENCE = 1.0
 """Seconds that a sweep waits for the lock, which another may hold for a moment to look at it."""
@@ -88,8 +89,9 @@ def _remove_unfinished(folder: Path, ids: Sequence[str]) -> None:
         remove_unfinished(thumbnails, {f"{id}.jpg" for id in ids}.__contains__)
     if (batches := folder / BATCHES).is_dir():
         remove_unfinished(batches, lambda name: True)
-        for said in (*batches.glob("*.json"), *batches.glob("stop-*")):
-            said.unlink(missing_ok=True)
+        end_run(folder)
+        for sign in batches.glob("*.json"):
+            sign.unlink(missing_ok=True)
     # What was being written may have had its name by another plan.
     short = {id[:SHORT] for id in ids}
     remove_unfinished(folder / "pictures", lambda name: short_id(name) in short)

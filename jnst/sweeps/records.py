@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jnst.common.errors import one_line
 from jnst.images.files import file_digest
 from jnst.runs.results import Result, number_or_none
 from jnst.sweeps.folder import has_picture, read_record, record_path, write_json
@@ -29,7 +30,7 @@ def write_result(folder: Path, entry: Entry, result: Result, seconds: float) -> 
     except ValueError as failure:
         if isinstance(failure.__cause__, OSError):
             raise failure.__cause__ from None
-        return write_failure(folder, entry, " ".join(str(failure).split()), seconds)
+        return write_failure(folder, entry, one_line(failure), seconds)
     losses = {"loss": result.history.loss, **loss_sums(result.history.by_term())}
     history = {name: list(map(number_or_none, values)) for name, values in losses.items()}
     return _write(

@@ -15,8 +15,7 @@ import jax
 from jnst.common.progress import followed, sweep_way
 from jnst.common.validation import whole_number
 from jnst.networks.vgg import Network
-from jnst.runs.batch_sizes import MOST_ITEMS, BatchSize, evenly, fit_batch, group, split
-from jnst.runs.engine import prepared_shapes
+from jnst.runs.batch_sizes import MOST_ITEMS, BatchSize, evenly, group, split
 from jnst.sweeps.distribution import Distribution
 from jnst.sweeps.executors import opened_executor
 from jnst.sweeps.flops import operations_a_second
@@ -26,7 +25,7 @@ from jnst.sweeps.ledger import Ledger
 from jnst.sweeps.plans import Plan, read_plan
 from jnst.sweeps.points import Point, PreparedPlan, paths_of, prepare_plan
 from jnst.sweeps.report import write_report
-from jnst.sweeps.tasks import BATCHES, Input, Task, TaskPoint, TaskStep, job_of, run_task
+from jnst.sweeps.tasks import BATCHES, Input, Task, TaskPoint, TaskStep, run_task, size_of
 from jnst.sweeps.timing import Clock
 from jnst.sweeps.workers import SECONDS_BETWEEN_SIGNS, Sign, own_losses, signs
 
@@ -118,7 +117,7 @@ def open_sweep(
 
 
 class Sweep:
-    """An open sweep: `outline` says what it is about to do, `run` does it."""
+    """An open sweep of a `plan`: `outline` says what it is about to do, `run` does it."""
 
     def __init__(self, plan: Plan, folder: Path, prepared: PreparedPlan, batch_size: BatchSize):
         self.plan, self._folder, self._batch_size = plan, folder, batch_size
@@ -269,9 +268,7 @@ class Sweep:
         size = self._ledger.size_of(group)
         if size is None:
             try:
-                job = job_of(self._task_point(todo[0]))
-                ready = prepared_shapes(self._network(todo), job.config)
-                size = fit_batch(ready, job, len(todo), self._batch_size)
+                size = size_of(self._task(todo, None), self._network(todo))
             except (ValueError, MemoryError, jax.errors.JaxRuntimeError):
                 return 1  # what is wrong with a point is told where it is run
             self._ledger.keep_size(group, size)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jnst.common.errors import CheckpointWarning, is_out_of_memory
+from jnst.common.errors import CheckpointWarning, is_out_of_memory, one_line
 from jnst.images.files import file_digest
 from jnst.networks.loading import network_identity
 from jnst.networks.vgg import Network
@@ -94,7 +94,7 @@ def run_task(
         return [record for record in records.values() if record]
     failure: Exception | None = None
     try:
-        size = task.size or _size(task, network)
+        size = task.size or size_of(task, network)
         for batch in split(points, size):
             if all(records[point.entry.id] for point in batch):
                 continue
@@ -119,14 +119,16 @@ def run_task(
     elif failure is not None:
         if isinstance(failure, passed_on):
             raise failure
-        said = " ".join(str(failure).split()) or type(failure).__name__
-        records[task.name] = write_failure(folder, points[0].entry, said)
+        records[task.name] = write_failure(folder, points[0].entry, one_line(failure))
     return [record for record in records.values() if record]
 
 
-def _size(task: Task, network: Network) -> int:
-    if len(task.points) == 1:
-        return 1
+def size_of(task: Task, network: Network) -> int:
+    """How many points of a task are run together: as many as fit, at most its `batch_size`.
+
+    Raises:
+        ValueError: as `job_of`.
+    """
     job = job_of(task.points[0])
     ready = prepared_shapes(network, job.config)
     return fit_batch(ready, job, len(task.points), task.batch_size)

@@ -2,7 +2,6 @@
 
 import functools
 import importlib
-import importlib.util
 import os
 import platform
 import signal
@@ -10,13 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
-from jnst.common.errors import NotEnoughMemoryError
+from jnst.common.errors import NotEnoughMemoryError, one_line
+from jnst.common.plugins import load_plugin
 from jnst.common.version import __version__
 from jnst.images.files import ImageError
 from jnst.networks.loading import load_network
@@ -31,6 +31,9 @@ SECONDS_BETWEEN_SIGNS = 5.0
 
 PAUSE = 2.0
 """Seconds that a worker waits before it refuses: it would take all tasks from the others."""
+
+RUN = "run"
+"""The file that says which run of a sweep its workers are to work for; of another they end."""
 
 ELSEWHERE = (OSError, MemoryError, NotEnoughMemoryError, ReplacedError, ImageError)
 """Failures that another worker may not have."""
@@ -51,7 +54,7 @@ class Order(NamedTuple):
     task: Task
     run: str
     versions: tuple[str, str]
-    losses: tuple[OwnLoss, ...] = ()
+    losses: tuple[OwnLoss, ...]
 
 
 class Report(NamedTuple):
@@ -60,7 +63,6 @@ class Report(NamedTuple):
     `refusal` says what the worker lacks; `stopped` is that it was ended, and has left a checkpoint.
     """
 
-    worker: str
     records: tuple[dict[str, Any], ...] = ()
     refusal: str = ""
     stopped: bool = False
@@ -103,19 +105,17 @@ def own_losses(names: set[str]) -> tuple[OwnLoss, ...]:
 
 def work(order: Order) -> Report:
     """Run a task on this machine, and say what became of it. Its points are written from here."""
-    worker = f"{platform.node()}:{os.getpid()}"
     try:
         _check(order)
-        network = _network(order.task.network, order.task.digest)
-        return _run(order, network, worker)
+        return _run(order, _network(order.task.network, order.task.digest))
     except (RefusedError, *ELSEWHERE) as error:
         time.sleep(PAUSE)
-        said = " ".join(str(error).split()) or type(error).__name__
-        return Report(worker, refusal=f"{platform.node()}: {said}")
+        return Report(refusal=f"{platform.node()}: {one_line(error)}")
 
 
-def _run(order: Order, network: Network, worker: str) -> Report:
+def _run(order: Order, network: Network) -> Report:
     task, last = order.task, -SECONDS_BETWEEN_SIGNS
+    worker = f"{platform.node()}:{os.getpid()}"
     batches = Path(task.folder) / BATCHES
     sign = batches / f"{task.name}.json"
     at = TaskStep(len(task.points), 0, task.points[0].config.steps)
@@ -127,12 +127,12 @@ def _run(order: Order, network: Network, worker: str) -> Report:
                 if time.monotonic() - last >= SECONDS_BETWEEN_SIGNS:
                     write_json(sign, [order.run, worker, *at])
                     last = time.monotonic()
-                if asked.is_set() or is_stopped(batches, order.run):
-                    return Report(worker, stopped=True)
+                if asked.is_set() or read_json(batches / RUN) != order.run:
+                    return Report(stopped=True)
                 at = next(running)
         except StopIteration as ended:
             records = tuple(record | {"history": None} for record in ended.value)
-            return Report(worker, records)
+            return Report(records)
         finally:
             running.close()
             sign.unlink(missing_ok=True)
@@ -148,19 +148,15 @@ def signs(folder: Path, run: str) -> list[Sign]:
     return seen
 
 
-def stop(folder: Path, run: str) -> None:
-    """Ask the workers of a run to leave a checkpoint, at their next step."""
+def begin_run(folder: Path, run: str) -> None:
+    """Have workers work for this run; those of another one leave a checkpoint and end."""
     (folder / BATCHES).mkdir(exist_ok=True)
-    _stop_path(folder / BATCHES, run).touch()
+    write_json(folder / BATCHES / RUN, run)
 
 
-def is_stopped(batches: Path, run: str) -> bool:
-    """Whether the workers of a run are asked to stop."""
-    return _stop_path(batches, run).exists()
-
-
-def _stop_path(batches: Path, run: str) -> Path:
-    return batches / f"stop-{run}"
+def end_run(folder: Path) -> None:
+    """Have all workers leave a checkpoint and end, each after the step in hand."""
+    (folder / BATCHES / RUN).unlink(missing_ok=True)
 
 
 def _check(order: Order) -> None:
@@ -176,19 +172,14 @@ def _check(order: Order) -> None:
 
 
 def _import(loss: OwnLoss) -> None:
-    """Import the module that registers a loss: the one in its file, or else by its name."""
+    """Import the module that registers a loss, by its name, or else from its file."""
+    with suppress(ImportError):
+        importlib.import_module(loss.module)
+        return
     try:
-        if Path(loss.file).is_file():
-            spec = importlib.util.spec_from_file_location(loss.module, loss.file)
-            module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-            sys.modules.setdefault(loss.module, module)
-            spec.loader.exec_module(module)  # type: ignore[union-attr]
-        else:
-            importlib.import_module(loss.module)
-    except Exception as error:  # whatever the user's own program raises
-        raise RefusedError(
-            f"style loss {loss.name}: {loss.module} cannot be imported ({error})"
-        ) from None
+        load_plugin(loss.file)
+    except ValueError as error:
+        raise RefusedError(f"style loss {loss.name}: {error}") from None
 
 
 @functools.lru_cache(maxsize=2)
@@ -219,4 +210,4 @@ def end_asked_for() -> Iterator[threading.Event]:
         yield asked
     finally:
         for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)  # None: it was not Python's

@@ -1,4 +1,6 @@
+import gc
 import json
+import weakref
 
 import jax
 import numpy as np
@@ -53,6 +55,13 @@ def test_a_picture_is_held_once(arrays, small):
     job = open_job(*arrays, config)
     assert job.initial_image is job.content is job.original is job.pictures[0]
     assert job.content is not arrays[0]
+
+
+def test_the_first_result_is_let_go_of(arrays, small):
+    images = []
+    stylize(*arrays, **small, callback=lambda result: images.append(weakref.ref(result.image)))
+    gc.collect()
+    assert len(images) == 3 and images[0]() is None
 
 
 def test_images_of_results_are_the_callers_own(arrays, small):

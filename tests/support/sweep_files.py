@@ -1,5 +1,6 @@
 """The folder of a sweep, written as a sweep writes it, with pictures that are noise."""
 
+import csv
 import dataclasses
 import hashlib
 import itertools
@@ -117,3 +118,15 @@ def toml(plan):
         lines.append(f"[{section}]")
         lines += [f"{key} = {json.dumps(value)}" for key, value in plan[section].items()]
     return "\n".join(lines)
+
+
+def table(folder):
+    """The lines of results.csv."""
+    with (folder / "results.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def untimed(folder):
+    """The lines of the table without their seconds, and the bytes of the pictures."""
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in table(folder)]
+    return rows, {path.name: path.read_bytes() for path in (folder / "pictures").iterdir()}

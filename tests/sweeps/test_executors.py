@@ -1,4 +1,3 @@
-import csv
 import os
 import pickle
 import signal
@@ -8,6 +7,7 @@ from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecu
 from pathlib import Path
 from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 import submitit
@@ -17,22 +17,15 @@ import jnst
 from jnst.common.errors import WorkerWarning
 from jnst.sweeps import distribution, executors, tasks, workers
 from jnst.sweeps.executors import Submitted
-from support.sweep_files import toml
+from support.sweep_files import table, toml, untimed
 
 LAYERS = [["relu1_1"], ["relu1_2"], ["relu2_1"], ["relu1_1", "relu2_1"]]
 
 
 @pytest.fixture
-def plan(pictures, network_file, small):
+def plan(plan):
     """Four programs by three weights, on a small picture."""
-    settings = {name: value for name, value in small.items() if name != "style_layers"}
-    return {
-        "contents": str(pictures[0]),
-        "styles": str(pictures[1]),
-        "networks": str(network_file),
-        "settings": settings,
-        "grid": {"style_weight": [1.0, 10.0, 30.0], "style_layers": LAYERS},
-    }
+    return plan | {"grid": {"style_weight": [1.0, 10.0, 30.0], "style_layers": LAYERS}}
 
 
 @pytest.fixture(autouse=True)
@@ -57,24 +50,9 @@ class Here(Executor):
         return future
 
 
-def rows_of(folder):
-    with (folder / "results.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
-
-
-def assert_equal(folder, other):
-    """The same table but for the seconds, and the same pictures."""
-    assert rows_of(folder) == rows_of(other)
-    pictures, others = ({p.name: p for p in (f / "pictures").iterdir()} for f in (folder, other))
-    assert pictures.keys() == others.keys()
-    for name, path in pictures.items():
-        assert path.read_bytes() == others[name].read_bytes(), name
-
-
 def assert_close(folder, other):
     """The same up to the rounding of another number of cores."""
-    for row, expected in zip(rows_of(folder), rows_of(other), strict=True):
+    for row, expected in zip(untimed(folder)[0], untimed(other)[0], strict=True):
         assert row.keys() == expected.keys()
         for name, value in row.items():
             if name.startswith("loss"):
@@ -85,7 +63,7 @@ def assert_close(folder, other):
                 assert value == expected[name]
     for path in (other / "pictures").iterdir():
         image = jnst.load_image(folder / "pictures" / path.name)
-        np.testing.assert_allclose(image, jnst.load_image(path), atol=2.1 / 255)
+        np.testing.assert_allclose(image, jnst.load_image(path), atol=1.1 / 255)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +81,7 @@ def test_dask_makes_the_same_sweep(tmp_path, plan, dask):
     seen = []
     points = jnst.sweep(plan, tmp_path / "dask", executor=dask, callback=seen.append)
     assert [point.row["error"] for point in points] == [None] * 12
-    assert_equal(tmp_path / "dask", tmp_path / "here")
+    assert untimed(tmp_path / "dask") == untimed(tmp_path / "here")
     assert seen[-1].done == 12 and seen[-1].seconds_left == 0
     assert not (tmp_path / "dask" / "batches").exists()
 
@@ -123,14 +101,14 @@ def test_jobs_of_submitit_make_the_same_sweep(tmp_path, plan):
     with Submitted(engine) as executor:
         points = jnst.sweep(plan, tmp_path / "jobs", executor=executor)
     assert [point.row["error"] for point in points] == [None] * 6
-    assert_equal(tmp_path / "jobs", tmp_path / "here")
+    assert untimed(tmp_path / "jobs") == untimed(tmp_path / "here")
 
 
 def test_any_executor_does(tmp_path, plan):
     jnst.sweep(plan, tmp_path / "here")
     with ThreadPoolExecutor(1) as executor:
         jnst.sweep(plan, tmp_path / "thread", executor=executor)
-    assert_equal(tmp_path / "thread", tmp_path / "here")
+    assert untimed(tmp_path / "thread") == untimed(tmp_path / "here")
 
 
 def test_what_is_done_is_not_given_out_again(tmp_path, plan):
@@ -164,7 +142,7 @@ def test_a_batch_that_is_lost_is_given_out_again(tmp_path, plan):
 
     with pytest.warns(WorkerWarning, match=r"lost \(the machine is gone\); its 3 points"):
         jnst.sweep(plan, tmp_path / "there", executor=Here(lose))
-    assert_equal(tmp_path / "there", tmp_path / "here")
+    assert untimed(tmp_path / "there") == untimed(tmp_path / "here")
 
 
 def test_a_batch_that_is_always_lost_has_failed(tmp_path, plan):
@@ -189,7 +167,7 @@ def test_a_worker_with_another_version_leaves_the_batches_to_others(tmp_path, pl
 
     with pytest.warns(WorkerWarning, match=r"has jnst 0\.0\.1, the sweep was begun with"):
         jnst.sweep(plan, tmp_path / "there", executor=Here(every_other))
-    assert_equal(tmp_path / "there", tmp_path / "here")
+    assert untimed(tmp_path / "there") == untimed(tmp_path / "here")
 
 
 def full_disk(*_, **__):
@@ -236,17 +214,16 @@ def test_a_point_that_no_worker_can_run_holds_up_no_other(tmp_path, plan, monkey
 
     def job_of(point):
         if point.config.style_weight == 1:
-            raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory")
         return prepare(point)
 
-    monkeypatch.setattr(tasks, "RUN_FAILURES", (*tasks.RUN_FAILURES, RuntimeError))
     monkeypatch.setattr(tasks, "job_of", job_of)
     with (
         pytest.warns(WorkerWarning, match="RESOURCE_EXHAUSTED"),
         pytest.raises(jnst.SweepError, match="no worker takes"),
     ):
         jnst.sweep(plan, tmp_path, executor=Here())
-    assert [float(row["style_weight"]) for row in rows_of(tmp_path)] == [10, 30]
+    assert [float(row["style_weight"]) for row in table(tmp_path)] == [10, 30]
 
 
 def test_an_own_loss_of_the_program_itself_is_refused(tmp_path, plan, forgotten):
@@ -293,6 +270,18 @@ def test_a_sweep_that_is_ended_leaves_checkpoints(tmp_path, plan):
     assert jnst.read_sweep(tmp_path) == []
 
 
+def test_workers_of_an_earlier_run_end(tmp_path, plan):
+    """As those of a caller that was killed, when the same command has begun again."""
+    orders = []
+    jnst.sweep(plan, tmp_path, executor=Here(orders.append))
+    for point in jnst.read_sweep(tmp_path):
+        point.path.unlink()
+    workers.begin_run(tmp_path, "another")
+    assert workers.work(orders[0]) == workers.Report(stopped=True)
+    workers.begin_run(tmp_path, orders[0].run)
+    assert len(workers.work(orders[0]).records) == 3
+
+
 def test_a_worker_that_is_taken_away_leaves_a_checkpoint(tmp_path, plan):
     """Each signal of a scheduler ends a task, which is given out again and goes on."""
     plan["settings"] |= {"steps": 30, "optimizer": "adam"}
@@ -314,7 +303,7 @@ def test_a_worker_that_is_taken_away_leaves_a_checkpoint(tmp_path, plan):
         patch.setattr(workers, "run_task", signaled)
         jnst.sweep(plan, tmp_path / "there", executor=Here())
     assert len(steps) == 3 and steps == sorted(set(steps))
-    assert_equal(tmp_path / "there", tmp_path / "here")
+    assert untimed(tmp_path / "there") == untimed(tmp_path / "here")
 
 
 class Pending:
@@ -400,7 +389,8 @@ def test_processes_that_are_killed_are_replaced_and_know_own_losses(
 ):
     """The first two processes are killed as they import the module of the loss."""
     (tmp_path / "deaths").mkdir()
-    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "own.py").write_text(f"import neighbor\n{OWN}")
+    (tmp_path / "neighbor.py").touch()
     plan["settings"]["style_loss"] = "own_mean"
     plan["grid"] = {"style_weight": [1.0, 30.0], "style_layers": [["relu1_1"]]}
     (tmp_path / "plan.toml").write_text(toml(plan))
@@ -410,7 +400,7 @@ def test_processes_that_are_killed_are_replaced_and_know_own_losses(
     assert (status, out) == (0, [])
     assert len(list((tmp_path / "deaths").iterdir())) == 2
     assert len(err) == 1 and "a worker was lost" in err[0]
-    rows = rows_of(tmp_path / "sweep")
+    rows = table(tmp_path / "sweep")
     assert [row["style_loss"] for row in rows] == ["own_mean"] * 2
     assert [row["error"] for row in rows] == [""] * 2
 
@@ -465,7 +455,7 @@ def test_processes_share_the_machine(monkeypatch):
 
 
 def test_names_of_executors_are_checked(tmp_path, plan, call):
-    for name in ("processes:0", "processes", "dask:host", "ray", ""):
+    for name in ("processes:0", "processes:02", "processes", "dask:host", "ray", ""):
         with pytest.raises(jnst.SweepError, match="processes:N, dask://HOST:PORT and slurm are"):
             jnst.open_executor(name)
     with pytest.raises(jnst.SweepError, match="executor slurm: "):

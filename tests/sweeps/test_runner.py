@@ -1,4 +1,3 @@
-import csv
 import json
 import os
 import random
@@ -17,38 +16,11 @@ from jnst.runs.opening import open_job
 from jnst.runs.recipes import load_recipe
 from jnst.sweeps.folder import record_path
 from jnst.sweeps.runner import Outline
-from support.sweep_files import toml, write_sweep
+from support.sweep_files import table, toml, untimed, write_sweep
 
 sweep_module = sys.modules["jnst.sweeps.runner"]
 task_module = sys.modules["jnst.sweeps.tasks"]
 pace = sys.modules["jnst.runs.checkpoints"]
-
-
-@pytest.fixture
-def plan(pictures, network_file, small):
-    """Two weights by two layer sets, on a small picture."""
-    settings = {name: value for name, value in small.items() if name != "style_layers"}
-    return {
-        "contents": str(pictures[0]),
-        "styles": str(pictures[1]),
-        "networks": str(network_file),
-        "settings": settings,
-        "grid": {
-            "style_weight": [1.0, 30.0],
-            "style_layers": [["relu1_1"], ["relu1_1", "relu2_1"]],
-        },
-    }
-
-
-def table(folder):
-    with (folder / "results.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def untimed(folder):
-    """The lines of the table without their seconds, and the bytes of the pictures."""
-    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in table(folder)]
-    return rows, {path.name: path.read_bytes() for path in (folder / "pictures").iterdir()}
 
 
 def test_every_point_is_a_picture_a_record_and_a_line(tmp_path, plan, network):
