@@ -17,6 +17,7 @@ import jnst
 from jnst.common.errors import WorkerWarning
 from jnst.sweeps import distribution, executors, tasks, workers
 from jnst.sweeps.executors import Submitted
+from support.in_processes import cores_and_devices
 from support.sweep_files import table, toml, untimed
 
 LAYERS = [["relu1_1"], ["relu1_2"], ["relu2_1"], ["relu1_1", "relu2_1"]]
@@ -405,18 +406,11 @@ def test_processes_that_are_killed_are_replaced_and_know_own_losses(
     assert [row["error"] for row in rows] == [""] * 2
 
 
-def wait_for_the_end(folder):
-    with workers.end_asked_for() as asked:
-        Path(folder, "begun").write_text("begun")
-        asked.wait()
-    Path(folder, "ended").write_text("ended")
-
-
 CALLER = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from jnst.sweeps.executors import Processes
-from sweeps.test_executors import wait_for_the_end
+from support.in_processes import wait_for_the_end
 if __name__ == "__main__":
     Processes(1).submit(wait_for_the_end, sys.argv[1]).result()
 """
@@ -433,10 +427,6 @@ def test_processes_end_with_a_caller_that_is_killed(tmp_path):
     caller.kill()
     caller.wait()
     assert (tmp_path / "ended").read_text() == "ended"
-
-
-def cores_and_devices():
-    return len(os.sched_getaffinity(0)), os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux alone has it")
