@@ -92,7 +92,7 @@ def sweep_command(options: argparse.Namespace) -> int:
     outline = opened.outline()
     try:
         with opened_executor(options.executor, options.output, opened.plan.slurm) as executor:
-            tell(f"{options.output}: {_tell(outline)}", quiet=options.quiet)
+            tell(f"{options.output}: {_tell(outline, executor is not None)}", quiet=options.quiet)
             with (
                 following(options.output, quiet=options.quiet) as advance,
                 contextlib.closing(opened.run(executor)) as running,
@@ -153,7 +153,7 @@ def _label(path: Path) -> str:
     return f"{styles}, style_weight {weight:g}" if styles else path.stem
 
 
-def _tell(outline: "jnst.Outline") -> str:
+def _tell(outline: "jnst.Outline", shared: bool) -> str:
     left = outline.points - outline.finished
     parts = [count_of(outline.points, "point")]
     if outline.finished:
@@ -162,5 +162,6 @@ def _tell(outline: "jnst.Outline") -> str:
         parts.append(f"{outline.strays} in the folder are not in the plan")
     if left:
         parts.append(f"{count_of(outline.programs, 'program')} to compile")
-        parts.append(f"about {duration(outline.seconds)} and {decimal(outline.bytes)}")
+        of = " of a machine like this one" if shared else ""
+        parts.append(f"about {duration(outline.seconds)}{of} and {decimal(outline.bytes)}")
     return ", ".join(parts)

@@ -7,6 +7,9 @@ import os
 import sys
 from pathlib import Path
 
+loaded: list[str] = []
+"""The plugins of this process, in the order of their import, files by absolute paths."""
+
 
 def load_plugin(name: str) -> None:
     """Import a .py file, or a module, also one in the current folder.
@@ -36,3 +39,4 @@ def load_plugin(name: str) -> None:
     finally:
         with contextlib.suppress(ValueError):
             sys.path.remove(folder)
+    loaded.append(str(path.absolute()) if path.suffix == ".py" else name)

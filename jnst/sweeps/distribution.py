@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from jnst.common.errors import WorkerWarning, one_line
+from jnst.common.plugins import loaded
+from jnst.common.progress import count_of
 from jnst.sweeps.folder import SweepError
 from jnst.sweeps.records import finished_record, write_failure
 from jnst.sweeps.tasks import Task
@@ -83,7 +85,7 @@ class Distribution:
             self._end(patience)
 
     def _give(self, task: Task) -> None:
-        order = Order(task, self._run, versions(), self._losses)
+        order = Order(task, self._run, versions(), self._losses, tuple(loaded))
         try:
             self._pending[self._executor.submit(work, order)] = task
         except Exception as error:  # each engine has its own
@@ -133,7 +135,11 @@ class Distribution:
         if not self._pending:
             return
         end_run(self._folder)
-        wait([future for future in self._pending if not future.cancel()], timeout=patience)
+        running = [future for future in self._pending if not future.cancel()]
+        if running and patience:
+            batches = count_of(len(running), "batch", "batches")
+            self._tell(f"{batches} in progress: at most {patience:.0f} s for a checkpoint")
+        wait(running, timeout=patience)
         # Dask calls running tasks cancelled: their workers are done when their signs are gone.
         end = time.monotonic() + patience
         while signs(self._folder, self._run) and time.monotonic() < end:

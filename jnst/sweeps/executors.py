@@ -44,17 +44,21 @@ def open_executor(
 
     "processes:N": N processes of this machine, each with a GPU if there are GPUs, else with its
     share of the cores; they import the script that asks for them, which needs
-    `if __name__ == "__main__":`. "dask://HOST:PORT": the workers of a Dask scheduler (package
-    `distributed`). "slurm": a job for each task (package `submitit`), with the options of `sbatch`
-    that `slurm` has; its logs are in a hidden folder of `folder`.
+    `if __name__ == "__main__":`, and is itself to leave the GPUs alone:
+    `jax.config.update("jax_platforms", "cpu")`. "dask://HOST:PORT": the workers of a Dask scheduler
+    (package `distributed`). "slurm": a job for each task (package `submitit`), with the options of
+    `sbatch` that `slurm` has; its logs are in a hidden folder of `folder`.
 
     Raises:
-        SweepError: another name, a package that is not installed, a scheduler that does not answer,
-            an option that is not accepted.
+        SweepError: another name, more processes than GPUs, a package that is not installed, a
+            scheduler that does not answer, an option that is not accepted.
     """
     check_executor(name)
     kind, _, rest = name.partition(":")
     if kind == "processes":
+        gpus = len(_gpus())
+        if 0 < gpus < int(rest):  # each takes most of a GPU's memory
+            raise SweepError(f"executor is {name!r}; there are {gpus} GPUs, for a process each")
         return Processes(int(rest))
     if kind == "dask":
         return _dask(f"tcp:{rest}")
@@ -119,7 +123,7 @@ class Processes(Executor):
 
     def __init__(self, count: int) -> None:
         self._tasks: SimpleQueue[tuple[Future, Callable[..., Any], tuple]] = SimpleQueue()
-        self._closed = threading.Event()
+        self._closed, self._lock = threading.Event(), threading.Lock()
         self._threads = [
             threading.Thread(target=self._serve, args=(place, count), daemon=True)
             for place in range(count)
@@ -129,15 +133,17 @@ class Processes(Executor):
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future:
         """Have a process call a function."""
-        if self._closed.is_set():
-            raise RuntimeError("the processes have been shut down")
         future: Future = Future()
-        self._tasks.put((future, function, (arguments, options)))
+        with self._lock:
+            if self._closed.is_set():
+                raise RuntimeError("the processes have been shut down")
+            self._tasks.put((future, function, (arguments, options)))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes, each after the task that it has."""
-        self._closed.set()
+        with self._lock:
+            self._closed.set()
         if cancel_futures:
             with contextlib.suppress(Empty):
                 while True:
@@ -175,10 +181,8 @@ def _begin_process(place: int, count: int) -> None:
     """What a process is given of the machine, before it imports JAX."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller's, who tells its workers
     threading.Thread(target=_end_with_the_caller, daemon=True).start()
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    devices = _nvidia_devices() if given is None else list(filter(None, given.split(",")))
-    if devices:
-        os.environ["CUDA_VISIBLE_DEVICES"] = devices[place % len(devices)]
+    if gpus := _gpus():
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[place]
     elif hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, cores[place % len(cores) :: count])
@@ -194,12 +198,15 @@ def _end_with_the_caller() -> None:
     os._exit(1)
 
 
-def _nvidia_devices() -> list[str]:
-    """The numbers of the GPUs that Linux lists; none if JAX is told to use the CPU."""
+def _gpus() -> list[str]:
+    """The GPUs of this machine, as CUDA_VISIBLE_DEVICES names them; none if JAX uses the CPU."""
     if os.environ.get("JAX_PLATFORMS") == "cpu":
         return []
-    names = [path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")]
-    return sorted(names, key=int)
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return list(filter(None, given.split(",")))
+    # CUDA counts those that it sees from 0, whatever their numbers are on the machine.
+    return list(map(str, range(len(list(Path("/dev").glob("nvidia[0-9]*"))))))
 
 
 class Submitted(Executor):

@@ -4,8 +4,7 @@ import dataclasses
 import itertools
 import math
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,15 +15,14 @@ from jnst.common.validation import unknown
 from jnst.settings.config import OWN, Config, setting_names
 from jnst.settings.fields import INITS
 from jnst.settings.presets import NETWORKS, preset, preset_of
-from jnst.settings.setting_types import setting_type
 from jnst.sweeps.axes import separate
 from jnst.sweeps.folder import SweepError
+from jnst.sweeps.ranges import range_values
 
 PICTURES = ("content", "style", "network")
 MOST_POINTS = 1_000_000
 MOST_BYTES = 2**24
 KEYS = ("title", "contents", "styles", "networks", "preset", "settings", "grid", "zip", "slurm")
-RANGES: Mapping[str, Callable[..., np.ndarray]] = {"linspace": np.linspace, "logspace": np.logspace}
 
 
 class PlannedPoint(NamedTuple):
@@ -240,10 +238,6 @@ def _values(title: str, field: str, given: Any) -> list[Any]:
     return values
 
 
-def _is_finite(number: Any) -> bool:
-    return isinstance(number, int | float) and abs(number) < sys.float_info.max
-
-
 def _plain(value: Any) -> Any:
     """The values that TOML has, for those that Python and numpy have beside them."""
     match value:
@@ -261,7 +255,7 @@ def _plain(value: Any) -> Any:
 def _listed(title: str, field: str, given: Any) -> list[Any]:
     _check_field(title, field, ())
     if isinstance(given, Mapping):
-        values = _range(title, field, given)
+        values = range_values(title, field, given, most=MOST_POINTS)
     elif isinstance(given, list):
         values = given
     else:
@@ -269,28 +263,6 @@ def _listed(title: str, field: str, given: Any) -> list[Any]:
     if not values:
         raise SweepError(f"{title}: {field} has no values")
     return values
-
-
-def _range(title: str, field: str, given: Mapping[str, Any]) -> list[Any]:
-    [(kind, numbers)] = given.items() if len(given) == 1 else [("", ())]
-    count = numbers[2] if isinstance(numbers, list) and len(numbers) == 3 else None
-    if (
-        kind not in RANGES
-        or not all(_is_finite(number) for number in numbers)
-        or not isinstance(count, int)
-        or not 0 <= count <= MOST_POINTS
-    ):
-        raise SweepError(
-            f"{title}: {field} is {dict(given)!r}; {{linspace = [first, last, count]}} or "
-            "{logspace = [exponent, exponent, count]} is accepted"
-        )
-    with np.errstate(over="ignore"):
-        values = RANGES[kind](*numbers).tolist()
-    if not all(map(_is_finite, values)):
-        raise SweepError(f"{title}: {field} is {dict(given)!r}, which goes beyond all numbers")
-    each, is_list, _ = setting_type(field)
-    whole = each is int and not is_list and all(value == round(value) for value in values)
-    return [round(value) for value in values] if whole else values
 
 
 def _check_different(title: str, name: str, values: Sequence[Any]) -> None:

@@ -72,7 +72,7 @@ class Task(NamedTuple):
 
 
 class TaskStep(NamedTuple):
-    """Where a task is: the points run together, and their steps."""
+    """Where a task is: its points that are not done, and their steps in all its batches."""
 
     points: int
     step: int
@@ -95,11 +95,17 @@ def run_task(
     failure: Exception | None = None
     try:
         size = task.size or size_of(task, network)
-        for batch in split(points, size):
-            if all(records[point.entry.id] for point in batch):
-                continue
-            for record in (yield from _run_batch(folder, batch, size, task.network, network)):
+        batches = [
+            batch
+            for batch in split(points, size)
+            if not all(records[point.entry.id] for point in batch)
+        ]
+        steps = points[0].config.steps
+        at = TaskStep(sum(map(len, batches)), 0, steps * len(batches))
+        for batch in batches:
+            for record in (yield from _run_batch(task, batch, size, network, at)):
                 records[record["id"]] = records[record["id"]] or record
+            at = at._replace(step=at.step + steps)
     except RUN_FAILURES as error:
         failure = error.with_traceback(None)  # whose frames hold the batch
         if is_out_of_memory(error):
@@ -149,13 +155,17 @@ def job_of(point: TaskPoint) -> Job:
 
 
 def _run_batch(
-    folder: Path, points: Sequence[TaskPoint], size: int, load: str, network: Network
+    task: Task, points: Sequence[TaskPoint], size: int, network: Network, at: TaskStep
 ) -> Generator[TaskStep, None, list[dict[str, Any]]]:
-    """Run a batch, from its checkpoint if it has one, and write what is not there."""
+    """Run a batch, from its checkpoint if it has one, and write what is not there.
+
+    `at` is where the task is before it.
+    """
     started, names = time.monotonic(), [point.entry.id for point in points]
+    folder = Path(task.folder)
     path = folder / BATCHES / f"{names[0]}.npz"
     jobs = list(map(job_of, points))
-    ready, identity = prepared_for(network, jobs[0].config), network_identity(network, load)
+    ready, identity = prepared_for(network, jobs[0].config), network_identity(network, task.network)
     before = load_checkpoint(path, jobs, names, size=size)
     earlier, saves = before.seconds if before else 0.0, Saves()
     resume = snapshot = before.snapshot if before else None
@@ -166,7 +176,7 @@ def _run_batch(
             saves.save(save)
         step = max(len(history.loss) for history in snapshot.histories)
         try:
-            yield TaskStep(len(points), step, jobs[0].config.steps)
+            yield at._replace(step=at.step + step)
         except (KeyboardInterrupt, GeneratorExit):
             save()
             raise

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,12 +49,16 @@ class OwnLoss(NamedTuple):
 
 
 class Order(NamedTuple):
-    """A task, which run of the sweep gives it out, and what its results depend on."""
+    """A task, which run of the sweep gives it out, and what its results depend on.
+
+    `plugins` are imported if a loss is not there.
+    """
 
     task: Task
     run: str
     versions: tuple[str, str]
     losses: tuple[OwnLoss, ...]
+    plugins: tuple[str, ...] = ()
 
 
 class Report(NamedTuple):
@@ -166,17 +170,21 @@ def _check(order: Order) -> None:
             raise RefusedError(f"has {name} {here}, the sweep was begun with {there}")
     for loss in order.losses:
         if loss.name not in registered:
-            _import(loss)
+            _import(loss, order.plugins)
         if loss.name not in registered or fingerprint(loss.name) != loss.fingerprint:
             raise RefusedError(f"style loss {loss.name} is not there, or is another")
 
 
-def _import(loss: OwnLoss) -> None:
-    """Import the module that registers a loss, by its name, or else from its file."""
-    with suppress(ImportError):
-        importlib.import_module(loss.module)
-        return
+def _import(loss: OwnLoss, plugins: Sequence[str]) -> None:
+    """Import what registers a loss: plugins, or its module by name, or that from its file."""
     try:
+        for plugin in plugins:
+            load_plugin(plugin)
+        if loss.name in registered:
+            return
+        with suppress(ImportError):
+            importlib.import_module(loss.module)
+            return
         load_plugin(loss.file)
     except ValueError as error:
         raise RefusedError(f"style loss {loss.name}: {error}") from None

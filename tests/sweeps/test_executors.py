@@ -15,6 +15,8 @@ from distributed import LocalCluster
 
 import jnst
 from jnst.common.errors import WorkerWarning
+from jnst.common.plugins import loaded
+from jnst.settings.style_loss_names import registered
 from jnst.sweeps import distribution, executors, tasks, workers
 from jnst.sweeps.executors import Submitted
 from support.in_processes import cores_and_devices
@@ -130,6 +132,21 @@ def test_orders_are_small(tmp_path, plan):
     sizes = []
     jnst.sweep(plan, tmp_path, executor=Here(lambda order: sizes.append(len(pickle.dumps(order)))))
     assert len(sizes) == 4 and max(sizes) < 30_000
+
+
+def test_a_task_in_two_batches_tells_its_steps_once(tmp_path, plan):
+    """Its worker has room for one point at a time."""
+    orders = []
+    plan["grid"] = {"style_weight": [1.0, 30.0]}
+    network = jnst.load_network(plan["networks"])
+    jnst.sweep(plan, tmp_path, executor=Here(orders.append))
+    for path in tmp_path.glob("points/*"):
+        path.unlink()
+    seen = list(tasks.run_task(orders[0].task._replace(size=1), network))
+    steps = [at.step for at in seen]
+    assert steps == sorted(set(steps))
+    assert {(at.points, at.steps) for at in seen} == {(2, 2 * plan["settings"]["steps"])}
+    assert steps[-1] == 2 * plan["settings"]["steps"]
 
 
 def test_a_batch_that_is_lost_is_given_out_again(tmp_path, plan):
@@ -356,17 +373,21 @@ def test_a_sweep_on_dask_that_is_ended_leaves_no_worker_at_work(tmp_path, plan, 
     assert ".npz" in names and ".json" not in names
 
 
-OWN = """
-import multiprocessing, os, signal
-from pathlib import Path
+NEIGHBOR = """
 import jax.numpy as jnp
-import jnst
 
 def mean(features, weights):
     return features.mean((0, 1))
 
 def distance(features, weights, target, layer):
     return jnp.mean((mean(features, weights) - target) ** 2)
+"""
+
+OWN = """
+import multiprocessing, os, signal
+from pathlib import Path
+import jnst
+from neighbor import distance, mean
 
 jnst.register_style_loss("own_mean", jnst.StyleLoss(mean, distance, unit=lambda target: 1.0))
 deaths = Path(__file__).with_name("deaths")
@@ -378,20 +399,20 @@ if multiprocessing.parent_process() and len(list(deaths.iterdir())) < 2:
 
 @pytest.fixture
 def forgotten():
-    """Own losses are forgotten after the test."""
-    from jnst.settings.style_loss_names import registered
-
+    """Own losses and plugins are forgotten after the test."""
     yield
     registered.pop("own_mean", None)
+    loaded.clear()
+    sys.modules.pop("neighbor", None)
 
 
 def test_processes_that_are_killed_are_replaced_and_know_own_losses(
     tmp_path, plan, call, forgotten
 ):
-    """The first two processes are killed as they import the module of the loss."""
+    """The first two processes are killed as they import the plugin that registers the loss."""
     (tmp_path / "deaths").mkdir()
-    (tmp_path / "own.py").write_text(f"import neighbor\n{OWN}")
-    (tmp_path / "neighbor.py").touch()
+    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "neighbor.py").write_text(NEIGHBOR)
     plan["settings"]["style_loss"] = "own_mean"
     plan["grid"] = {"style_weight": [1.0, 30.0], "style_layers": [["relu1_1"]]}
     (tmp_path / "plan.toml").write_text(toml(plan))
@@ -440,8 +461,11 @@ def test_processes_share_the_machine(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     count = len(os.sched_getaffinity(0))
     assert sum(cores for cores, _ in shares()) == max(count, 2)
+    monkeypatch.delenv("JAX_PLATFORMS")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     assert list(shares()) == [(count, "3"), (count, "5")]
+    with pytest.raises(jnst.SweepError, match="'processes:3'; there are 2 GPUs"):
+        jnst.open_executor("processes:3")
 
 
 def test_names_of_executors_are_checked(tmp_path, plan, call):
