@@ -94,14 +94,6 @@ def say(message: str) -> None:
             print(f"jnst: {printable(message)}", file=sys.stderr, flush=True)
 
 
-def reason(error: Exception) -> str:
-    """The text of an error for the user; for an OSError, the file and the reason."""
-    if isinstance(error, OSError) and error.strerror:
-        file = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
-        return f"{file}{error.strerror[:1].lower()}{error.strerror[1:]}"
-    return str(error)
-
-
 _interrupts: list[int] = []
 
 

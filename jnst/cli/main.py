@@ -23,7 +23,6 @@ from jnst.cli.commands import (
     interruptible,
     leaving_at_once,
     picture_path,
-    reason,
     say,
 )
 from jnst.cli.networks import add_network_commands
@@ -40,6 +39,7 @@ from jnst.common.errors import (
     NetworkWarning,
     WorkerWarning,
     is_out_of_memory,
+    reason,
 )
 from jnst.common.heap import use_one_arena
 from jnst.common.plugins import load_plugin

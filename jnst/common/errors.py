@@ -1,5 +1,6 @@
 """Exceptions and warnings of jnst."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,14 @@ class DivergedError(RuntimeError):
 
     def __reduce__(self) -> tuple:
         return type(self), (self.step, self.image, self.result)
+
+
+def reason(error: BaseException) -> str:
+    """What an error says; for an OSError, the file and the reason."""
+    if isinstance(error, OSError) and error.strerror:
+        file = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        return f"{file}{error.strerror[:1].lower()}{error.strerror[1:]}"
+    return str(error)
 
 
 def one_line(error: BaseException) -> str:

@@ -15,7 +15,17 @@ from jnst.common.progress import count_of
 from jnst.sweeps.folder import SweepError
 from jnst.sweeps.records import finished_record, write_failure
 from jnst.sweeps.tasks import Task
-from jnst.sweeps.workers import Order, OwnLoss, Report, begin_run, end_run, signs, versions, work
+from jnst.sweeps.workers import (
+    Order,
+    OwnLoss,
+    Report,
+    begin_run,
+    end_run,
+    refusals,
+    signs,
+    versions,
+    work,
+)
 
 LOSSES = 3
 """Times that a task is lost with its worker before its points have failed."""
@@ -52,6 +62,7 @@ class Distribution:
         self._lost: Counter[str] = Counter()
         self._refused: list[Task] = []
         self._told: set[str] = set()
+        self._heard: set[str] = set()
 
     def run(self, tasks: Iterable[Task]) -> Generator[Ended | None, None, None]:
         """Yield each task as it ends, with the records of its points, and None now and then.
@@ -65,6 +76,7 @@ class Distribution:
             for task in tasks:
                 self._give(task)
             while self._pending:
+                self._take_refusals()
                 done, _ = wait(self._pending, timeout=POLL, return_when=FIRST_COMPLETED)
                 ended = [each for future in done if (each := self._taken(future))]
                 if not ended:
@@ -109,13 +121,27 @@ class Distribution:
             self._give(task)
             return None
         if report.refusal:
-            self._tell(report.refusal)
-            self._refused.append(task)
+            self._refuse(task, report.refusal)
             return None
         if report.stopped:
             self._give(task)
             return None
         return task, report.records
+
+    def _take_refusals(self) -> None:
+        """Take back what workers refuse, before they are free for it again."""
+        for refusal in refusals(self._folder, self._run):
+            if refusal.id in self._heard:
+                continue
+            self._heard.add(refusal.id)
+            for future, task in list(self._pending.items()):
+                if task.name == refusal.task:
+                    del self._pending[future]
+                    self._refuse(task, refusal.reason)
+
+    def _refuse(self, task: Task, reason: str) -> None:
+        self._tell(reason)
+        self._refused.append(task)
 
     def _failed(self, task: Task) -> list[dict[str, Any]]:
         error = f"lost {LOSSES} times with its worker"

@@ -1,9 +1,11 @@
 """What a worker of an executor does: a task, from files that it finds, in its own memory."""
 
+import errno
 import functools
 import importlib
 import os
 import platform
+import secrets
 import signal
 import sys
 import threading
@@ -15,7 +17,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jnst.common.errors import NotEnoughMemoryError, one_line
+from jnst.common.errors import NotEnoughMemoryError, reason
 from jnst.common.plugins import load_plugin
 from jnst.common.version import __version__
 from jnst.images.files import ImageError
@@ -29,11 +31,14 @@ from jnst.sweeps.tasks import BATCHES, ReplacedError, Task, TaskStep, run_task
 SECONDS_BETWEEN_SIGNS = 5.0
 """Between two signs of life of a worker."""
 
-PAUSE = 2.0
-"""Seconds that a worker waits before it refuses: it would take all tasks from the others."""
+PAUSE = 3.0
+"""Seconds that a worker that refuses a task is busy for its engine, which gives it to another."""
 
 RUN = "run"
 """The file that says which run of a sweep its workers are to work for; of another they end."""
+
+REFUSED = ".refused"
+"""How the names of the files end in which workers say what they refuse."""
 
 ELSEWHERE = (OSError, MemoryError, NotEnoughMemoryError, ReplacedError, ImageError)
 """Failures that another worker may not have."""
@@ -80,6 +85,14 @@ class Sign(NamedTuple):
     at: TaskStep
 
 
+class Refusal(NamedTuple):
+    """A task that a worker refuses, by name, and why; no two have the same `id`."""
+
+    id: str
+    task: str
+    reason: str
+
+
 class RefusedError(Exception):
     """An order that this worker cannot take; the message says why."""
 
@@ -113,8 +126,23 @@ def work(order: Order) -> Report:
         _check(order)
         return _run(order, _network(order.task.network, order.task.digest))
     except (RefusedError, *ELSEWHERE) as error:
-        time.sleep(PAUSE)
-        return Report(refusal=f"{platform.node()}: {one_line(error)}")
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            error.filename = order.task.folder  # one line for all its files
+        refusal = f"{platform.node()}: {reason(error) or type(error).__name__}"
+        _pause(order, refusal)
+        return Report(refusal=refusal)
+
+
+def _pause(order: Order, refusal: str) -> None:
+    """Tell a refusal, and keep the place at which the engine would give this worker the same."""
+    batches, end = Path(order.task.folder) / BATCHES, time.monotonic() + PAUSE
+    path = batches / f"{secrets.token_hex(4)}{REFUSED}"
+    with suppress(OSError):  # it is in the report too
+        write_json(path, [order.run, order.task.name, refusal])
+    while time.monotonic() < end and read_json(batches / RUN) == order.run:
+        time.sleep(PAUSE / 10)
+    with suppress(OSError):
+        path.unlink()
 
 
 def _run(order: Order, network: Network) -> Report:
@@ -149,6 +177,16 @@ def signs(folder: Path, run: str) -> list[Sign]:
         match read_json(path):
             case [said, str(worker), int(points), int(step), int(steps)] if said == run:
                 seen.append(Sign(worker, path.stem, TaskStep(points, step, steps)))
+    return seen
+
+
+def refusals(folder: Path, run: str) -> list[Refusal]:
+    """What the workers of a run of a sweep refuse, as long as they pause."""
+    seen = []
+    for path in (folder / BATCHES).glob(f"*{REFUSED}"):
+        match read_json(path):
+            case [said, str(task), str(why)] if said == run:
+                seen.append(Refusal(path.stem, task, why))
     return seen
 
 

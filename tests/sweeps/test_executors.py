@@ -192,6 +192,32 @@ def full_disk(*_, **__):
     raise OSError(28, "No space left on device")
 
 
+class TwoWorkers(Executor):
+    """One of another version, which gets each task for which it is free, and one that works."""
+
+    def __init__(self):
+        self._pools = [ThreadPoolExecutor(1), ThreadPoolExecutor(1)]
+        self._other = None
+
+    def submit(self, function, /, order):
+        if self._other is None or self._other.done():
+            other = order._replace(versions=("0.0.1", jax.__version__))
+            self._other = self._pools[0].submit(function, other)
+            return self._other
+        return self._pools[1].submit(function, order)
+
+    def shutdown(self, wait=True, *, cancel_futures=False):
+        for pool in self._pools:
+            pool.shutdown()
+
+
+def test_what_a_worker_refuses_goes_to_another_that_is_free(tmp_path, plan, monkeypatch):
+    monkeypatch.setattr(workers, "PAUSE", 600.0)  # ends with the sweep
+    with TwoWorkers() as executor, pytest.warns(WorkerWarning, match=": has jnst .*, the sweep"):
+        points = jnst.sweep(plan, tmp_path, executor=executor, batch_size=1)
+    assert [point.row["error"] for point in points] == [None] * 12
+
+
 @pytest.mark.parametrize("lacks", ["version", "network", "picture", "memory", "disk"])
 def test_what_no_worker_can_do_is_left(tmp_path, plan, monkeypatch, pictures, lacks):
     def begin(order):
@@ -214,7 +240,7 @@ def test_what_no_worker_can_do_is_left(tmp_path, plan, monkeypatch, pictures, la
         "network": "another than the sweep was begun with",
         "picture": "has been replaced since the sweep began",
         "memory": "GB are free",
-        "disk": "No space left on device",
+        "disk": f"{tmp_path / 'sweep'}: no space left on device",
     }[lacks]
     nobody = "no worker takes the 12 points that are left"
     with (

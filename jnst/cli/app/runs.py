@@ -8,9 +8,8 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from jnst.cli.commands import reason
 from jnst.cli.networks import is_to_be_fetched
-from jnst.common.errors import DivergedError, is_out_of_memory
+from jnst.common.errors import DivergedError, is_out_of_memory, reason
 from jnst.common.progress import PictureWay, count_of, duration
 from jnst.runs.levels import plan_levels
 from jnst.runs.results import Result
