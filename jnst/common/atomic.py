@@ -33,7 +33,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.copymode(target, temporary)
         os.replace(temporary, target)
     except OSError as error:
-        if error.filename in (None, str(temporary), temporary):
+        if error.filename in (str(temporary), temporary):
             error.filename = os.fspath(path)
         raise
     finally:
