@@ -39,4 +39,6 @@ def load_plugin(name: str) -> None:
     finally:
         with contextlib.suppress(ValueError):
             sys.path.remove(folder)
-    loaded.append(str(path.absolute()) if path.suffix == ".py" else name)
+    plugin = str(path.absolute()) if path.suffix == ".py" else name
+    if plugin not in loaded:
+        loaded.append(plugin)

@@ -151,9 +151,9 @@ def sweep_way(progress: Any) -> tuple[float, str, str]:
     return share, stage, state
 
 
-def count_of(number: int, name: str, several: str = "") -> str:
-    """A number with its noun: "1 point", "2 points"; `several` is a plural other than with s."""
-    return f"{number} {name}" if number == 1 else f"{number} {several or name + 's'}"
+def count_of(number: int, name: str) -> str:
+    """A number with its noun: "1 point", "2 points"."""
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 
 from jnst.common.errors import WorkerWarning, one_line
 from jnst.common.plugins import loaded
-from jnst.common.progress import count_of
 from jnst.sweeps.folder import SweepError
 from jnst.sweeps.records import finished_record, write_failure
 from jnst.sweeps.tasks import Task
@@ -163,8 +162,9 @@ class Distribution:
         end_run(self._folder)
         running = [future for future in self._pending if not future.cancel()]
         if running and patience:
-            batches = count_of(len(running), "batch", "batches")
-            self._tell(f"{batches} in progress: at most {patience:.0f} s for a checkpoint")
+            self._tell(
+                f"batches in progress: {len(running)}; at most {patience:.0f} s for checkpoints"
+            )
         wait(running, timeout=patience)
         # Dask calls running tasks cancelled: their workers are done when their signs are gone.
         end = time.monotonic() + patience

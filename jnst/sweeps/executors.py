@@ -58,7 +58,10 @@ def open_executor(
     if kind == "processes":
         gpus = len(_gpus())
         if 0 < gpus < int(rest):  # each takes most of a GPU's memory
-            raise SweepError(f"executor is {name!r}; there are {gpus} GPUs, for a process each")
+            raise SweepError(
+                f"executor is {name!r}; each process has a GPU, and there are {gpus}: "
+                f"processes:{gpus} is accepted, or JAX_PLATFORMS=cpu for the cores"
+            )
         return Processes(int(rest))
     if kind == "dask":
         return _dask(f"tcp:{rest}")

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jnst.common.errors import NotEnoughMemoryError, reason
+from jnst.common.errors import NotEnoughMemoryError, one_line, reason
 from jnst.common.plugins import load_plugin
 from jnst.common.version import __version__
 from jnst.images.files import ImageError
@@ -56,7 +56,7 @@ class OwnLoss(NamedTuple):
 class Order(NamedTuple):
     """A task, which run of the sweep gives it out, and what its results depend on.
 
-    `plugins` are imported if a loss is not there.
+    `plugins` are imported if the module of a loss does not register it.
     """
 
     task: Task
@@ -126,11 +126,17 @@ def work(order: Order) -> Report:
         _check(order)
         return _run(order, _network(order.task.network, order.task.digest))
     except (RefusedError, *ELSEWHERE) as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            error.filename = order.task.folder  # one line for all its files
-        refusal = f"{platform.node()}: {reason(error) or type(error).__name__}"
+        refusal = f"{platform.node()}: {_reason(error, order.task.folder)}"
         _pause(order, refusal)
         return Report(refusal=refusal)
+
+
+def _reason(error: Exception, folder: str) -> str:
+    """Why a task is refused, in one line; the same for all files of a folder without room."""
+    if isinstance(error, OSError):
+        full = error.errno == errno.ENOSPC
+        return reason(OSError(error.errno, error.strerror, folder) if full else error)
+    return one_line(error)
 
 
 def _pause(order: Order, refusal: str) -> None:
@@ -140,7 +146,7 @@ def _pause(order: Order, refusal: str) -> None:
     with suppress(OSError):  # it is in the report too
         write_json(path, [order.run, order.task.name, refusal])
     while time.monotonic() < end and read_json(batches / RUN) == order.run:
-        time.sleep(PAUSE / 10)
+        time.sleep(0.2)
     with suppress(OSError):
         path.unlink()
 
@@ -214,16 +220,15 @@ def _check(order: Order) -> None:
 
 
 def _import(loss: OwnLoss, plugins: Sequence[str]) -> None:
-    """Import what registers a loss: plugins, or its module by name, or that from its file."""
+    """Import the module of a loss, by name or from its file, and plugins until one registers it."""
     try:
-        for plugin in plugins:
-            load_plugin(plugin)
-        if loss.name in registered:
-            return
-        with suppress(ImportError):
+        try:
             importlib.import_module(loss.module)
-            return
-        load_plugin(loss.file)
+        except ImportError:
+            load_plugin(loss.file)
+        for plugin in plugins:
+            if loss.name not in registered:
+                load_plugin(plugin)
     except ValueError as error:
         raise RefusedError(f"style loss {loss.name}: {error}") from None
 
