@@ -491,7 +491,7 @@ def test_processes_share_the_machine(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     assert list(shares()) == [(count, "3"), (count, "5")]
     with pytest.raises(
-        jnst.SweepError, match="'processes:3'; .* there are 2: processes:2 is accepted"
+        jnst.SweepError, match=r"'processes:3'; .* there are 2: processes:2 is accepted"
     ):
         jnst.open_executor("processes:3")
 
