@@ -1,6 +1,6 @@
 """Neural style transfer as it should be in JAX."""
 
-from jnst import losses
+from jnst import losses, metrics
 from jnst.common.errors import DivergedError, NetworkError
 from jnst.common.version import __version__
 from jnst.images.contact_sheets import contact_sheet
@@ -106,6 +106,7 @@ __all__ = [
     "losses",
     "make_step",
     "make_targets",
+    "metrics",
     "named_optimizer",
     "network_digest",
     "normalize_network",

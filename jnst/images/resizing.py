@@ -25,10 +25,11 @@ def resize_image(
     shape: tuple[int, int],
     *,
     extent: tuple[float, float] | None = None,
+    resampling: Image.Resampling = Image.Resampling.LANCZOS,
 ) -> Float[np.ndarray, "new_height new_width *channels"]:
     """Resize an image (H, W, 3), or its alpha (H, W), to `shape`, which is (height, width).
 
-    The filter is Lanczos, antialiased; its overshoot is clipped to [0, 1]. `extent` is the (height,
+    `resampling` is antialiased; what overshoots is clipped to [0, 1]. `extent` is the (height,
     width) of the part that is resized, from the upper left corner; by default all of the image. An
     image that has that size and needs no clipping is returned as it is, not as a copy.
 
@@ -42,7 +43,7 @@ def resize_image(
         return pixels if pixels.min() >= 0 and pixels.max() <= 1 else pixels.clip(0, 1)
     box = None if extent is None else (0, 0, extent[1], extent[0])
     channels = [
-        Image.fromarray(channel).resize((width, height), Image.Resampling.LANCZOS, box)
+        Image.fromarray(channel).resize((width, height), resampling, box)
         for channel in np.moveaxis(np.atleast_3d(pixels), -1, 0)
     ]
     resized = np.stack([np.asarray(channel) for channel in channels], axis=-1)

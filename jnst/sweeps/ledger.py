@@ -37,7 +37,11 @@ class Ledger:
         self._records = self._read()
         there = recorded_ids(self._folder)
         for point in self._points:
-            if point.id in there and not self.is_done(point):  # it is tried again
+            if (
+                point.id in there
+                and not self.is_done(point)
+                and not finished_record(self._folder, point.id)
+            ):  # it is tried again
                 record_path(self._folder, point.id).unlink(missing_ok=True)
         self._todo, self._sizes = self._batches_before()
         self._write_index()
@@ -106,7 +110,9 @@ class Ledger:
         return {
             point.id: record
             for point in points
-            if point.id in there and (record := finished_record(self._folder, point.id))
+            if point.id in there
+            and (record := finished_record(self._folder, point.id))
+            and (not self._plan.metrics or "metrics" in record)
         }
 
     def _batches_before(self) -> tuple[set[str], dict[str, int]]:

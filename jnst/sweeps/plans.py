@@ -22,7 +22,10 @@ from jnst.sweeps.ranges import range_values
 PICTURES = ("content", "style", "network")
 MOST_POINTS = 1_000_000
 MOST_BYTES = 2**24
-KEYS = ("title", "contents", "styles", "networks", "preset", "settings", "grid", "zip", "slurm")
+KEYS = (
+    *("title", "contents", "styles", "networks", "preset", "settings", "grid", "zip", "slurm"),
+    "metrics",
+)
 
 
 class PlannedPoint(NamedTuple):
@@ -43,7 +46,8 @@ class Plan:
     "content" and "style" (a name, or a list of names that are mixed), "network" if there are
     several, and fields of Config; fields that are zipped are one axis, named "a, b", with a list of
     values for each place. `settings` are the same at all points, `defaults` has the other settings
-    of each network. `folder` is where paths start. `slurm` has options of Slurm's jobs.
+    of each network. `folder` is where paths start. `slurm` has options of Slurm's jobs. `metrics`
+    is whether the pictures are measured: see `jnst.metrics`.
     `title` is what the plan calls itself, or ""; `name` is what messages call it, never "".
     """
 
@@ -55,6 +59,7 @@ class Plan:
     network: str
     folder: Path
     slurm: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    metrics: bool = False
 
     def __len__(self) -> int:
         return math.prod(map(len, self.axes.values()))
@@ -123,6 +128,7 @@ def read_plan(plan: str | os.PathLike[str] | Mapping[str, Any]) -> Plan:
     each field, or a range as numpy's: `{linspace = [0, 1, 5]}`, `{logspace = [-1, 2, 4]}` (0.1 to
     100). Each `[[zip]]` has fields with lists of one length, which vary together. `[slurm]` has
     options of `sbatch`, such as partition, time (minutes) and gres, for the executor "slurm".
+    `metrics` is whether the table has the figures of `jnst.metrics.style_metrics` too.
 
     Raises:
         SweepError: it cannot be read, or holds what is not accepted.
@@ -153,6 +159,7 @@ def _plan(title: str, content: Mapping[str, Any], folder: Path) -> Plan:
         ("zip", list),
         ("preset", str),
         ("title", str),
+        ("metrics", bool),
     ):
         if key in content and not isinstance(content[key], kind):
             raise SweepError(f"{title}: {key} is {content[key]!r}; see jnst.read_plan")
@@ -182,7 +189,8 @@ def _plan(title: str, content: Mapping[str, Any], folder: Path) -> Plan:
     networks = networks or [NETWORKS.get(given or "fast", "")]
     defaults = {name: _defaults(title, given, _weights(name, folder)) for name in networks}
     slurm = content.get("slurm", {})
-    plan = Plan(title, own, axes, settings, defaults, networks[0], folder, slurm)
+    metrics = content.get("metrics", False)
+    plan = Plan(title, own, axes, settings, defaults, networks[0], folder, slurm, metrics)
     if len(plan) > MOST_POINTS:
         raise SweepError(f"{title}: has {len(plan)} points; at most {MOST_POINTS} are accepted")
     next(plan.points())

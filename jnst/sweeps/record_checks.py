@@ -59,6 +59,11 @@ def is_record(value: Any) -> bool:
         and all(isinstance(x, number_or_none) for column in history.values() for x in column)
     ):
         return False
+    metrics = value.get("metrics", {})
+    if not isinstance(metrics, dict) or not all(
+        isinstance(figure, number_or_none) for figure in metrics.values()
+    ):
+        return False
     recipe = value["recipe"]
     if recipe is None:
         return value["error"] is not None

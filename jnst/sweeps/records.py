@@ -1,10 +1,13 @@
 """The record of a point and its picture, as they are written into the folder of a sweep."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jnst.common.errors import one_line
-from jnst.images.files import file_digest
+from jnst.images.files import ImageError, file_digest
+from jnst.metrics import StyleMetrics, style_metrics
 from jnst.runs.results import Result, number_or_none
 from jnst.sweeps.folder import has_picture, read_record, record_path, write_json
 from jnst.sweeps.table import loss_sums
@@ -43,6 +46,28 @@ def write_result(folder: Path, entry: Entry, result: Result, seconds: float) -> 
         error=None if result.diverged is None else f"diverged at step {result.diverged}",
         sha256=file_digest(path),
     )
+
+
+def measured(
+    folder: Path, record: dict[str, Any], content: str, styles: Sequence[str]
+) -> dict[str, Any]:
+    """The record of a point that is done, with the figures of its picture, which are written.
+
+    Raises:
+        OSError: there is no room, or no permission.
+    """
+    if record["recipe"] is None or "metrics" in record:
+        return record
+    try:
+        figures = style_metrics(folder / "pictures" / record["picture"], content, styles)
+    except ImageError:
+        raise
+    except ValueError:  # a picture smaller than a patch
+        figures = StyleMetrics(math.nan, math.nan, math.nan)
+    named = {name: number_or_none(figure) for name, figure in figures._asdict().items()}
+    record = record | {"metrics": named}
+    write_json(record_path(folder, record["id"]), record)
+    return record
 
 
 def write_failure(folder: Path, entry: Entry, error: str, seconds: float = 0.0) -> dict[str, Any]:

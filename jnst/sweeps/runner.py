@@ -227,6 +227,7 @@ class Sweep:
             digest=self._network(batch).digest,
             batch_size=self._batch_size,
             size=size,
+            metrics=self.plan.metrics,
         )
 
     def _task_point(self, point: Point) -> TaskPoint:

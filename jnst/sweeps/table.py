@@ -41,7 +41,8 @@ def row_of(record: dict[str, Any]) -> dict[str, Any]:
 
     The styles are joined with " + ", other lists with spaces. Every setting of the run has a
     column, and its loss ("loss", weighted), the unweighted terms ("loss/style/relu1_1") and their
-    sums ("loss/content", "loss/style"); a failed point, without a recipe, has its settings alone,
+    sums ("loss/content", "loss/style"), and the figures of its picture if the plan asks for them
+    ("metrics/style"); a failed point, without a recipe, has its settings alone,
     and the error. The network is what `load_network` took.
     """
     row: dict[str, Any] = {"id": record["id"], "error": record["error"]}
@@ -61,6 +62,7 @@ def row_of(record: dict[str, Any]) -> dict[str, Any]:
         "steps_taken": recipe["steps"],
     }
     row |= {name: _cell(value) for name, value in recipe["config"].items()}
+    row |= {f"metrics/{name}": value for name, value in record.get("metrics", {}).items()}
     losses = recipe["losses"] | loss_sums(recipe["losses"])
     return row | {
         "loss" if term == "total" else f"loss/{term}": value for term, value in losses.items()
@@ -100,8 +102,9 @@ def table_columns(records: Iterable[dict[str, Any]], varying: Sequence[str]) -> 
     names = dict.fromkeys(itertools.chain(_COLUMNS, *map(row_of, whole_first)))
     first = ["styles" if name == "style" else name for name in varying]
     losses = sorted(filter(_is_loss, names), key=lambda name: (name.count("/"), name))
+    metrics = [name for name in names if name.startswith("metrics/")]
     rest = [name for name in names if not _is_loss(name) and name not in _LAST_COLUMNS]
-    return list(dict.fromkeys([*first, *losses, *rest, *_LAST_COLUMNS]))
+    return list(dict.fromkeys([*first, *losses, *metrics, *rest, *_LAST_COLUMNS]))
 
 
 def _is_loss(column: str) -> bool:

@@ -21,7 +21,7 @@ from jnst.runs.jobs import Job
 from jnst.runs.opening import open_job
 from jnst.settings.config import Config
 from jnst.sweeps.folder import SweepError
-from jnst.sweeps.records import Entry, finished_record, write_failure, write_result
+from jnst.sweeps.records import Entry, finished_record, measured, write_failure, write_result
 
 BATCHES = "batches"
 """The subfolder of what is in progress: the checkpoint of each batch, and who has it."""
@@ -55,7 +55,8 @@ class TaskPoint(NamedTuple):
 class Task(NamedTuple):
     """Points of one program. `size` of them are run together; None: as many as fit.
 
-    `network` is what `load_network` takes, `digest` that of the one that is meant.
+    `network` is what `load_network` takes, `digest` that of the one that is meant. `metrics` is
+    whether the pictures are measured.
     """
 
     folder: str
@@ -64,6 +65,7 @@ class Task(NamedTuple):
     digest: str
     batch_size: BatchSize = "auto"
     size: int | None = None
+    metrics: bool = False
 
     @property
     def name(self) -> str:
@@ -89,7 +91,7 @@ def run_task(
     leaves a checkpoint.
     """
     folder, points = Path(task.folder), task.points
-    records = {point.entry.id: finished_record(folder, point.entry.id) for point in points}
+    records = {point.entry.id: _finished(task, point) for point in points}
     if None not in records.values():
         return [record for record in records.values() if record]
     failure: Exception | None = None
@@ -183,12 +185,23 @@ def _run_batch(
     seconds = (earlier + time.monotonic() - started) / len(points)
     results = zip(points, results_of(jobs, snapshot, identity), strict=True)
     records = [
-        finished_record(folder, point.entry.id)
-        or write_result(folder, point.entry, result, seconds)
+        _finished(task, point)
+        or _measured(task, point, write_result(folder, point.entry, result, seconds))
         for point, result in results
     ]
     path.unlink(missing_ok=True)
     return records
+
+
+def _finished(task: Task, point: TaskPoint) -> dict[str, Any] | None:
+    record = finished_record(Path(task.folder), point.entry.id)
+    return record and _measured(task, point, record)
+
+
+def _measured(task: Task, point: TaskPoint, record: dict[str, Any]) -> dict[str, Any]:
+    if not task.metrics:
+        return record
+    return measured(Path(task.folder), record, point.content, point.styles)
 
 
 def _save(path: Path, checkpoint: Checkpoint, names: Sequence[str]) -> None:

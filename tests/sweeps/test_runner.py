@@ -569,3 +569,26 @@ def test_grid_labels_numbers_and_digests_by_their_recipes(tmp_path, call, monkey
     assert call("grid", "no-sweep", "-o", "sheet.png")[2] == [
         "jnst: no-sweep: there is no such file"
     ]
+
+
+def test_metrics_are_in_the_table_also_of_points_that_were_done(tmp_path, plan):
+    plan["grid"] = {"style_weight": [1.0, 30.0]}
+    [first, _] = jnst.sweep(plan, tmp_path)
+    assert not any("metrics" in name for name in first.row)
+    before = first.path.stat().st_mtime_ns
+    points = jnst.sweep(plan | {"metrics": True}, tmp_path)
+    assert points[0].path.stat().st_mtime_ns == before
+    for point in points:
+        figures = jnst.metrics.style_metrics(point.path, plan["contents"], plan["styles"])
+        assert [point.row[f"metrics/{name}"] for name in figures._fields] == list(figures)
+    fresh = jnst.sweep(plan | {"metrics": True}, tmp_path / "fresh")
+    names = [name for name in points[0].row if name.startswith("metrics/")]
+    assert [[point.row[name] for name in names] for point in fresh] == [
+        [point.row[name] for name in names] for point in points
+    ]
+    header = (tmp_path / "results.csv").read_text().splitlines()[0].split(",")
+    assert header.index("metrics/style") == 1 + max(
+        place for place, name in enumerate(header) if name.startswith("loss")
+    )
+    with pytest.raises(jnst.SweepError, match="metrics is 1; see"):
+        jnst.sweep(plan | {"metrics": 1}, tmp_path)
