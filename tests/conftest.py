@@ -12,6 +12,7 @@ from jnst.networks.files.canonical import write_network
 from jnst.networks.layers import VGG19
 from jnst.networks.vgg import Network
 from jnst.optimizers.loop import _run_chunk
+from jnst.settings.style_loss_names import registered
 from support import make_files
 from support.browser import open_browser
 from support.server import serve
@@ -43,6 +44,17 @@ def compiled(tmp_path_factory):
         jax.config.update("jax_compilation_cache_dir", str(folder / "programs"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_losses():
+    """Style losses that a test registers are there for it alone, and so are their programs."""
+    before = dict(registered)
+    yield
+    if registered != before:
+        registered.clear()
+        registered.update(before)
+        jax.clear_caches()
 
 
 @pytest.fixture

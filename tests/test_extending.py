@@ -21,13 +21,6 @@ from jnst.networks.layers import VGG19
 from jnst.settings.style_loss_names import registered
 
 
-@pytest.fixture(autouse=True)
-def own_losses():
-    """The style losses that a test registers are there for it alone."""
-    yield
-    registered.clear()
-
-
 def darkness(image, features):
     return image.mean() + 0 * sum(maps.sum() for maps in features.values())
 
@@ -200,12 +193,12 @@ def test_what_an_own_term_says_of_itself_does_not_matter(network, arrays, small)
 
 
 def test_a_picture_of_an_own_style_loss_is_read_where_it_is_unknown(
-    network, arrays, small, tmp_path
+    network, arrays, small, tmp_path, monkeypatch
 ):
     jnst.register_style_loss("own_gram", own_gram())
     result = jnst.stylize(*arrays, network=network, style_loss="own_gram", **small)
     result.save(tmp_path / "own.png")
-    registered.clear()
+    monkeypatch.delitem(registered, "own_gram")
     assert jnst.load_recipe(tmp_path / "own.png")["config"]["style_loss"] == ["own_gram"]
 
 

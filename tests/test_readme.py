@@ -18,7 +18,6 @@ from jnst.images import drawings
 from jnst.networks import loading
 from jnst.networks.downloads import cache_folder
 from jnst.networks.package_data import data_file
-from jnst.settings.style_loss_names import registered
 from jnst.sweeps import executors
 from support import make_files
 from support.tiny import SHAPES, shapes_of
@@ -71,8 +70,7 @@ def test_python(pictures, code, monkeypatch, network_file):
         Path("plan.toml").write_text(f"networks = {str(network_file)!r}\n{small_plan()}")
         cluster = mock.Mock(SLURMCluster=LocalJobs)
         monkeypatch.setitem(sys.modules, "dask_jobqueue", cluster)
-    with mock.patch.dict(registered):
-        exec(compile(small(code), "README.md", "exec"), {"__name__": "__main__"})
+    exec(compile(small(code), "README.md", "exec"), {"__name__": "__main__"})
 
 
 class LocalJobs(LocalCluster):

@@ -16,7 +16,6 @@ from distributed import LocalCluster
 import jnst
 from jnst.common.errors import WorkerWarning
 from jnst.common.plugins import loaded
-from jnst.settings.style_loss_names import registered
 from jnst.sweeps import distribution, executors, tasks, workers
 from jnst.sweeps.executors import Submitted
 from support.in_processes import cores_and_devices
@@ -425,9 +424,8 @@ if multiprocessing.parent_process() and len(list(deaths.iterdir())) < 2:
 
 @pytest.fixture
 def forgotten():
-    """Own losses and plugins are forgotten after the test."""
+    """Plugins are forgotten after the test."""
     yield
-    registered.pop("own_mean", None)
     loaded.clear()
     sys.modules.pop("neighbor", None)
 
