@@ -4,20 +4,37 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import jnst
 from jnst.images import drawings
 
 
 def arguments(description: str) -> argparse.Namespace:
-    """Read the command line: pictures, folder, network, full size."""
+    """Read the command line of an experiment that has no options of its own."""
+    parser = new_parser(description)
+    add_arguments(parser)
+    return parse(parser)
+
+
+def new_parser(description: str) -> argparse.ArgumentParser:
+    """A parser that keeps the lines of the description."""
     formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=description, formatter_class=formatter)
+    return argparse.ArgumentParser(description=description, formatter_class=formatter)
+
+
+def add_arguments(parser: argparse.ArgumentParser, output: str = "folder of the results") -> None:
+    """What every experiment accepts: pictures, where the results go, the network, full size."""
     parser.add_argument("pictures", type=Path, nargs="*", help="a content, and styles")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the results")
+    parser.add_argument("-o", "--output", type=Path, required=True, help=output)
     parser.add_argument("--network", default="embedded")
     parser.add_argument(
         "--full", action="store_true", help="512 pixels and many steps; takes hours"
     )
+
+
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Read the command line."""
     options = parser.parse_args()
     if len(options.pictures) == 1:
         parser.error("a content needs at least one style")
@@ -33,6 +50,21 @@ def pictures(options: argparse.Namespace) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     content, style = drawings.write_pictures(folder / "landscape.png", folder / "painting.png")
     return {"contents": str(content), "styles": [str(style)]}
+
+
+def versions(styles: list[str]) -> list[str]:
+    """The painting of the demo, and three pictures made from it."""
+    [path] = styles
+    image = jnst.load_image(path)
+    others = {
+        "warm": image[..., ::-1],
+        "turned": np.rot90(image).copy(),
+        "large": image[60:180, 80:240],
+    }
+    for name, other in others.items():
+        styles = [*styles, path.replace("painting.png", f"{name}.png")]
+        jnst.save_image(styles[-1], other)
+    return styles
 
 
 def write_network(options: argparse.Namespace, name: str, network: jnst.Network) -> str:
@@ -53,3 +85,14 @@ def sweep(plan: dict[str, Any], options: argparse.Namespace) -> None:
 
     jnst.sweep(plan, options.output, progress=show)
     print(options.output / "index.html")
+
+
+def picture_arguments(description: str) -> argparse.Namespace:
+    """Read the command line of an experiment with one content, one style and one picture."""
+    parser = new_parser(description)
+    parser.add_argument("pictures", type=Path, nargs=2, help="a content and a style")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the PNG")
+    parser.add_argument("--network", default="embedded")
+    parser.add_argument("--size", type=int, default=192)
+    parser.add_argument("--steps", type=int, default=120)
+    return parser.parse_args()

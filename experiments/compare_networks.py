@@ -10,7 +10,6 @@ Gram matrix, the relative loss measures only them, and the others can be anythin
 """
 
 import argparse
-import base64
 import html
 import io
 from pathlib import Path
@@ -19,6 +18,7 @@ import common
 import jax
 import matplotlib.figure
 import numpy as np
+import pages
 
 import jnst
 
@@ -26,8 +26,7 @@ LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
 
 
 def arguments() -> argparse.Namespace:
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
+    parser = common.new_parser(__doc__)
     parser.add_argument("pictures", type=Path, nargs="*", help="a content and a style")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the page")
     parser.add_argument("--networks", nargs=2, default=["embedded", "hed"], metavar="NETWORK")
@@ -72,22 +71,6 @@ def plot(spectra: dict[str, dict[str, np.ndarray]]) -> bytes:
     return out.getvalue()
 
 
-def image_tag(png: bytes, caption: str) -> str:
-    """A picture inside the page, with its caption."""
-    source = base64.b64encode(png).decode()
-    caption = html.escape(caption)
-    return (
-        f'<figure><img alt="{caption}" src="data:image/png;base64,{source}">'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
-
-
-def png_of(image: np.ndarray, path: Path) -> bytes:
-    """The bytes of a picture that is also written to `path`."""
-    jnst.save_image(path, image)
-    return path.read_bytes()
-
-
 def table(rows: dict[str, dict[str, tuple[float, float, float]]]) -> str:
     """What `figures` has of each network, one line for each layer."""
     head = "".join(f'<th colspan="3">{html.escape(name)}' for name in rows)
@@ -118,19 +101,12 @@ def main() -> None:
         result = jnst.stylize(content, style, network=network, config=config)
         made.append((name, result.image))
     pictures = "".join(
-        image_tag(png_of(image, options.output / f"{number}.png"), name)
+        pages.image_tag(pages.png_of(image, options.output / f"{number}.png"), name)
         for number, (name, image) in enumerate(made)
     )
     page = options.output / "index.html"
-    page.write_text(
-        "<!doctype html><meta charset=utf-8><title>Two networks</title>"
-        "<style>body{font:15px sans-serif;margin:2em}figure{display:inline-block;margin:4px}"
-        "img{max-width:100%}"
-        "td,th{padding:2px 10px;text-align:right}th[colspan]{text-align:center}</style>"
-        f"<h1>{html.escape(' and '.join(options.networks))}</h1>"
-        f"{pictures}{table(rows)}{image_tag(plot(spectra), 'Gram matrices of the style')}",
-        encoding="utf-8",
-    )
+    spectrum = pages.image_tag(plot(spectra), "Gram matrices of the style")
+    pages.write_page(page, " and ".join(options.networks), pictures + table(rows) + spectrum)
     print(page)
 
 

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import get_args
 
@@ -39,6 +40,13 @@ def test_the_package_is_its_rooms():
     assert {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__"} == {*ROOMS}
     files = {path.name for path in PACKAGE.iterdir() if path.is_file()}
     assert files == {"__init__.py", "__init__.pyi", "__main__.py", "py.typed"}
+
+
+def test_every_package_is_installed():
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())
+    folders = (path.parent.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("__init__.py"))
+    found = {".".join(folder.parts) for folder in folders}
+    assert {*project["tool"]["setuptools"]["packages"]} == found | {"jnst.weights"}
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -1,10 +1,13 @@
-"""The experiments' plans can be swept; running them takes minutes."""
+"""The experiments in their small forms; the plans of the sweeps are read only."""
 
-import importlib
+import json
+import runpy
 import sys
 import types
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
 import jnst
@@ -12,17 +15,28 @@ import jnst
 FOLDER = Path(__file__).parent.parent / "experiments"
 
 
+@pytest.fixture
+def experiment(monkeypatch, capsys, tmp_path):
+    """Runs a script of `experiments/` in tmp_path, and returns the lines that it prints."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(name, *arguments):
+        path = FOLDER / f"{name}.py"
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(path.parent))
+            patch.setattr(sys, "argv", [path.name, *map(str, arguments)])
+            runpy.run_path(str(path), run_name="__main__")
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
 @pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize(
-    ("name", "points"), [("layers", 30), ("init", 21), ("networks", 12), ("styles", 12)]
-)
-def test_plans(tmp_path, monkeypatch, capsys, name, points, full):
+@pytest.mark.parametrize(("name", "points"), [("networks", 12), ("styles", 12)])
+def test_plans(experiment, tmp_path, monkeypatch, name, points, full):
     plans = []
-    monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.setattr(jnst, "sweep", lambda plan, folder, progress: plans.append(plan))
-    arguments = [name, "-o", str(tmp_path / "out"), *(["--full"] if full else [])]
-    monkeypatch.setattr(sys, "argv", arguments)
-    importlib.import_module(name).main()
+    lines = experiment(name, "-o", "out", *(["--full"] if full else []))
     [plan] = plans
     assert len(list(jnst.read_plan(plan).points())) == points
     assert plan["settings"]["size"] == (512 if full else 128)
@@ -30,15 +44,10 @@ def test_plans(tmp_path, monkeypatch, capsys, name, points, full):
         assert jnst.load_image(picture).ndim == 3
     for network in [plan["networks"]] if isinstance(plan["networks"], str) else plan["networks"]:
         assert jnst.load_network(network).params
-    assert capsys.readouterr().out.splitlines()[-1].endswith("index.html")
+    assert lines[-1].endswith("index.html")
 
 
-def test_compare_networks(tmp_path, monkeypatch, capsys, network_file):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    networks = [str(network_file), str(network_file)]
-    arguments = ["compare_networks", "-o", str(tmp_path / "out"), "--networks", *networks]
-    monkeypatch.setattr(sys, "argv", arguments)
-    module = importlib.import_module("compare_networks")
+def test_compare_networks(experiment, monkeypatch, network_file):
     made = []
 
     def stylize(content, style, *, network, **settings):
@@ -46,9 +55,135 @@ def test_compare_networks(tmp_path, monkeypatch, capsys, network_file):
         return types.SimpleNamespace(image=content)
 
     monkeypatch.setattr(jnst, "stylize", stylize)
-    module.main()
-    [page] = map(Path, capsys.readouterr().out.split())
+    [page] = map(
+        Path, experiment("compare_networks", "-o", "out", "--networks", network_file, network_file)
+    )
     assert made == [("random", {"config": jnst.Config(size=192, steps=60)})] * 2
     text = page.read_text()
     assert text.count("<img") == 5
     assert text.count("<tr><th>relu") == 6
+
+
+def white_share(path):
+    """How much of a contact sheet is paper."""
+    return float((jnst.load_image(path) > 0.99).all(-1).mean())
+
+
+@pytest.mark.parametrize(
+    ("figure", "pictures_of", "columns"), [(1, 10, 5), (3, 4, 2), (4, 20, 4), (5, 4, 4), (6, 6, 3)]
+)
+def test_figures_of_the_paper(
+    experiment, monkeypatch, pictures, network_file, figure, pictures_of, columns
+):
+    content, style = pictures
+    sheets = []
+    sheet_of = jnst.contact_sheet
+
+    def contact_sheet(images, labels, **settings):
+        sheets.append((images, labels, settings["columns"]))
+        return sheet_of(images, labels, **settings)
+
+    monkeypatch.setattr(jnst, "contact_sheet", contact_sheet)
+    small = "--size", 32, "--steps", 2, "--network", network_file
+    lines = experiment("paper", figure, content, style, style, "-o", "figure.png", *small)
+    assert lines == ["figure.png"]
+    [(images, labels, given)] = sheets
+    assert (len(images), len(labels), given) == (pictures_of, pictures_of, columns)
+    assert all(np.isfinite(image).all() and image.std() > 0.01 for image in images)
+    assert 0 < white_share("figure.png") < 0.6
+
+
+def test_statistics_of_a_style(experiment, pictures, network_file):
+    small = "--size", 32, "--seconds", 0, "--network", network_file
+    *rows, page = experiment("style_statistics", *pictures, "-o", "out", *small)
+    assert len(rows) == 7
+    for row in rows:
+        name, steps, *figures = row.split()
+        assert int(steps) >= 1 and np.isfinite(np.float64(figures)).all(), name
+    text = Path(page).read_text()
+    assert text.count("<img") == 9 and "Heitz 2021" in text
+
+
+def test_gallery(experiment, pictures, network_file, tmp_path):
+    folder = tmp_path / "paintings"
+    folder.mkdir()
+    names = "starry_night", "the_scream", "great_wave", "shipwreck"
+    for name, picture in zip(names, pictures * 2, strict=True):
+        (folder / f"{name}.png").write_bytes(picture.read_bytes())
+    small = "--size", 32, "--steps", 2, "--network", network_file
+    arguments = "--pictures", folder, "-o", "gallery", *small
+    shown = "wreck_starry", "colors", "blend", "regions", "texture"
+    [page] = experiment("gallery", *arguments, "--only", *shown)
+    text = Path(page).read_text()
+    assert text.count("<img") == 5 and "A texture of The Starry Night" in text
+    assert jnst.load_recipe("gallery/colors.png")["config"]["color"] == "luminance"
+    (folder / "great_wave.png").unlink()
+    with pytest.raises(SystemExit, match=r"has no great_wave\.jpg; see --help"):
+        experiment("gallery", *arguments)
+
+
+def test_own_parts(experiment, pictures, network_file):
+    small = "-o", "own.png", "--size", 32, "--steps", 4
+    lines = experiment("own_term", *pictures, *small, "--network", network_file)
+    values = [float(line.split(": ")[1]) for line in lines]
+    assert len(values) == 3 and values[0] > values[1] > values[2]
+    assert jnst.load_recipe("own-100.png")["extra_terms"] == {"asymmetry": 100}
+    experiment("own_network", *pictures, *small)
+    assert jnst.load_recipe("own.png")["network"]["name"] == "Random"
+    lines = experiment("own_optimizer", *pictures, *small, "--network", network_file)
+    assert [line.split(",")[0] for line in lines] == ["lbfgs", "adam", "lion", "prodigy"]
+
+
+@pytest.mark.parametrize("name", ["own_term", "own_network", "own_optimizer"])
+def test_own_parts_are_short(name):
+    assert len((FOLDER / f"{name}.py").read_text().splitlines()) < 40
+
+
+def test_a_feedforward_network(experiment, pictures, network_file, tmp_path):
+    content, style = pictures
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    (photographs / "photograph.png").write_bytes(content.read_bytes())
+    small = "--photographs", photographs, "--network", network_file, "--size", 24, "--channels", 2
+    once = style, style, "-o", "once", *small, "--every", 2
+    experiment("feedforward/train", *once, "--steps", 4)
+    twice = style, style, "-o", "twice", *small, "--every", 2
+    experiment("feedforward/train", *twice, "--steps", 2)
+    experiment("feedforward/train", *twice, "--steps", 4)
+    losses = [Path(name, "losses.txt").read_text() for name in ("once", "twice")]
+    assert losses[0] == losses[1] and len(losses[0].split()) == 4
+    assert white_share("once/strip-1.png") < 0.6 and Path("once/curve.png").exists()
+    assert len(list(Path("twice/views").iterdir())) == 6
+
+    experiment("feedforward/paint", "once", content, "-o", "out", "--size", 23, "--shares", 1, 0)
+    experiment("feedforward/paint", "twice", content, "-o", "out", "--size", 23)
+    first, second = (jnst.load_image(f"out/content-{name}.png") for name in ("mixture", "style"))
+    assert first.shape == (23, 17, 3)
+    np.testing.assert_array_equal(first, second)
+
+    with pytest.raises(ValueError, match="once has the training of other settings"):
+        experiment("feedforward/train", *once, "--steps", 4, "--channels", 3)
+    lines = experiment("feedforward/against_optimization", "once", content, "-o", "against.png")
+    losses = {line.split(":")[0].strip(): float(line.split()[-4][:-1]) for line in lines}
+    assert losses["L-BFGS, 200 steps"] < losses["L-BFGS, 10 steps"] < losses["photograph"]
+
+
+def test_the_transformer_begins_with_the_photograph_and_mixes_styles(monkeypatch, arrays):
+    monkeypatch.syspath_prepend(str(FOLDER / "feedforward"))
+    import model
+
+    settings = model.Settings(["a", "b"], "embedded", "gram", 32, 2, 1e-3)
+    state = model.new_state(settings)
+    photograph = jax.numpy.asarray(arrays[0])[:31, :21]
+    one, other = np.eye(2)
+    same = state.apply_fn(state.params, photograph, one)
+    np.testing.assert_allclose(same, photograph.clip(0.02, 0.98), atol=1e-5)
+    random = jax.tree.map(
+        lambda leaf: leaf + 0.1 * jax.random.normal(jax.random.key(leaf.size), leaf.shape),
+        state.params,
+    )
+    paint = jax.jit(lambda shares: state.apply_fn(random, photograph, shares))
+    assert np.abs(paint(one) - paint(other)).max() > 0.01
+    between = paint((one + other) / 2)
+    assert np.isfinite(between).all() and between.shape == photograph.shape
+    assert json.dumps(settings._asdict())

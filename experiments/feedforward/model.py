@@ -1,0 +1,99 @@
+"""A trained network in a folder: its settings, and orbax's checkpoints of its training."""
+
+import functools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import objective
+import orbax.checkpoint as ocp
+from flax.training.train_state import TrainState
+from transformer import Transformer
+
+import jnst
+
+
+class Settings(NamedTuple):
+    """What the network was trained for. All of it must be the same when training goes on."""
+
+    styles: Sequence[str]
+    network: str
+    style_loss: str
+    size: int
+    channels: int
+    learning_rate: float
+
+    def config(self, network: jnst.Network) -> jnst.Config:
+        """The settings of the loss: the network's preset, without margin and total variation."""
+        return jnst.preset(
+            network.preset,
+            size=self.size,
+            style_loss=(self.style_loss,),
+            margin=0,
+            tv_weight=0.0,
+        )
+
+
+@functools.cache
+def _transformer(styles: int, channels: int) -> Transformer:
+    """The same object for the same settings, so that what is compiled for it is found again."""
+    return Transformer(styles, channels)
+
+
+def new_state(settings: Settings) -> TrainState:
+    """A network that gives back the photograph, and its optimizer."""
+    transformer = _transformer(len(settings.styles), settings.channels)
+    image, shares = jnp.zeros((64, 64, 3)), jnp.zeros(len(settings.styles))
+    params = transformer.init(jax.random.key(0), image, shares)
+    return TrainState.create(
+        apply_fn=transformer.apply, params=params, tx=objective.optimizer(settings.learning_rate)
+    )
+
+
+def open_checkpoints(folder: Path) -> ocp.CheckpointManager:
+    """The last two checkpoints of a training."""
+    options = ocp.CheckpointManagerOptions(max_to_keep=2)
+    return ocp.CheckpointManager((folder / "checkpoints").absolute(), options=options)
+
+
+def restore(checkpoints: ocp.CheckpointManager, state: TrainState) -> TrainState:
+    """The last checkpoint, or the state as it is if there is none."""
+    step = checkpoints.latest_step()
+    if step is None:
+        return state
+    return checkpoints.restore(step, args=ocp.args.StandardRestore(state))
+
+
+def read_settings(folder: Path) -> Settings:
+    """The settings of a folder that training has written."""
+    return Settings(**json.loads((folder / "settings.json").read_text()))
+
+
+def check_settings(folder: Path, settings: Settings) -> None:
+    """Write the settings of a new training; of one that goes on they have to be the same.
+
+    Raises:
+        ValueError: they are others.
+    """
+    path = folder / "settings.json"
+    text = json.dumps(settings._asdict(), indent=2)
+    if not path.exists():
+        path.write_text(text)
+    elif path.read_text() != text:
+        raise ValueError(f"{folder} has the training of other settings: {path.read_text()}")
+
+
+def load(folder: Path) -> tuple[Settings, TrainState]:
+    """A trained network.
+
+    Raises:
+        ValueError: nothing has been trained in the folder.
+    """
+    if not (folder / "settings.json").exists():
+        raise ValueError(f"{folder} has no trained network; train.py makes one")
+    settings = read_settings(folder)
+    with open_checkpoints(folder) as checkpoints:
+        return settings, restore(checkpoints, new_state(settings))

@@ -1,0 +1,69 @@
+"""The loss that the network is trained with: jnst's own, of each image in a batch."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax.training.train_state import TrainState
+from jaxtyping import Array, Float, Int
+
+import jnst
+
+Photographs = Float[Array, "n h w 3"]
+
+
+def style_targets(
+    network: jnst.Network, styles: Sequence[Float[Array, "_h _w 3"]], config: jnst.Config
+) -> jnst.Targets:
+    """The targets of every style, stacked. `mean_loss` puts in the content of each photograph."""
+    black = jnp.zeros((config.size, config.size, 3))
+    return jnst.stack([jnst.make_targets(network, black, each, config) for each in styles])
+
+
+def mean_loss(
+    params: Any,
+    state: TrainState,
+    network: jnst.Network,
+    targets: jnst.Targets,
+    weights: jnst.Terms,
+    photographs: Photographs,
+    styles: Int[Array, " n"],
+) -> Float[Array, ""]:
+    """The mean of `jnst.total_loss` over what the network makes of photographs, one style each."""
+    layout = targets.layout
+    count = jax.tree.leaves(targets.style)[0].shape[0]
+
+    def loss(photograph: Float[Array, "h w 3"], style: Int[Array, ""]) -> Float[Array, ""]:
+        content = jnst.extract_features(
+            network, photograph, layout.content_layers, pooling=layout.pooling
+        )
+        own = jax.tree.map(lambda leaf: leaf[style], targets).replace(content=content)
+        image = state.apply_fn(params, photograph, jax.nn.one_hot(style, count))
+        return jnst.total_loss(network, image, own, weights)[0]
+
+    return jax.vmap(loss)(photographs, styles).mean()
+
+
+@jax.jit
+def train_step(
+    state: TrainState,
+    network: jnst.Network,
+    targets: jnst.Targets,
+    weights: jnst.Terms,
+    photographs: Photographs,
+    styles: Int[Array, " n"],
+) -> tuple[TrainState, Float[Array, ""]]:
+    """One step of the optimizer, and the loss before it."""
+    loss, gradients = jax.value_and_grad(mean_loss)(
+        state.params, state, network, targets, weights, photographs, styles
+    )
+    return state.apply_gradients(grads=gradients), loss
+
+
+@functools.cache
+def optimizer(learning_rate: float) -> optax.GradientTransformation:
+    """Adam, as in the papers, with gradients of limited length: the first ones are long."""
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(learning_rate))
