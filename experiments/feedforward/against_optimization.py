@@ -3,7 +3,7 @@
     python experiments/feedforward/against_optimization.py starry photo.jpg -o against.png
 
 Both are measured by the loss that the network was trained with, `jnst.total_loss`, on the whole
-photograph at the longer side of its training squares. L-BFGS starts from the photograph; its time
+photograph at twice the side of its training squares, as it saw them. L-BFGS starts from the photograph; its time
 is that of its steps, without compilation. What to see: the network is as good as some tens of
 steps in a hundredth of their time or less; the optimization then goes on, the network does not.
 """
@@ -40,7 +40,7 @@ def optimized(problem: jnst.Problem, content: np.ndarray) -> dict[str, Made]:
     for number in range(1, STEPS[-1] + 1):
         state, _ = step(state, problem)
         if number in STEPS:
-            image, loss = np.asarray(state.best_image), float(state.best_loss)
+            image, loss = np.asarray(state.best_image).clip(0, 1), float(state.best_loss)
             made[f"L-BFGS, {number} steps"] = Made(image, loss, time.perf_counter() - start)
     return made
 
@@ -56,7 +56,7 @@ def main() -> None:
     loaded = jnst.load_network(settings.network)
     config = settings.config(loaded)
     network = jnst.prepare_network(loaded, config.layout().layers())
-    content = jnst.load_image(options.photograph, size=settings.size)
+    content = jnst.load_image(options.photograph, size=2 * settings.size)
     style = jnst.load_image(settings.styles[0], size=2 * settings.size)
     targets = jnst.make_targets(network, content, style, config)
     problem = jnst.Problem(network, targets, config.weights())
