@@ -63,6 +63,16 @@ def transform_kernel(
     return (both_sides @ columns_first).reshape(tile + 2, tile + 2, *kernel.shape[2:])
 
 
+def restore_kernel(
+    transformed: Float[Array, "side side i o"],
+) -> Float[Array, "3 3 i o"]:
+    """The kernel that `transform_kernel` has transformed, but for rounding."""
+    along_one = matrices(len(transformed) - 2).kernel
+    inverse = jnp.asarray(np.linalg.pinv(np.kron(along_one, along_one)), transformed.dtype)
+    columns_first = inverse @ transformed.reshape(inverse.shape[1], -1)
+    return columns_first.reshape(3, 3, *transformed.shape[2:]).swapaxes(0, 1)
+
+
 @jax.jit
 def convolve(
     image: Float[Array, "h w i"], transformed: Float[Array, "side side i o"]

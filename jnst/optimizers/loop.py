@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.stages import Compiled
 from jaxtyping import Array, Int
 
 from jnst.common.devices import agreed, on_host
@@ -210,24 +211,18 @@ def _repeat(
     return jax.lax.fori_loop(0, count, body, (state, infos))
 
 
-def memory_of_batch(
+def compiled_batch(
     optimizer: optax.GradientTransformation,
     state: State,
     problem: Problem,
     *,
     pixels: Pixels = "free",
     chunk: int = 5,
-) -> int:
-    """Bytes that the program of `run_prepared_batch` needs, as its compiler counts them.
+    sharing: Sharing = ONE_DEVICE,
+) -> Compiled:
+    """The program of `run_prepared_batch`, which then finds it compiled.
 
     Takes what that takes, or only its shapes (`jax.eval_shape`).
     """
-    program = _run_chunk.lower(optimizer, pixels, chunk, True, state, problem, chunk).compile()
-    counted = program.memory_analysis()
-    assert counted is not None  # no backend of ours
-    return (
-        counted.temp_size_in_bytes
-        + counted.argument_size_in_bytes
-        + counted.output_size_in_bytes
-        - counted.alias_size_in_bytes
-    )
+    program = optimizer, pixels, chunk, True
+    return _run_chunk.lower(*program, state, problem, chunk, sharing=sharing).compile()

@@ -1,8 +1,9 @@
 """The one way in which pictures are made: jobs of one program together, level after level."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +19,10 @@ from jnst.objective.margin import remove_margin
 from jnst.objective.targets import Targets
 from jnst.objective.total import hold_fixed
 from jnst.optimizers.carrying import carry_schedules, resize_moments
-from jnst.optimizers.loop import run_prepared_batch
+from jnst.optimizers.loop import compiled_batch, run_prepared_batch
 from jnst.optimizers.sharing import ONE_DEVICE, Sharing
 from jnst.optimizers.state import Info, State
+from jnst.runs.ahead import Ahead
 from jnst.runs.batch_sizes import program
 from jnst.runs.fitting import fit_level
 from jnst.runs.footprint import Fit
@@ -112,46 +114,46 @@ def _run_levels(
     images = resume.images if resume else tuple(job.initial_image for job in jobs)
     diverged = resume.diverged if resume else (None,) * len(jobs)
     last: State | None = None
-    for index, level in enumerate(levels[first:], first):
-        before = resume if index == first else None
-        if last is not None and config.optimizer == "lbfgs":
-            _free(last)
-            last = None
-        sharing = sharing.with_height(level.shape[0] + 2 * config.margin)
-        fit = before.fit if before else fit_level(network, jobs, index, sharing)
-        optimizer = level_optimizer(config, index, fit.lbfgs)
-        problem = level_problem(network, jobs, level.shape, fit.tiles, sharing.rows)
-        return_freed_memory()  # of compiling the targets
-        if before:
-            state, taken = sharing.place(before.sharing.whole(before.state)), before.steps
-        else:
-            state, taken = begin_states(jobs, images, level.shape, optimizer, sharing), 0
-            if last is not None:
-                state = sharing.place(_carried(config, last, sharing.whole(state)))
+    later = range(first + 1, len(levels) if sharing == ONE_DEVICE else 0)
+    with contextlib.closing(Ahead(network, jobs, later)) as ahead:
+        for index, level in enumerate(levels[first:], first):
+            before = resume if index == first else None
+            if last is not None and config.optimizer == "lbfgs":
+                _free(last)
                 last = None
-        problem = sharing.place_problem(problem)
-        chunks = run_prepared_batch(
-            optimizer,
-            state,
-            problem,
-            steps=level.steps - taken,
-            pixels=config.pixels,
-            sharing=sharing,
-        )
-        for state, info in chunks:
-            taken += len(info.loss)
-            now = np.array(on_host(_cut_out(state, problem.targets, sharing)))
-            images = tuple(
-                image if gone is None else kept
-                for image, kept, gone in zip(now, images, diverged, strict=True)
-            )
-            end = sum(level.steps for level in levels[:index]) + taken
-            diverged = _diverged(diverged, state, info, end, last=taken == level.steps)
-            yield Position(index, fit, taken, images, state, diverged, sharing), info
-            if None not in diverged:
-                return
-        del problem, chunks
-        last = state if config.optimizer == "lbfgs" else sharing.whole(state)
+            ahead.wait(index)
+            sharing = sharing.with_height(level.shape[0] + 2 * config.margin)
+            fit = before.fit if before else fit_level(network, jobs, index, sharing)
+            optimizer = level_optimizer(config, index, fit.lbfgs)
+            problem = level_problem(network, jobs, level.shape, fit.tiles, sharing.rows)
+            return_freed_memory()  # of compiling the targets
+            if before:
+                state, taken = sharing.place(before.sharing.whole(before.state)), before.steps
+            else:
+                state, taken = begin_states(jobs, images, level.shape, optimizer, sharing), 0
+                if last is not None:
+                    state = sharing.place(_carried(config, last, sharing.whole(state)))
+                    last = None
+            problem = sharing.place_problem(problem)
+            program: dict[str, Any] = {"pixels": config.pixels, "sharing": sharing}
+            compiled_batch(optimizer, state, problem, **program)
+            ahead.begin()
+            steps = level.steps - taken
+            chunks = run_prepared_batch(optimizer, state, problem, steps=steps, **program)
+            for state, info in chunks:
+                taken += len(info.loss)
+                now = np.array(on_host(_cut_out(state, problem.targets, sharing)))
+                images = tuple(
+                    image if gone is None else kept
+                    for image, kept, gone in zip(now, images, diverged, strict=True)
+                )
+                end = sum(level.steps for level in levels[:index]) + taken
+                diverged = _diverged(diverged, state, info, end, last=taken == level.steps)
+                yield Position(index, fit, taken, images, state, diverged, sharing), info
+                if None not in diverged:
+                    return
+            del problem, chunks
+            last = state if config.optimizer == "lbfgs" else sharing.whole(state)
 
 
 def _free(state: State) -> None:

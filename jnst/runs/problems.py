@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from jnst.images.resizing import resize_image
 from jnst.networks.feature_network import FeatureNetwork, strides_of
+from jnst.networks.preparation import restore_network
 from jnst.objective.extra_terms import functions_of
 from jnst.objective.margin import add_margin
 from jnst.objective.problem import Problem
@@ -76,7 +77,9 @@ def level_problem(
         layout = layout.replace(tiles=tiles)
     maps: dict[int, Maps] = {}
     descriptions: dict[Hashable, Description] = {}
-    targets = [_targets_of(network, job, shape, layout, maps, descriptions) for job in jobs]
+    # Each picture goes through the network once, which takes less time than compiling.
+    direct = restore_network(network)
+    targets = [_targets_of(direct, job, shape, layout, maps, descriptions) for job in jobs]
     return Problem(network, stack(targets), stack([job.weights() for job in jobs]))
 
 

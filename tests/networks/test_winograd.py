@@ -10,7 +10,7 @@ from jnst.networks import winograd
 from jnst.networks.files.canonical import write_network
 from jnst.networks.layers import VGG19
 from jnst.networks.normalization import normalize_network
-from jnst.networks.preparation import prepare_network
+from jnst.networks.preparation import prepare_network, restore_network
 from jnst.networks.vgg import extract_features
 from support.plain import plain_convolution
 
@@ -95,6 +95,25 @@ def test_rounding(tile, bound, channels):
 )
 def test_large_kernels_are_for_small_tiles(shape, tile):
     assert winograd.best_tile(shape) == tile
+
+
+@TILES
+def test_a_transformed_kernel_can_be_had_back(tile):
+    kernel = jnp.float32(normal(3, 3, 5, 7))
+    restored = jax.jit(winograd.restore_kernel)(winograd.transform_kernel(kernel, tile))
+    np.testing.assert_allclose(restored, kernel, atol=2e-6)
+
+
+def test_a_restored_network_has_the_features_of_the_first(vgg19):
+    image, layers = np.float32(normal(33, 41, 3)), ["relu2_2", "relu4_2"]
+    prepared = prepare_network(vgg19, layers)
+    restored = restore_network(prepared)
+    assert all("kernel" in layer for layer in restored.params.values())
+    assert restored.params["conv1_1"] is prepared.params["conv1_1"]
+    expected = extract_features(vgg19, image, layers)
+    for name, maps in extract_features(restored, image, layers).items():
+        scale = np.abs(expected[name]).max()
+        np.testing.assert_allclose(maps / scale, expected[name] / scale, atol=1e-5)
 
 
 def test_preparing_transforms_what_pays_up_to_the_deepest_layer(vgg19, monkeypatch):
