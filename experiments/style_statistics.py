@@ -51,6 +51,7 @@ def main() -> None:
     parser = common.new_parser(__doc__)
     common.add_arguments(parser, output="folder of the page")
     parser.add_argument("--seconds", type=float, default=20, help="of steps, for each picture")
+    parser.add_argument("--only", nargs="+", choices=STATISTICS, default=list(STATISTICS))
     parser.add_argument("--size", type=int, help="in the place of 128, or 512 with --full")
     options = common.parse(parser)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -62,11 +63,11 @@ def main() -> None:
     content = jnst.load_image(given["contents"], size=size)
     style = jnst.load_image(given["styles"][0], size=size)
     made, rows = [("content", content), ("style", style)], []
-    for name, meaning in STATISTICS.items():
+    for name in options.only:
         config = base.replace(style_loss=(name,))
         result = in_time(content, style, network, config, seconds)
         figures = jnst.metrics.style_metrics(result.image, content, style)
-        rows.append([meaning, str(result.steps), *(f"{figure:.2f}" for figure in figures)])
+        rows.append([STATISTICS[name], str(result.steps), *(f"{figure:.2f}" for figure in figures)])
         made.append((name, result.image))
         print(name, *rows[-1][1:], flush=True)
     pictures = "".join(

@@ -3,9 +3,10 @@
     python experiments/feedforward/against_optimization.py starry photo.jpg -o against.png
 
 Both are measured by the loss that the network was trained with, `jnst.total_loss`, on the whole
-photograph at twice the side of its training squares, as it saw them. L-BFGS starts from the photograph; its time
-is that of its steps, without compilation. What to see: the network is as good as some tens of
-steps in a hundredth of their time or less; the optimization then goes on, the network does not.
+photograph at twice the side of its training squares, as it saw them. L-BFGS starts from the
+photograph; its time is that of its steps, without compilation. What to see: the network takes a
+hundredth of the time and less. After half an hour of training its loss is that of a few steps of
+L-BFGS; Johnson, after 40,000 steps, reports that of 50 to 100.
 """
 
 import argparse

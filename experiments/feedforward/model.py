@@ -47,7 +47,7 @@ def new_state(settings: Settings) -> TrainState:
     """A network that gives back the photograph, and its optimizer."""
     transformer = _transformer(len(settings.styles), settings.channels)
     image, shares = jnp.zeros((64, 64, 3)), jnp.zeros(len(settings.styles))
-    params = transformer.init(jax.random.key(0), image, shares)
+    params = jax.jit(transformer.init)(jax.random.key(0), image, shares)
     return TrainState.create(
         apply_fn=transformer.apply, params=params, tx=objective.optimizer(settings.learning_rate)
     )
