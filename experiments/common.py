@@ -38,6 +38,7 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     options = parser.parse_args()
     if len(options.pictures) == 1:
         parser.error("a content needs at least one style")
+    options.output.parent.mkdir(parents=True, exist_ok=True)
     return options
 
 
@@ -54,7 +55,7 @@ def pictures(options: argparse.Namespace) -> dict[str, Any]:
 
 def versions(styles: list[str]) -> list[str]:
     """The painting of the demo, and three pictures made from it."""
-    [path] = styles
+    path = Path(styles[0])
     image = jnst.load_image(path)
     others = {
         "warm": image[..., ::-1],
@@ -62,7 +63,7 @@ def versions(styles: list[str]) -> list[str]:
         "large": image[60:180, 80:240],
     }
     for name, other in others.items():
-        styles = [*styles, path.replace("painting.png", f"{name}.png")]
+        styles = [*styles, str(path.with_stem(name))]
         jnst.save_image(styles[-1], other)
     return styles
 
@@ -83,7 +84,7 @@ def sweep(plan: dict[str, Any], options: argparse.Namespace) -> None:
         done, left = progress.done, progress.seconds_left
         print(f"{done} of {progress.points} points, {left:.0f} s left   ", end=end, flush=True)
 
-    jnst.sweep(plan, options.output, progress=show)
+    jnst.sweep(plan, options.output, callback=show)
     print(options.output / "index.html")
 
 
@@ -92,7 +93,8 @@ def picture_arguments(description: str) -> argparse.Namespace:
     parser = new_parser(description)
     parser.add_argument("pictures", type=Path, nargs=2, help="a content and a style")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the PNG")
-    parser.add_argument("--network", default="embedded")
     parser.add_argument("--size", type=int, default=192)
     parser.add_argument("--steps", type=int, default=120)
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    return options

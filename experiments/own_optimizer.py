@@ -25,7 +25,7 @@ optimizers = {
 # %% One level, so that all losses are of the same size.
 config = jnst.Config(size=options.size, steps=options.steps, levels=1)
 results = {
-    name: jnst.stylize(*options.pictures, network=options.network, config=config, optimizer=each)
+    name: jnst.stylize(*options.pictures, config=config, optimizer=each)
     for name, each in optimizers.items()
 }
 

@@ -22,7 +22,7 @@ def asymmetry(image, features):
 
 
 # %% Its weight is traced: another one compiles nothing.
-settings = {"network": options.network, "size": options.size, "steps": options.steps}
+settings = {"size": options.size, "steps": options.steps}
 results = {
     weight: jnst.stylize(
         *options.pictures, extra_terms={"asymmetry": (weight, asymmetry)}, **settings

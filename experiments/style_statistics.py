@@ -39,11 +39,14 @@ def in_time(
 ) -> jnst.Result:
     """The picture after so many seconds of steps. The first ones, with compilation, are free."""
     end = None
-    for result in jnst.stylize_steps(content, style, network=network, config=config):
-        if result.steps and end is None:
-            end = time.monotonic() + seconds
-        if end is not None and time.monotonic() >= end:
-            break
+    try:
+        for result in jnst.stylize_steps(content, style, network=network, config=config):
+            if result.steps and end is None:
+                end = time.monotonic() + seconds
+            if end is not None and time.monotonic() >= end:
+                break
+    except jnst.DivergedError as error:  # the best picture before is shown
+        return error.result
     return result
 
 

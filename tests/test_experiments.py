@@ -1,16 +1,17 @@
 """The experiments in their small forms; the plans of the sweeps are read only."""
 
-import json
 import runpy
 import sys
 import types
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import jax
 import numpy as np
 import pytest
 
 import jnst
+from jnst.networks import loading
 
 FOLDER = Path(__file__).parent.parent / "experiments"
 
@@ -35,8 +36,10 @@ def experiment(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(("name", "points"), [("networks", 12), ("styles", 12)])
 def test_plans(experiment, tmp_path, monkeypatch, name, points, full):
     plans = []
-    monkeypatch.setattr(jnst, "sweep", lambda plan, folder, progress: plans.append(plan))
+    sweep = create_autospec(jnst.sweep, side_effect=lambda plan, *_, **__: plans.append(plan))
+    monkeypatch.setattr(jnst, "sweep", sweep)
     lines = experiment(name, "-o", "out", *(["--full"] if full else []))
+    assert callable(sweep.call_args.kwargs["callback"])
     [plan] = plans
     assert len(list(jnst.read_plan(plan).points())) == points
     assert plan["settings"]["size"] == (512 if full else 128)
@@ -160,15 +163,16 @@ def test_gallery(experiment, pictures, network_file, tmp_path):
         experiment("gallery", *arguments)
 
 
-def test_own_parts(experiment, pictures, network_file):
+def test_own_parts(experiment, monkeypatch, pictures, network_file):
+    monkeypatch.setattr(loading, "data_file", lambda name: network_file)  # for the embedded one
     small = "-o", "own.png", "--size", 32, "--steps", 4
-    lines = experiment("own_term", *pictures, *small, "--network", network_file)
+    lines = experiment("own_term", *pictures, *small)
     values = [float(line.split(": ")[1]) for line in lines]
     assert len(values) == 3 and values[0] > values[1] > values[2]
     assert jnst.load_recipe("own-100.png")["extra_terms"] == {"asymmetry": 100}
     experiment("own_network", *pictures, *small)
     assert jnst.load_recipe("own.png")["network"]["name"] == "Random"
-    lines = experiment("own_optimizer", *pictures, *small, "--network", network_file)
+    lines = experiment("own_optimizer", *pictures, *small)
     assert [line.split(",")[0] for line in lines] == ["lbfgs", "adam", "lion", "prodigy"]
 
 
@@ -190,6 +194,7 @@ def test_a_feedforward_network(experiment, pictures, network_file, tmp_path):
     experiment("feedforward/train", *twice, "--steps", 4)
     losses = [Path(name, "losses.txt").read_text() for name in ("once", "twice")]
     assert losses[0] == losses[1] and len(losses[0].split()) == 4
+    assert len({*losses[0].split()}) == 4
     assert white_share("once/strip-1.png") < 0.6 and Path("once/curve.png").exists()
     assert len(list(Path("twice/views").iterdir())) == 6
 
@@ -197,10 +202,13 @@ def test_a_feedforward_network(experiment, pictures, network_file, tmp_path):
     experiment("feedforward/paint", "twice", content, "-o", "out", "--size", 23)
     first, second = (jnst.load_image(f"out/content-{name}.png") for name in ("mixture", "0-style"))
     assert first.shape == (23, 17, 3)
+    assert np.abs(first - jnst.load_image(content, size=23)).max() > 0.01  # it has learned
     np.testing.assert_array_equal(first, second)
 
-    with pytest.raises(ValueError, match="once has the training of other settings"):
+    with pytest.raises(ValueError, match="channels is 3; the network in once has 2"):
         experiment("feedforward/train", *once, "--steps", 4, "--channels", 3)
+    with pytest.raises(ValueError, match="nowhere has no trained network"):
+        experiment("feedforward/paint", "nowhere", content, "-o", "out")
     lines = experiment("feedforward/against_optimization", "once", content, "-o", "against.png")
     losses = {line.split(":")[0].strip(): float(line.split()[-3][:-1]) for line in lines}
     assert losses["L-BFGS, 200 steps"] < losses["L-BFGS, 10 steps"] < losses["photograph"]
@@ -215,7 +223,7 @@ def test_the_transformer_begins_with_the_photograph_and_mixes_styles(monkeypatch
     photograph = jax.numpy.asarray(arrays[0])[:31, :21]
     one, other = np.eye(2)
     same = jax.jit(state.apply_fn)(state.params, photograph, one)
-    np.testing.assert_allclose(same, photograph.clip(0.02, 0.98), atol=1e-5)
+    np.testing.assert_array_equal(same, photograph)
     random = jax.tree.map(
         lambda leaf: leaf + 0.1 * jax.random.normal(jax.random.key(leaf.size), leaf.shape),
         state.params,
@@ -223,5 +231,6 @@ def test_the_transformer_begins_with_the_photograph_and_mixes_styles(monkeypatch
     paint = jax.jit(lambda shares: state.apply_fn(random, photograph, shares))
     assert np.abs(paint(one) - paint(other)).max() > 0.01
     between = paint((one + other) / 2)
-    assert np.isfinite(between).all() and between.shape == photograph.shape
-    assert json.dumps(settings._asdict())
+    assert between.shape == photograph.shape
+    nearest = min(np.abs(between - paint(each)).mean() for each in (one, other))
+    assert 0 < nearest < np.abs(paint(one) - paint(other)).mean()

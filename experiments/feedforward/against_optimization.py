@@ -2,11 +2,12 @@
 
     python experiments/feedforward/against_optimization.py starry photo.jpg -o against.png
 
-Both are measured by the loss that the network was trained with, `jnst.total_loss`, on the whole
-photograph at twice the side of its training squares, as it saw them. L-BFGS starts from the
-photograph; its time is that of its steps, without compilation. What to see: the network takes a
-hundredth of the time and less. After half an hour of training its loss is that of a few steps of
-L-BFGS; Johnson, after 40,000 steps, reports that of 50 to 100.
+Both have the loss that the network was trained with, `jnst.total_loss` with the first style, of
+the picture before its values are cut to [0, 1]. It is the whole photograph at twice the side of the
+training squares, as the network saw it. L-BFGS starts from the photograph; its time is that of its
+steps, without compilation. What to see: the network takes a hundredth of the time and less. After
+half an hour of training its loss is that of a few steps of L-BFGS; Johnson, after 40,000 steps,
+reports that of 50 to 100.
 """
 
 import argparse
@@ -41,7 +42,7 @@ def optimized(problem: jnst.Problem, content: np.ndarray) -> dict[str, Made]:
     for number in range(1, STEPS[-1] + 1):
         state, _ = step(state, problem)
         if number in STEPS:
-            image, loss = np.asarray(state.best_image).clip(0, 1), float(state.best_loss)
+            image, loss = np.asarray(state.best_image), float(state.best_loss)
             made[f"L-BFGS, {number} steps"] = Made(image, loss, time.perf_counter() - start)
     return made
 
@@ -77,7 +78,7 @@ def main() -> None:
     for name, each in made.items():
         print(f"{name:>18}: loss {each.loss:8.4f}, {1000 * each.seconds:8.0f} ms")
     labels = [f"{name}: {each.loss:.3g}, {each.seconds:.3g} s" for name, each in made.items()]
-    sheet = jnst.contact_sheet([each.image for each in made.values()], labels, columns=4)
+    sheet = jnst.contact_sheet([each.image.clip(0, 1) for each in made.values()], labels, columns=4)
     jnst.save_image(options.output, sheet)
 
 

@@ -2,18 +2,21 @@
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import objective
 import orbax.checkpoint as ocp
 from flax.training.train_state import TrainState
-from transformer import Transformer
+from jaxtyping import Array, Float
+from transformer import Shares, Transformer
 
 import jnst
+
+Image = Float[Array, "h w 3"]
 
 
 class Settings(NamedTuple):
@@ -53,6 +56,16 @@ def new_state(settings: Settings) -> TrainState:
     )
 
 
+def paint(state: TrainState, photograph: Image, shares: Shares) -> Image:
+    """A photograph in a mixture of styles, in [0, 1]. Compiled once for each size."""
+    return _paint(state.apply_fn, state.params, photograph, shares)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _paint(apply: Callable[..., Image], params: Any, photograph: Image, shares: Shares) -> Image:
+    return apply(params, photograph, shares).clip(0, 1)
+
+
 def open_checkpoints(folder: Path) -> ocp.CheckpointManager:
     """The last two checkpoints of a training."""
     options = ocp.CheckpointManagerOptions(max_to_keep=2)
@@ -73,17 +86,29 @@ def read_settings(folder: Path) -> Settings:
 
 
 def check_settings(folder: Path, settings: Settings) -> None:
-    """Write the settings of a new training; of one that goes on they have to be the same.
+    """Of a training that goes on the settings have to be the same.
 
     Raises:
         ValueError: they are others.
     """
-    path = folder / "settings.json"
-    text = json.dumps(settings._asdict(), indent=2)
-    if not path.exists():
-        path.write_text(text)
-    elif path.read_text() != text:
-        raise ValueError(f"{folder} has the training of other settings: {path.read_text()}")
+    if not (folder / "settings.json").exists():
+        return
+    before = read_settings(folder)
+    for name, value, earlier in zip(settings._fields, settings, before, strict=True):
+        if value != earlier:
+            raise ValueError(f"{name} is {value}; the network in {folder} has {earlier}")
+
+
+def write_settings(folder: Path, settings: Settings) -> None:
+    """Write the settings of a training into its folder."""
+    write_text(folder / "settings.json", json.dumps(settings._asdict(), indent=2))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that is never there in part."""
+    unfinished = path.with_name(f".{path.name}")
+    unfinished.write_text(text)
+    unfinished.replace(path)
 
 
 def load(folder: Path) -> tuple[Settings, TrainState]:
@@ -92,8 +117,9 @@ def load(folder: Path) -> tuple[Settings, TrainState]:
     Raises:
         ValueError: nothing has been trained in the folder.
     """
-    if not (folder / "settings.json").exists():
-        raise ValueError(f"{folder} has no trained network; train.py makes one")
-    settings = read_settings(folder)
-    with open_checkpoints(folder) as checkpoints:
-        return settings, restore(checkpoints, new_state(settings))
+    if (folder / "settings.json").exists():
+        settings = read_settings(folder)
+        with open_checkpoints(folder) as checkpoints:
+            if checkpoints.latest_step() is not None:
+                return settings, restore(checkpoints, new_state(settings))
+    raise ValueError(f"{folder} has no trained network; train.py makes one")

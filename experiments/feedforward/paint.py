@@ -5,7 +5,8 @@
 
 The first argument is the folder of train.py. `--shares` mixes the styles of a network that has
 many; without it a photograph is painted in each of them. It may have any size: the network sees
-strokes of the size that it was trained with, so that larger photographs get smaller ones.
+strokes of the size that it was trained with, so that larger photographs get smaller ones. What to
+see: milliseconds for each picture, and the same manner in all of them.
 """
 
 import argparse
@@ -35,14 +36,13 @@ def main() -> None:
         if len(options.shares) != len(names):
             parser.error(f"--shares takes {len(names)} numbers, for {', '.join(names)}")
         mixtures = {"mixture": np.array(options.shares)}
-    paint = jax.jit(state.apply_fn)
     options.output.mkdir(parents=True, exist_ok=True)
     for path in options.photographs:
         photograph = jnst.load_image(path, size=options.size)
         for name, shares in mixtures.items():
-            jax.block_until_ready(paint(state.params, photograph, shares))  # compiles once a size
+            jax.block_until_ready(model.paint(state, photograph, shares))  # compiles once a size
             start = time.perf_counter()
-            image = jax.block_until_ready(paint(state.params, photograph, shares))
+            image = jax.block_until_ready(model.paint(state, photograph, shares))
             milliseconds = 1000 * (time.perf_counter() - start)
             written = options.output / f"{path.stem}-{name}.png"
             jnst.save_image(written, image)

@@ -4,19 +4,18 @@
     python experiments/feedforward/train.py a.jpg b.jpg c.jpg -o three    # many styles in one
 
 The loss is the `total_loss` of jnst with the preset of the network, at the square of `--size`
-pixels, of a batch by `jax.vmap`; each photograph gets one of the styles. Without pictures the style
-is the painting of the demo, and the photographs are drawn. The same command goes on with a training
-that was stopped. What to see in the folder: in strip.png, how the style comes into one photograph
-as training goes on; in curve.png, the loss, which falls quickly and then slowly. After 30 minutes
-on two cores the colors and strokes of the style are there; the papers train for hours on a GPU.
-Needs matplotlib.
+pixels, of a batch by `jax.vmap`; each photograph gets one of the styles. Without a style it is the
+painting of the demo; without `--photographs` they are drawn. The same command goes on with a
+training that was stopped. What to see in the folder: in strip.png, how the style comes into one
+photograph as training goes on; in curve.png, the loss, which falls quickly and then slowly. After
+30 minutes on two cores the colors and strokes of the style are there; the papers train for hours on
+a GPU. Needs matplotlib.
 """
 
 import argparse
 import time
 from pathlib import Path
 
-import jax
 import matplotlib.figure
 import model
 import numpy as np
@@ -35,16 +34,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("styles", type=Path, nargs="*")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the network")
     parser.add_argument("--photographs", type=Path, help="folder; those in folders of it, too")
-    parser.add_argument("--view", type=Path, help="the photograph of strip.png; not trained on")
+    parser.add_argument("--view", type=Path, help="the photograph of strip.png")
     parser.add_argument("--network", default="embedded")
-    parser.add_argument("--style-loss", default="gram", help="a name of jnst.losses; papers: gram")
+    parser.add_argument("--style-loss", default="gram", help="as of jnst stylize; papers: gram")
     parser.add_argument("--size", type=int, default=128, help="of the squares; papers: 256")
     parser.add_argument("--batch", type=int, default=1, help="photographs a step; papers: 4")
     parser.add_argument("--channels", type=int, default=16, help="at full size; papers: 32")
     parser.add_argument("--minutes", type=float, default=30, help="of this call")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--steps", type=int, default=40_000, help="of all calls")
-    parser.add_argument("--every", type=int, default=200, help="steps from strip to strip")
+    parser.add_argument("--every", type=int, default=200, help="steps between checkpoints")
     return parser.parse_args()
 
 
@@ -52,7 +51,7 @@ def write_views(folder: Path, state: TrainState, view: np.ndarray, styles: int) 
     """The photograph in every style now, and the strips of it so far."""
     (folder / "views").mkdir(exist_ok=True)
     for style in range(styles):
-        image = jax.jit(state.apply_fn)(state.params, view, np.eye(styles)[style])
+        image = model.paint(state, view, np.eye(styles)[style])
         jnst.save_image(folder / "views" / f"{style}-{int(state.step):06}.png", image)
         paths = sorted((folder / "views").glob(f"{style}-*.png"))
         shown = [paths[place] for place in np.unique(np.geomspace(1, len(paths), 6).round() - 1)
@@ -63,14 +62,20 @@ def write_views(folder: Path, state: TrainState, view: np.ndarray, styles: int) 
 
 
 def read_losses(folder: Path, steps: int) -> list[float]:
-    """The losses of the steps until the checkpoint."""
-    path = folder / "losses.txt"
-    return [float(line) for line in path.read_text().split()][:steps] if steps else []
+    """The losses of the steps until the checkpoint.
+
+    Raises:
+        ValueError: some are missing.
+    """
+    losses = list(map(float, (folder / "losses.txt").read_text().split())) if steps else []
+    if len(losses) < steps:
+        raise ValueError(f"{folder / 'losses.txt'} has {len(losses)} losses of {steps} steps")
+    return losses[:steps]
 
 
 def write_losses(folder: Path, losses: list[float]) -> None:
     """The loss of every step, and their curve with means over 50 steps."""
-    (folder / "losses.txt").write_text("".join(f"{loss:.6g}\n" for loss in losses))
+    model.write_text(folder / "losses.txt", "".join(f"{loss:.6g}\n" for loss in losses))
     figure = matplotlib.figure.Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     axes.loglog(np.arange(1, len(losses) + 1), losses, color="0.8")
@@ -103,12 +108,14 @@ def main() -> None:
         else photographs.draw_photographs(folder / "photographs")
     )
     view = jnst.load_image(options.view or paths[0], size=2 * options.size)
+    paths = [path for path in paths if path != options.view] or paths
 
     network = jnst.load_network(options.network)
     config = settings.config(network)
     images = [jnst.load_image(path, size=2 * options.size) for path in options.styles]
     network = jnst.prepare_network(network, config.layout().layers())
     targets = objective.style_targets(network, images, config)
+    model.write_settings(folder, settings)
     checkpoints = model.open_checkpoints(folder)
     state = model.restore(checkpoints, model.new_state(settings))
     losses = read_losses(folder, int(state.step))
@@ -126,17 +133,18 @@ def main() -> None:
                 write_views(folder, state, view, len(images))
             batch = photographs.draw_batch(paths, step, options.batch, options.size)
             styles = np.arange(step * options.batch, (step + 1) * options.batch) % len(images)
-            state, loss = objective.train_step(
+            after, loss = objective.train_step(
                 state, network, targets, config.weights(), batch, styles
             )
-            losses.append(float(loss))
+            losses.append(float(loss))  # an interrupt comes while this waits for the step
+            state = after
             if state.step % options.every == 0:
                 keep()
                 print(f"step {step + 1}, loss {np.mean(losses[-options.every :]):.4g}", flush=True)
     finally:
-        if losses and checkpoints.latest_step() != state.step:
-            keep()
-        checkpoints.close()
+        with checkpoints:
+            if state.step and checkpoints.latest_step() != state.step:
+                keep()
     print(folder / "curve.png")
 
 

@@ -1,7 +1,7 @@
 """Figures of a stylized picture without a network, so that none judges its own work.
 
-They guard what losses do not show, and order the points of a sweep; the eye decides. Pictures are
-paths, PIL images or arrays; sRGB in [0, 1] inside.
+They show faults that losses do not show, and order the points of a sweep. Judge a picture by eye
+all the same. Pictures are paths, PIL images or arrays; sRGB in [0, 1] inside.
 """
 
 from jnst.metrics._detail import fine_detail, gradient_correlation

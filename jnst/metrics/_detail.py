@@ -13,7 +13,7 @@ def gradient_correlation(image: Source, other: Source) -> float:
     """Correlation of the edges of two pictures, the mean of 1/2 and 1/4 of their size, in [-1, 1].
 
     `other` is resized to the size of `image`. An edge is the length of the gradient of the mean of
-    the three channels, by central differences. It is 0 where a picture has no edges.
+    the three channels, by central differences. The correlation is 0 where a picture has no edges.
 
     Raises:
         ValueError: a picture cannot be read.

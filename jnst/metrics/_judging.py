@@ -37,12 +37,12 @@ def style_metrics(
     or nan where its divisor is 0.
 
     Raises:
-        ValueError: a picture cannot be read, or is smaller than 7 pixels.
+        ValueError: a picture cannot be read, or has a side of less than 7 pixels in these sizes.
     """
     image = open_image("result", result)
     photograph = resize_image(open_image("content", content), image.shape[:2])
     styles = [open_image(*each) for each in numbered("style", listed("style", style))]
-    fitted = [resize_image(each, fit_size(each.shape[:2], max(image.shape))) for each in styles]
+    fitted = [resize_image(each, fit_size(each.shape[:2], max(image.shape[:2]))) for each in styles]
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = [
             np.float64(patch_distance(image, each, seed=seed))

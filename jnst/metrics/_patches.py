@@ -20,6 +20,7 @@ def patch_distance(image: Source, other: Source, *, seed: int = 0) -> float:
     picture, with and without their mean color, are projected on 128 random directions; the
     distance is the mean of |sorted p - sorted q|, and the result is the sum of the eight. Scales at
     which a picture would have fewer than 8 pixels are left out. `seed` draws places and directions.
+    The places in the two pictures differ: a picture has a small distance from itself, not 0.
 
     Rabin, Peyre, Delon, Bernot, "Wasserstein Barycenter and Its Application to Texture Mixing",
     2011; of patches as in Karras, Aila, Laine, Lehtinen, "Progressive Growing of GANs", 2018.
@@ -29,9 +30,12 @@ def patch_distance(image: Source, other: Source, *, seed: int = 0) -> float:
     """
     seed = whole_number("seed", seed, minimum=0)
     pictures = open_image("image", image), open_image("other", other)
+    for name, (height, width, _) in zip(("image", "other"), map(np.shape, pictures), strict=True):
+        if min(height, width) < SIDE:
+            raise ValueError(
+                f"{name} has {height} x {width} pixels; {SIDE} x {SIDE} or more are accepted"
+            )
     smallest = min(min(each.shape[:2]) for each in pictures)
-    if smallest < SIDE:
-        raise ValueError(f"a picture has a side of {smallest} pixels; {SIDE} or more are accepted")
     scales = [scale for scale in range(SCALES) if scale == 0 or smallest >> scale >= SMALLEST]
     total = 0.0
     for scale in scales:

@@ -10,6 +10,6 @@ SMALLEST = 8  # pixels
 
 
 def halved(image: Float[np.ndarray, "h w 3"], times: int) -> Float[np.ndarray, "new_h new_w 3"]:
-    """The means of squares of 2 x 2 pixels, of those again, and so on; at least 8 pixels remain."""
+    """A picture at 1 / 2^times of its size, by means of pixels; no side is less than 8 pixels."""
     height, width = (max(SMALLEST, side >> times) for side in image.shape[:2])
     return resize_image(image, (height, width), resampling=Image.Resampling.BOX)

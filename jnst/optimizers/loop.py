@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import jax
@@ -91,12 +91,14 @@ def run_prepared_batch(
     pixels: Pixels = "free",
     chunk: int = 5,
     sharing: Sharing = ONE_DEVICE,
+    begin: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[State, Info]]:
     """As `run_batch`, of a problem whose network `prepare_network` has made ready.
 
-    State and problem are on the devices of `sharing`.
+    State and problem are on the devices of `sharing`. `begin` is called once the program is
+    compiled.
     """
-    chunks = _chunks(True, optimizer, state, problem, steps, pixels, chunk, sharing)
+    chunks = _chunks(True, optimizer, state, problem, steps, pixels, chunk, sharing, begin)
     for _, reached, info in chunks:
         yield reached, info
 
@@ -110,6 +112,7 @@ def _chunks(
     pixels: Pixels,
     chunk: int,
     sharing: Sharing = ONE_DEVICE,
+    begin: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[int, State, Info]]:
     """The steps before each chunk, the state after it, and its Info."""
     if steps <= 0:
@@ -118,6 +121,7 @@ def _chunks(
     # The first call would compile by itself, and run among what that leaves.
     _run_chunk.lower(*program, state, problem, chunk, sharing=sharing).compile()
     return_freed_memory()
+    begin()
     done, count = 0, chunk if state.variable.size < LARGE else 1
     while done < steps:
         count = min(count, steps - done)
@@ -218,11 +222,10 @@ def compiled_batch(
     *,
     pixels: Pixels = "free",
     chunk: int = 5,
-    sharing: Sharing = ONE_DEVICE,
 ) -> Compiled:
-    """The program of `run_prepared_batch`, which then finds it compiled.
+    """The program of `run_prepared_batch` on one device, which then finds it compiled.
 
     Takes what that takes, or only its shapes (`jax.eval_shape`).
     """
     program = optimizer, pixels, chunk, True
-    return _run_chunk.lower(*program, state, problem, chunk, sharing=sharing).compile()
+    return _run_chunk.lower(*program, state, problem, chunk, sharing=ONE_DEVICE).compile()

@@ -1,8 +1,9 @@
 """Programs of later levels, compiled while the first ones are compiled and run."""
 
 import concurrent.futures
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from jnst.networks.feature_network import FeatureNetwork
 from jnst.runs.fitting import compile_level
@@ -16,19 +17,24 @@ class Ahead:
     """A thread that compiles some levels, one after the other.
 
     It begins when a level has taken `COLD` seconds to begin: if that was compiled before, so were
-    the others. It changes no result. What fails here fails again where it is needed.
+    the others. What fails here fails again where it is needed. A program that is being compiled
+    cannot be stopped: a process that ends meanwhile waits for it.
     """
 
-    def __init__(self, network: FeatureNetwork, jobs: Sequence[Job], levels: range) -> None:
+    def __init__(self, network: FeatureNetwork, jobs: Sequence[Job], levels: Iterable[int]) -> None:
         self._begun = threading.Event()
+        self._cold: bool | None = None
         self._threads = concurrent.futures.ThreadPoolExecutor(1)
-        self._cold = self._threads.submit(lambda: not self._begun.wait(COLD))
-        self._compiled = {
-            index: self._threads.submit(self._compile, network, jobs, index) for index in levels
-        }
+        self._compiled: dict[int, concurrent.futures.Future[None]] = {}
+        with contextlib.suppress(RuntimeError):  # the interpreter ends, and takes no new threads
+            for index in levels:
+                task = self._threads.submit(self._compile, network, jobs, index)
+                self._compiled[index] = task
 
     def _compile(self, network: FeatureNetwork, jobs: Sequence[Job], index: int) -> None:
-        if self._cold.result():
+        if self._cold is None:
+            self._cold = not self._begun.wait(COLD)
+        if self._cold:
             compile_level(network, jobs, index)
 
     def wait(self, index: int) -> None:
@@ -42,5 +48,5 @@ class Ahead:
 
     def close(self) -> None:
         """Leave out what the thread has not begun."""
-        self._begun.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._begun.set()

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from jnst.objective.margin import remove_margin
 from jnst.objective.targets import Targets
 from jnst.objective.total import hold_fixed
 from jnst.optimizers.carrying import carry_schedules, resize_moments
-from jnst.optimizers.loop import compiled_batch, run_prepared_batch
+from jnst.optimizers.loop import run_prepared_batch
 from jnst.optimizers.sharing import ONE_DEVICE, Sharing
 from jnst.optimizers.state import Info, State
 from jnst.runs.ahead import Ahead
@@ -114,7 +114,7 @@ def _run_levels(
     images = resume.images if resume else tuple(job.initial_image for job in jobs)
     diverged = resume.diverged if resume else (None,) * len(jobs)
     last: State | None = None
-    later = range(first + 1, len(levels) if sharing == ONE_DEVICE else 0)
+    later = range(first + 1, len(levels) if sharing == ONE_DEVICE and config.steps else 0)
     with contextlib.closing(Ahead(network, jobs, later)) as ahead:
         for index, level in enumerate(levels[first:], first):
             before = resume if index == first else None
@@ -135,11 +135,15 @@ def _run_levels(
                     state = sharing.place(_carried(config, last, sharing.whole(state)))
                     last = None
             problem = sharing.place_problem(problem)
-            program: dict[str, Any] = {"pixels": config.pixels, "sharing": sharing}
-            compiled_batch(optimizer, state, problem, **program)
-            ahead.begin()
-            steps = level.steps - taken
-            chunks = run_prepared_batch(optimizer, state, problem, steps=steps, **program)
+            chunks = run_prepared_batch(
+                optimizer,
+                state,
+                problem,
+                steps=level.steps - taken,
+                pixels=config.pixels,
+                sharing=sharing,
+                begin=ahead.begin,
+            )
             for state, info in chunks:
                 taken += len(info.loss)
                 now = np.array(on_host(_cut_out(state, problem.targets, sharing)))

@@ -77,7 +77,8 @@ def level_problem(
         layout = layout.replace(tiles=tiles)
     maps: dict[int, Maps] = {}
     descriptions: dict[Hashable, Description] = {}
-    # Each picture goes through the network once, which takes less time than compiling.
+    # A picture goes through the network once. Compiling Winograd's convolutions would take longer
+    # than they save.
     direct = restore_network(network)
     targets = [_targets_of(direct, job, shape, layout, maps, descriptions) for job in jobs]
     return Problem(network, stack(targets), stack([job.weights() for job in jobs]))

@@ -37,11 +37,7 @@ class Ledger:
         self._records = self._read()
         there = recorded_ids(self._folder)
         for point in self._points:
-            if (
-                point.id in there
-                and not self.is_done(point)
-                and not finished_record(self._folder, point.id)
-            ):  # it is tried again
+            if point.id in there and not self.is_done(point):  # it is tried again
                 record_path(self._folder, point.id).unlink(missing_ok=True)
         self._todo, self._sizes = self._batches_before()
         self._write_index()
@@ -66,6 +62,16 @@ class Ledger:
     def is_done(self, point: Point) -> bool:
         """Whether a point is done."""
         return point.id in self._records
+
+    def unmeasured(self) -> list[tuple[Point, dict[str, Any]]]:
+        """Points whose pictures are there, with the records, which lack the figures of metrics."""
+        return [
+            (point, record)
+            for point in self._points
+            if (record := self._records.get(point.id))
+            and record["recipe"] is not None
+            and "metrics" not in record
+        ]
 
     def was_left(self, point: Point) -> bool:
         """Whether a point was not done when this plan began: it keeps its place in a batch."""
@@ -110,9 +116,7 @@ class Ledger:
         return {
             point.id: record
             for point in points
-            if point.id in there
-            and (record := finished_record(self._folder, point.id))
-            and (not self._plan.metrics or "metrics" in record)
+            if point.id in there and (record := finished_record(self._folder, point.id))
         }
 
     def _batches_before(self) -> tuple[set[str], dict[str, int]]:

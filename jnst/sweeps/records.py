@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jnst.common.errors import one_line
-from jnst.images.files import ImageError, file_digest
+from jnst.images.files import file_digest
 from jnst.metrics import StyleMetrics, style_metrics
 from jnst.runs.results import Result, number_or_none
 from jnst.sweeps.folder import has_picture, read_record, record_path, write_json
@@ -51,18 +51,16 @@ def write_result(folder: Path, entry: Entry, result: Result, seconds: float) -> 
 def measured(
     folder: Path, record: dict[str, Any], content: str, styles: Sequence[str]
 ) -> dict[str, Any]:
-    """The record of a point that is done, with the figures of its picture, which are written.
+    """The record of a point, with the figures of its picture, which are also written.
+
+    A picture that cannot be measured, because it is small or cannot be read, has None for each.
 
     Raises:
         OSError: there is no room, or no permission.
     """
-    if record["recipe"] is None or "metrics" in record:
-        return record
     try:
         figures = style_metrics(folder / "pictures" / record["picture"], content, styles)
-    except ImageError:
-        raise
-    except ValueError:  # a picture smaller than a patch
+    except ValueError:
         figures = StyleMetrics(math.nan, math.nan, math.nan)
     named = {name: number_or_none(figure) for name, figure in figures._asdict().items()}
     record = record | {"metrics": named}

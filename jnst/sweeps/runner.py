@@ -24,6 +24,7 @@ from jnst.sweeps.folder_lock import check_folder, held
 from jnst.sweeps.ledger import Ledger
 from jnst.sweeps.plans import Plan, read_plan
 from jnst.sweeps.points import Point, PreparedPlan, paths_of, prepare_plan
+from jnst.sweeps.records import measured
 from jnst.sweeps.report import write_report
 from jnst.sweeps.tasks import BATCHES, Input, Task, TaskPoint, TaskStep, run_task, size_of
 from jnst.sweeps.timing import Clock
@@ -160,6 +161,8 @@ class Sweep:
                     yield from self._run_here(clock)
                 else:
                     yield from self._run_on(executor, clock)
+                if self.plan.metrics:
+                    yield from self._measure(clock)
             finally:
                 self._ledger.find(self._left(self._points))  # what workers wrote at the end
                 self._ledger.write_table()
@@ -212,6 +215,15 @@ class Sweep:
         part = sum(sign.at.step / sign.at.steps * _work(batches[sign.task]) for sign in busy)
         at = TaskStep(*sums) if busy else None
         return self._progress(clock, at, part)._replace(workers=tuple(busy))
+
+    def _measure(self, clock: Clock) -> Iterator[SweepProgress]:
+        """Measure pictures that were made before the plan asked for it, or whose task was ended."""
+        for point, record in self._ledger.unmeasured():
+            of_task = self._task_point(point)
+            found = measured(self._folder, record, of_task.content, of_task.styles)
+            self._ledger.take([found])
+            self._ledger.show()
+            yield self._progress(clock)
 
     def _end(self, batch: Sequence[Point], records: Sequence[dict[str, Any]], clock: Clock) -> None:
         self._ledger.take(records)

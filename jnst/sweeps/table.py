@@ -41,7 +41,7 @@ def row_of(record: dict[str, Any]) -> dict[str, Any]:
 
     The styles are joined with " + ", other lists with spaces. Every setting of the run has a
     column, and its loss ("loss", weighted), the unweighted terms ("loss/style/relu1_1") and their
-    sums ("loss/content", "loss/style"), and the figures of its picture if the plan asks for them
+    sums ("loss/content", "loss/style"), and the figures of its picture if it has been measured
     ("metrics/style"); a failed point, without a recipe, has its settings alone,
     and the error. The network is what `load_network` took.
     """

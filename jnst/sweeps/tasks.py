@@ -91,7 +91,7 @@ def run_task(
     leaves a checkpoint.
     """
     folder, points = Path(task.folder), task.points
-    records = {point.entry.id: _finished(task, point) for point in points}
+    records = {point.entry.id: finished_record(folder, point.entry.id) for point in points}
     if None not in records.values():
         return [record for record in records.values() if record]
     failure: Exception | None = None
@@ -185,23 +185,19 @@ def _run_batch(
     seconds = (earlier + time.monotonic() - started) / len(points)
     results = zip(points, results_of(jobs, snapshot, identity), strict=True)
     records = [
-        _finished(task, point)
-        or _measured(task, point, write_result(folder, point.entry, result, seconds))
+        finished_record(folder, point.entry.id)
+        or write_result(folder, point.entry, result, seconds)
         for point, result in results
     ]
     path.unlink(missing_ok=True)
+    if task.metrics:  # after all results: a stopped task loses none
+        records = [
+            measured(folder, record, point.content, point.styles)
+            if record["recipe"] is not None and "metrics" not in record
+            else record
+            for point, record in zip(points, records, strict=True)
+        ]
     return records
-
-
-def _finished(task: Task, point: TaskPoint) -> dict[str, Any] | None:
-    record = finished_record(Path(task.folder), point.entry.id)
-    return record and _measured(task, point, record)
-
-
-def _measured(task: Task, point: TaskPoint, record: dict[str, Any]) -> dict[str, Any]:
-    if not task.metrics:
-        return record
-    return measured(Path(task.folder), record, point.content, point.styles)
 
 
 def _save(path: Path, checkpoint: Checkpoint, names: Sequence[str]) -> None:

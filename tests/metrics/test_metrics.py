@@ -19,7 +19,7 @@ def pictures():
 
 
 def test_figures_are_those_of_an_independent_program(pictures):
-    """Which halves pictures in 8 bits."""
+    """A program that shares no code with jnst and halves pictures in 8 bits gave these three."""
     content, style, mixture = pictures
     figures = metrics.style_metrics(mixture, content, style)
     assert figures == pytest.approx((0.73164, 0.20531, 0.26688), rel=5e-3)
@@ -50,6 +50,22 @@ def test_distance_of_flat_pictures(seed):
     expected = 4 * 0.5 * np.sqrt(2 / np.pi)
     assert metrics.patch_distance(dark, light, seed=seed) == pytest.approx(expected, rel=0.15)
     assert metrics.patch_distance(dark, dark) == 0
+
+
+def test_distance_of_two_patches():
+    """Along a random direction of length 1, p - q is normal with deviation |p - q| / sqrt(147)."""
+    first, second = np.random.default_rng(3).random((2, 7, 7, 3))
+    difference = first - second
+    lengths = [np.linalg.norm(each) for each in (difference, difference - difference.mean((0, 1)))]
+    expected = sum(lengths) * np.sqrt(2 / (np.pi * 7 * 7 * 3))
+    assert metrics.patch_distance(first, second) == pytest.approx(expected, rel=0.2)
+
+
+def test_distance_sees_directions():
+    """Stripes have the same colors and scales when they are turned."""
+    stripes = np.tile(0.5 + 0.4 * np.sin(np.arange(96) / 2)[:, None, None], (1, 96, 3))
+    same = metrics.patch_distance(stripes, stripes[::-1])
+    assert metrics.patch_distance(stripes, stripes.swapaxes(0, 1)) > 5 * same
 
 
 def test_distance_sees_structure_and_grows_with_noise(pictures):
@@ -96,7 +112,7 @@ def test_correlation_without_edges_is_zero(pictures):
 
 
 def test_fine_detail_of_a_checkerboard():
-    """Which is all detail: its squares' means are flat. One of squares of 2 x 2 has less."""
+    """A checkerboard is all detail, as its means are flat. One of larger squares has less."""
     board = np.indices((32, 48)).sum(0) % 2
     image = np.repeat(0.5 + 0.2 * (board[..., None] - 0.5), 3, axis=-1)
     assert metrics.fine_detail(image) == pytest.approx(0.1**2, rel=1e-5)
@@ -105,7 +121,7 @@ def test_fine_detail_of_a_checkerboard():
 
 
 def test_what_is_no_picture_or_too_small_is_refused(pictures):
-    with pytest.raises(ValueError, match="has a side of 6 pixels; 7 or more are accepted"):
+    with pytest.raises(ValueError, match="other has 6 x 320 pixels; 7 x 7 or more are accepted"):
         metrics.patch_distance(pictures[0], pictures[0][:6])
     with pytest.raises(ValueError, match="seed is -1"):
         metrics.patch_distance(pictures[0], pictures[0], seed=-1)

@@ -11,7 +11,7 @@ from jnst.runs import ahead
 
 
 @pytest.fixture
-def compiled():
+def compilations():
     """For each program of steps that is compiled, whether the main thread does it."""
     places = []
 
@@ -39,32 +39,46 @@ def slow(monkeypatch):
     monkeypatch.setattr(ahead, "COLD", 0)
 
 
-def test_a_program_is_compiled_once(two_levels, compiled, slow):
+def test_a_program_is_compiled_once(two_levels, compilations, slow):
     first = two_levels()
-    assert sorted(compiled) == [False, True]
+    assert sorted(compilations) == [False, True]
     np.testing.assert_array_equal(two_levels(), first)
-    assert len(compiled) == 2
+    assert len(compilations) == 2
 
 
-def test_what_is_compiled_already_starts_nothing(two_levels, monkeypatch):
-    two_levels()
+def test_a_level_that_begins_soon_starts_nothing(two_levels, monkeypatch):
     calls = []
-    monkeypatch.setattr(ahead, "COLD", 60)
+    monkeypatch.setattr(ahead, "COLD", 600)
     monkeypatch.setattr(ahead, "compile_level", lambda *given: calls.append(given))
     two_levels()
     assert calls == []
 
 
-def test_what_fails_in_the_thread_is_done_by_the_run(two_levels, compiled, slow, monkeypatch):
+def test_without_steps_nothing_is_compiled(network, arrays, small, compilations, slow):
+    jax.clear_caches()
+    jnst.stylize(*arrays, **{**small, "network": network, "size": 136, "levels": 2, "steps": 0})
+    assert compilations == []
+
+
+def test_where_no_thread_can_start_the_run_compiles(two_levels, compilations, slow, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr(ahead.concurrent.futures.ThreadPoolExecutor, "submit", refuse)
+    two_levels()
+    assert compilations == [True] * 2
+
+
+def test_what_fails_in_the_thread_is_done_by_the_run(two_levels, compilations, slow, monkeypatch):
     def fail(*_):
         raise RuntimeError("of the thread")
 
     expected = two_levels()
     jax.clear_caches()
-    compiled.clear()
+    compilations.clear()
     monkeypatch.setattr(ahead, "compile_level", fail)
     np.testing.assert_array_equal(two_levels(), expected)
-    assert compiled == [True] * 2
+    assert compilations == [True] * 2
 
 
 def test_a_run_that_is_ended_waits_for_nothing(network, arrays, small, slow, monkeypatch):
@@ -72,13 +86,15 @@ def test_a_run_that_is_ended_waits_for_nothing(network, arrays, small, slow, mon
 
     def block(*_):
         running.set()
-        end.wait()
+        end.wait(60)
 
     monkeypatch.setattr(ahead, "compile_level", block)
     options = {**small, "network": network, "size": 136, "levels": 2}
-    for result in jnst.stylize_steps(*arrays, **options):
-        if result.steps:
-            break
+    steps = jnst.stylize_steps(*arrays, **options)
+    ending = threading.Thread(target=lambda: (next(steps), next(steps), steps.close()))
+    ending.start()
     assert running.wait(60)
-    assert not end.is_set()
+    ending.join(50)
+    ended = not ending.is_alive()
     end.set()
+    assert ended
