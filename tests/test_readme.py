@@ -219,6 +219,8 @@ def test_every_setting_that_readme_names_exists(capsys):
         with pytest.raises(SystemExit):
             main.main([*command, "--help"])
         known += capsys.readouterr().out
+    experiments = Path(__file__).parents[1] / "experiments"
+    known += "".join(path.read_text() for path in experiments.glob("*.py"))
     sbatch_and_dask = {"--gres", "--nthreads"}
     for option in set(re.findall(r"--[a-z][a-z-]+", README)) - sbatch_and_dask:
         assert option in known, option
