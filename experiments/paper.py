@@ -111,7 +111,7 @@ def ratios(inputs: Inputs) -> Figure:
 def content_layers(inputs: Inputs) -> Figure:
     """Figure 5: the pictures, and content from two layers."""
     layers = ("conv2_2", "conv4_2")
-    images = inputs.batch([{"content_layers": (layer,), "init": "noise"} for layer in layers])
+    images = inputs.batch([{"content_layers": (layer,)} for layer in layers])
     return [inputs.content, inputs.styles[0], *images], ["content", "style", *layers], 4
 
 
