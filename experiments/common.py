@@ -17,6 +17,16 @@ def arguments(description: str) -> argparse.Namespace:
     return parse(parser)
 
 
+def picture_arguments(description: str) -> argparse.Namespace:
+    """Read the command line of an experiment with one content, one style and one picture."""
+    parser = new_parser(description)
+    parser.add_argument("pictures", type=Path, nargs=2, help="a content and a style")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the PNG")
+    parser.add_argument("--size", type=int, default=192)
+    parser.add_argument("--steps", type=int, default=120)
+    return parse(parser)
+
+
 def new_parser(description: str) -> argparse.ArgumentParser:
     """A parser that keeps the lines of the description."""
     formatter = argparse.RawDescriptionHelpFormatter
@@ -34,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser, output: str = "folder of the 
 
 
 def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Read the command line."""
+    """Read the command line, and make the folder that the output is in."""
     options = parser.parse_args()
     if len(options.pictures) == 1:
         parser.error("a content needs at least one style")
@@ -86,15 +96,3 @@ def sweep(plan: dict[str, Any], options: argparse.Namespace) -> None:
 
     jnst.sweep(plan, options.output, callback=show)
     print(options.output / "index.html")
-
-
-def picture_arguments(description: str) -> argparse.Namespace:
-    """Read the command line of an experiment with one content, one style and one picture."""
-    parser = new_parser(description)
-    parser.add_argument("pictures", type=Path, nargs=2, help="a content and a style")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the PNG")
-    parser.add_argument("--size", type=int, default=192)
-    parser.add_argument("--steps", type=int, default=120)
-    options = parser.parse_args()
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    return options

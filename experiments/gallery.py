@@ -9,7 +9,6 @@ seams; then what the options do: colors kept, larger strokes, two styles mixed o
 Every picture carries its recipe: `jnst show gallery/wave_scream.png` prints it.
 """
 
-import argparse
 import html
 import json
 from pathlib import Path
@@ -106,7 +105,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--only", nargs="*", choices=[work.name for work in WORKS], metavar="NAME")
-    options: argparse.Namespace = parser.parse_args()
+    options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     network = jnst.load_network(options.network)
     works = [work for work in WORKS if not options.only or work.name in options.only]

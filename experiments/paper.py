@@ -59,7 +59,7 @@ Figure = tuple[list[np.ndarray], list[str], int]
 
 def reconstructions(inputs: Inputs) -> Figure:
     """Figure 1: content and style, layer by layer, from noise."""
-    config = inputs.config.replace(levels=1, init="noise", tv_weight=0.0)
+    config = inputs.config.replace(levels=1, init="noise")
     contents = [
         jnst.reconstruct(
             inputs.content,
@@ -97,7 +97,6 @@ def ratios(inputs: Inputs) -> Figure:
         {
             "style_layers": STYLE_LAYERS[:depth],
             "content_weight": ratio * inputs.config.style_weight,
-            "init": "noise",
         }
         for depth in range(1, 6)
         for ratio in values
@@ -147,7 +146,12 @@ def main() -> None:
         given["styles"] = common.versions(given["styles"])
     network = jnst.load_network(options.network)
     size, steps = (512, 500) if options.full else (128, 150)
-    config = jnst.preset(network.preset, size=options.size or size, steps=options.steps or steps)
+    config = jnst.preset(
+        network.preset,
+        size=options.size or size,
+        steps=options.steps or steps,
+        pooling="average",
+    )
     content, *paintings = (
         jnst.load_image(path, size=config.size) for path in (given["contents"], *given["styles"])
     )

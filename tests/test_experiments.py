@@ -121,8 +121,9 @@ def test_layers_of_the_paper(
     experiment("paper", figure, *pictures, "-o", "figure.png", "--network", network_file)
     [(images, labels, given)] = sheets
     assert given == columns and len(images) == len(labels)
-    first_image = jnst.Config().init if figure == 5 else "noise"
+    first_image = "noise" if figure == 1 else jnst.Config().init
     assert all(config.size == 128 and config.init == first_image for config in configs)
+    assert all(config.pooling == "average" for config in configs)
     if figure == 1:
         assert [config.content_layers[0] for config in configs[:5]] == labels[:5]
         assert [len(config.style_layers) for config in configs[5:]] == [1, 2, 3, 4, 5]
@@ -224,7 +225,7 @@ def test_the_transformer_begins_with_the_photograph_and_mixes_styles(monkeypatch
     photograph = jax.numpy.asarray(arrays[0])[:31, :21]
     one, other = np.eye(2)
     same = jax.jit(state.apply_fn)(state.params, photograph, one)
-    np.testing.assert_array_equal(same, photograph)
+    np.testing.assert_allclose(same, photograph.clip(0.02, 0.98), atol=1e-5)
     random = jax.tree.map(
         lambda leaf: leaf + 0.1 * jax.random.normal(jax.random.key(leaf.size), leaf.shape),
         state.params,

@@ -5,9 +5,8 @@
 Both have the loss that the network was trained with, `jnst.total_loss` with the first style, of
 the picture before its values are cut to [0, 1]. It is the whole photograph at twice the side of the
 training squares, as the network saw it. L-BFGS starts from the photograph; its time is that of its
-steps, without compilation. What to see: the network takes a hundredth of the time and less. After
-half an hour of training its loss is that of a few steps of L-BFGS; Johnson, after 40,000 steps,
-reports that of 50 to 100.
+steps, without compilation. What to see: the network takes less than a step of L-BFGS does. Its
+loss says how many steps it is worth: Johnson reports 50 to 100, after 40,000 steps of training.
 """
 
 import argparse

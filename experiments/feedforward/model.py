@@ -63,7 +63,7 @@ def paint(state: TrainState, photograph: Image, shares: Shares) -> Image:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _paint(apply: Callable[..., Image], params: Any, photograph: Image, shares: Shares) -> Image:
-    return apply(params, photograph, shares).clip(0, 1)
+    return apply(params, photograph, shares)
 
 
 def open_checkpoints(folder: Path) -> ocp.CheckpointManager:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 import jnst
 
 Photographs = Float[Array, "n h w 3"]
+Styles = Int[Array, " n"]
 
 
 def style_targets(
@@ -24,15 +25,13 @@ def style_targets(
 
 
 def mean_loss(
-    params: Any,
-    state: TrainState,
-    network: jnst.Network,
-    targets: jnst.Targets,
-    weights: jnst.Terms,
-    photographs: Photographs,
-    styles: Int[Array, " n"],
+    params: Any, state: TrainState, problem: jnst.Problem, photographs: Photographs, styles: Styles
 ) -> Float[Array, ""]:
-    """The mean of `jnst.total_loss` over what the network makes of photographs, one style each."""
+    """The mean of `jnst.total_loss` over what the network makes of photographs, one style each.
+
+    `problem` has the targets of all styles, from `style_targets`.
+    """
+    network, targets, weights = problem.network, problem.targets, problem.weights
     layout = targets.layout
     count = jax.tree.leaves(targets.style)[0].shape[0]
 
@@ -49,16 +48,11 @@ def mean_loss(
 
 @jax.jit
 def train_step(
-    state: TrainState,
-    network: jnst.Network,
-    targets: jnst.Targets,
-    weights: jnst.Terms,
-    photographs: Photographs,
-    styles: Int[Array, " n"],
+    state: TrainState, problem: jnst.Problem, photographs: Photographs, styles: Styles
 ) -> tuple[TrainState, Float[Array, ""]]:
     """One step of the optimizer, and the loss before it."""
     loss, gradients = jax.value_and_grad(mean_loss)(
-        state.params, state, network, targets, weights, photographs, styles
+        state.params, state, problem, photographs, styles
     )
     return state.apply_gradients(grads=gradients), loss
 

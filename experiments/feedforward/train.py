@@ -8,8 +8,8 @@ pixels, of a batch by `jax.vmap`; each photograph gets one of the styles. Withou
 painting of the demo; without `--photographs` they are drawn. The same command goes on with a
 training that was stopped. What to see in the folder: in strip.png, how the style comes into one
 photograph as training goes on; in curve.png, the loss, which falls quickly and then slowly. After
-30 minutes on two cores the colors and strokes of the style are there; the papers train for hours on
-a GPU. Needs matplotlib.
+half an hour on two cores the colors and the strokes of the style are there, but dark parts are
+black, and there are fine stripes. The papers train for hours on a GPU. Needs matplotlib.
 """
 
 import argparse
@@ -115,6 +115,7 @@ def main() -> None:
     images = [jnst.load_image(path, size=2 * options.size) for path in options.styles]
     network = jnst.prepare_network(network, config.layout().layers())
     targets = objective.style_targets(network, images, config)
+    problem = jnst.Problem(network, targets, config.weights())
     model.write_settings(folder, settings)
     checkpoints = model.open_checkpoints(folder)
     state = model.restore(checkpoints, model.new_state(settings))
@@ -133,9 +134,7 @@ def main() -> None:
                 write_views(folder, state, view, len(images))
             batch = photographs.draw_batch(paths, step, options.batch, options.size)
             styles = np.arange(step * options.batch, (step + 1) * options.batch) % len(images)
-            after, loss = objective.train_step(
-                state, network, targets, config.weights(), batch, styles
-            )
+            after, loss = objective.train_step(state, problem, batch, styles)
             losses.append(float(loss))  # an interrupt comes while this waits for the step
             state = after
             if state.step % options.every == 0:

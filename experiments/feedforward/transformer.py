@@ -2,7 +2,8 @@
 
 Normalized as in Ulyanov, Vedaldi, Lempitsky 2016, with a scale and a bias for each style as in
 Dumoulin, Shlens, Kudlur 2017. Other than in the papers, what the network computes is added to the
-photograph, and the last convolution begins with zeros: training starts from the photograph.
+logit of the photograph, and the last convolution begins with zeros: training starts from the
+photograph.
 """
 
 import flax.linen as nn
@@ -12,6 +13,9 @@ from jaxtyping import Array, Float
 
 Maps = Float[Array, "h w c"]
 Shares = Float[Array, " styles"]
+
+DARKEST = 0.02
+"""Pixels are kept this far from 0 and 1, where the logistic function is flat."""
 
 
 class Convolution(nn.Module):
@@ -52,10 +56,8 @@ class ConditionalInstanceNorm(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A photograph (H, W, 3) of any size, sRGB in [0, 1], and a mixture of styles, to an image.
+    """A photograph (H, W, 3) of any size and a mixture of styles to an image, sRGB in [0, 1].
 
-    Values of the image may be a little outside [0, 1], as those of an optimized one before it is
-    saved: a function that keeps them inside would be flat where the picture is dark or light.
     Two strided convolutions, five residual blocks at a quarter of the size, two nearest-neighbor
     enlargements with a convolution each. `channels` are those at full size; Johnson has 32.
     """
@@ -71,6 +73,7 @@ class Transformer(nn.Module):
             x = Convolution(scale * self.channels, size, stride)(x)
             return ConditionalInstanceNorm(self.styles)(x, shares)
 
+        image = image.clip(DARKEST, 1 - DARKEST)
         x = jnp.pad(image, ((0, -height % 4), (0, -width % 4), (0, 0)), "edge")
         x = nn.relu(layer(x, 1, size=9))
         x = nn.relu(layer(x, 2, stride=2))
@@ -79,4 +82,5 @@ class Transformer(nn.Module):
             x = x + layer(nn.relu(layer(x, 4)), 4)
         for scale in (2, 1):
             x = nn.relu(layer(x.repeat(2, 0).repeat(2, 1), scale))
-        return image + Convolution(3, size=9, kernel_init=nn.initializers.zeros)(x)[:height, :width]
+        x = Convolution(3, size=9, kernel_init=nn.initializers.zeros)(x)[:height, :width]
+        return nn.sigmoid(jnp.log(image / (1 - image)) + x)

@@ -29,9 +29,9 @@ def resize_image(
 ) -> Float[np.ndarray, "new_height new_width *channels"]:
     """Resize an image (H, W, 3), or its alpha (H, W), to `shape`, which is (height, width).
 
-    `resampling` is antialiased; what overshoots is clipped to [0, 1]. `extent` is the (height,
-    width) of the part that is resized, from the upper left corner; by default all of the image. An
-    image that has that size and needs no clipping is returned as it is, not as a copy.
+    `resampling` is the filter, antialiased; its overshoot is clipped to [0, 1]. `extent` is the
+    (height, width) of the part that is resized, from the upper left corner; by default all of the
+    image. An image that has that size and needs no clipping is returned as it is, not as a copy.
 
     Raises:
         ValueError: a side is not a whole number of at least 1.

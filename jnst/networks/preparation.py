@@ -61,8 +61,8 @@ def _transform_kernels(kernels: Mapping[str, Array]) -> Mapping[str, Array]:
 def restore_network(network: Kind) -> Kind:
     """A network from `prepare_network` with kernels that are not transformed, for few passes.
 
-    Its programs compile in a third of the time. Features differ by rounding. A network of another
-    kind is returned as it is.
+    Its programs compile in about a quarter of the time. Features differ by rounding. A network of
+    another kind is returned as it is.
     """
     if not isinstance(network, Network):
         return network

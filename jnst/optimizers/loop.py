@@ -3,7 +3,7 @@
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,9 @@ SECONDS = 2.0
 
 LARGE = 3 * 2**17
 """Values of an image, or of a batch's, of which one step is taken first, to see how long it is."""
+
+Program: TypeAlias = tuple[optax.GradientTransformation, Pixels, int, bool]
+"""What is static of `_run_chunk`."""
 
 Tree = TypeVar("Tree")
 
@@ -119,7 +122,7 @@ def _chunks(
         return
     program = optimizer, pixels, chunk, batched
     # The first call would compile by itself, and run among what that leaves.
-    _run_chunk.lower(*program, state, problem, chunk, sharing=sharing).compile()
+    _compiled(program, state, problem, sharing)
     return_freed_memory()
     begin()
     done, count = 0, chunk if state.variable.size < LARGE else 1
@@ -227,5 +230,10 @@ def compiled_batch(
 
     Takes what that takes, or only its shapes (`jax.eval_shape`).
     """
-    program = optimizer, pixels, chunk, True
-    return _run_chunk.lower(*program, state, problem, chunk, sharing=ONE_DEVICE).compile()
+    return _compiled((optimizer, pixels, chunk, True), state, problem, ONE_DEVICE)
+
+
+def _compiled(program: Program, state: State, problem: Problem, sharing: Sharing) -> Compiled:
+    """What `_run_chunk` finds compiled, if it is called with the same types."""
+    _, _, chunk, _ = program
+    return _run_chunk.lower(*program, state, problem, chunk, sharing=sharing).compile()

@@ -3,9 +3,10 @@
 import concurrent.futures
 import contextlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from jnst.networks.feature_network import FeatureNetwork
+from jnst.optimizers.sharing import ONE_DEVICE, Sharing
 from jnst.runs.fitting import compile_level
 from jnst.runs.jobs import Job
 
@@ -17,17 +18,24 @@ class Ahead:
     """A thread that compiles some levels, one after the other.
 
     It begins when a level has taken `COLD` seconds to begin: if that was compiled before, so were
-    the others. What fails here fails again where it is needed. A program that is being compiled
-    cannot be stopped: a process that ends meanwhile waits for it.
+    the others. Several devices would have to compile in one order, and compile nothing ahead. What
+    fails here fails again where it is needed. A program that is being compiled cannot be stopped: a
+    process that ends meanwhile waits for it.
     """
 
-    def __init__(self, network: FeatureNetwork, jobs: Sequence[Job], levels: Iterable[int]) -> None:
+    def __init__(
+        self,
+        network: FeatureNetwork,
+        jobs: Sequence[Job],
+        levels: Sequence[int],
+        sharing: Sharing = ONE_DEVICE,
+    ) -> None:
         self._begun = threading.Event()
         self._cold: bool | None = None
         self._threads = concurrent.futures.ThreadPoolExecutor(1)
         self._compiled: dict[int, concurrent.futures.Future[None]] = {}
         with contextlib.suppress(RuntimeError):  # the interpreter ends, and takes no new threads
-            for index in levels:
+            for index in levels if sharing == ONE_DEVICE else ():
                 task = self._threads.submit(self._compile, network, jobs, index)
                 self._compiled[index] = task
 

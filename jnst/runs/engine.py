@@ -114,8 +114,8 @@ def _run_levels(
     images = resume.images if resume else tuple(job.initial_image for job in jobs)
     diverged = resume.diverged if resume else (None,) * len(jobs)
     last: State | None = None
-    later = range(first + 1, len(levels) if sharing == ONE_DEVICE and config.steps else 0)
-    with contextlib.closing(Ahead(network, jobs, later)) as ahead:
+    later = [index for index in range(first + 1, len(levels)) if levels[index].steps]
+    with contextlib.closing(Ahead(network, jobs, later, sharing)) as ahead:
         for index, level in enumerate(levels[first:], first):
             before = resume if index == first else None
             if last is not None and config.optimizer == "lbfgs":

@@ -13,7 +13,7 @@ from jnst.sweeps.picture_names import picture_names
 from jnst.sweeps.plans import Plan
 from jnst.sweeps.points import Point, PreparedPlan
 from jnst.sweeps.record_checks import FORMAT
-from jnst.sweeps.records import Entry, finished_record
+from jnst.sweeps.records import Entry, finished_record, lacks_metrics
 from jnst.sweeps.report import show_inputs
 from jnst.sweeps.table import write_table
 
@@ -68,9 +68,7 @@ class Ledger:
         return [
             (point, record)
             for point in self._points
-            if (record := self._records.get(point.id))
-            and record["recipe"] is not None
-            and "metrics" not in record
+            if (record := self._records.get(point.id)) and lacks_metrics(record)
         ]
 
     def was_left(self, point: Point) -> bool:

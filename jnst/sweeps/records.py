@@ -48,6 +48,11 @@ def write_result(folder: Path, entry: Entry, result: Result, seconds: float) -> 
     )
 
 
+def lacks_metrics(record: dict[str, Any]) -> bool:
+    """Whether a record is of a picture that has not been measured."""
+    return record["recipe"] is not None and "metrics" not in record
+
+
 def measured(
     folder: Path, record: dict[str, Any], content: str, styles: Sequence[str]
 ) -> dict[str, Any]:

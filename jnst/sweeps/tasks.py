@@ -21,7 +21,14 @@ from jnst.runs.jobs import Job
 from jnst.runs.opening import open_job
 from jnst.settings.config import Config
 from jnst.sweeps.folder import SweepError
-from jnst.sweeps.records import Entry, finished_record, measured, write_failure, write_result
+from jnst.sweeps.records import (
+    Entry,
+    finished_record,
+    lacks_metrics,
+    measured,
+    write_failure,
+    write_result,
+)
 
 BATCHES = "batches"
 """The subfolder of what is in progress: the checkpoint of each batch, and who has it."""
@@ -193,7 +200,7 @@ def _run_batch(
     if task.metrics:  # after all results: a stopped task loses none
         records = [
             measured(folder, record, point.content, point.styles)
-            if record["recipe"] is not None and "metrics" not in record
+            if lacks_metrics(record)
             else record
             for point, record in zip(points, records, strict=True)
         ]
