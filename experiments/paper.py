@@ -2,23 +2,29 @@
 
     python experiments/paper.py 3 photo.jpg painting.jpg other.jpg ... -o figure3.png --network hed
 
-1: what the layers keep of a content and of a style. What to see: conv1_2 and conv2_2 give the
-   photograph back, from conv4_2 on its details are lost and its objects stay. Of the style, conv1_1
-   has the colors; with each layer the structures become larger.
-3: one photograph in many styles. What to see: its houses are in their places in all of them.
+1: what the layers keep of a content and of a style. In the paper objects stay up to conv5_2, but
+   not their details. Here conv1_2 and conv2_2 give the photograph back, and deeper layers ever
+   less: of conv4_2 there are outlines in noise. Of the style, conv1_1 has the colors; with each
+   layer the structures become larger, as in the paper.
+3: one photograph in many styles. What to see: each picture has the colors and the strokes of its
+   painting. At 128 pixels only outlines of houses are left; those of the paper are whole.
 4: alpha / beta from 1e-3 to 1 in the columns, style layers from conv1_1 to conv1_1 ... conv5_1 in
-   the rows. What to see: left there is only style, right the photograph comes back; lower rows have
-   larger structures. (Rows are figure 3 of the preprint, arXiv:1508.06576.)
-5: content from conv2_2 or conv4_2. What to see: with conv2_2 the fine structure of the photograph
-   stays and is painted over, with conv4_2 its edges and colors change with the style.
-6: the first image. What to see: from the content or the style, some of its structure stays. Each
-   noise gives another picture, in the same style and with the same content.
+   the rows. What to see: to the right the photograph comes back. The first row has only the colors
+   of the painting, the second fine lines, from the third on there are large strokes, as in the
+   paper; the last two rows are alike. (Rows are figure 3 of the preprint, arXiv:1508.06576.)
+5: content from conv2_2 or conv4_2. In the paper the fine structure of the photograph stays with
+   conv2_2 and changes with conv4_2. Here both start from the photograph and differ little: edges
+   are sharper with conv2_2.
+6: the first image. What to see: from the content its houses stay, from the style its cypress and
+   its stars. Each noise gives another picture in the same style. In the paper all have the content;
+   here those from noise have at most the skyline, as figure 1 explains.
 
-What differs from the paper: the network (--network imagenet is the paper's), losses that are
-relative, so that alpha / beta has other values, 128 pixels and 150 steps (with --full 512 and 500),
-and the settings that are the default of the network: coarse to fine, layers after their ReLU.
-Figure 1 and the rows of figure 4 have the layers of the paper. For its own losses see the preset
-"gatys2016". Figure 2 is a drawing, figure 7 needs photographs: jnst stylize makes it.
+What was seen is of hed and the embedded network at 128 pixels: both know less of objects than the
+paper's network, --network imagenet. Other differences: losses are relative, so that alpha / beta
+has other values; figures 4 and 5 start from the photograph; 128 pixels and 150 steps (with --full
+512 and 500); and the settings that are the default of the network: coarse to fine, layers after
+their ReLU. Figure 1 and the rows of figure 4 have the layers of the paper. For its own losses see
+the preset "gatys2016". Figure 2 is a drawing, figure 7 needs photographs: jnst stylize makes it.
 """
 
 from collections.abc import Callable, Sequence

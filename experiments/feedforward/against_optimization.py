@@ -65,9 +65,9 @@ def main() -> None:
 
     paint = jax.jit(state.apply_fn)
     shares = np.eye(len(settings.styles))[0]
-    jax.block_until_ready(paint(state.params, content, shares))  # compiles
+    jax.block_until_ready(paint(state.average, content, shares))  # compiles
     start = time.perf_counter()
-    image = np.asarray(paint(state.params, content, shares))
+    image = np.asarray(paint(state.average, content, shares))
     seconds = time.perf_counter() - start
     made = {
         "photograph": Made(content, float(loss_of(content)), 0),

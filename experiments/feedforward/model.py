@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import objective
 import orbax.checkpoint as ocp
-from flax.training.train_state import TrainState
 from jaxtyping import Array, Float
+from objective import Training
 from transformer import Shares, Transformer
 
 import jnst
@@ -30,14 +30,8 @@ class Settings(NamedTuple):
     learning_rate: float
 
     def config(self, network: jnst.Network) -> jnst.Config:
-        """The settings of the loss: the network's preset, without margin and total variation."""
-        return jnst.preset(
-            network.preset,
-            size=self.size,
-            style_loss=(self.style_loss,),
-            margin=0,
-            tv_weight=0.0,
-        )
+        """The settings of the loss: the network's preset, without a margin."""
+        return jnst.preset(network.preset, size=self.size, style_loss=(self.style_loss,), margin=0)
 
 
 @functools.cache
@@ -46,24 +40,27 @@ def _transformer(styles: int, channels: int) -> Transformer:
     return Transformer(styles, channels)
 
 
-def new_state(settings: Settings) -> TrainState:
+def new_state(settings: Settings) -> Training:
     """A network that gives back the photograph, and its optimizer."""
     transformer = _transformer(len(settings.styles), settings.channels)
     image, shares = jnp.zeros((64, 64, 3)), jnp.zeros(len(settings.styles))
     params = jax.jit(transformer.init)(jax.random.key(0), image, shares)
-    return TrainState.create(
-        apply_fn=transformer.apply, params=params, tx=objective.optimizer(settings.learning_rate)
+    return Training.create(
+        apply_fn=transformer.apply,
+        params=params,
+        tx=objective.optimizer(settings.learning_rate),
+        average=params,
     )
 
 
-def paint(state: TrainState, photograph: Image, shares: Shares) -> Image:
+def paint(state: Training, photograph: Image, shares: Shares) -> Image:
     """A photograph in a mixture of styles, in [0, 1]. Compiled once for each size."""
-    return _paint(state.apply_fn, state.params, photograph, shares)
+    return _paint(state.apply_fn, state.average, photograph, shares)
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _paint(apply: Callable[..., Image], params: Any, photograph: Image, shares: Shares) -> Image:
-    return apply(params, photograph, shares)
+    return apply(params, photograph, shares).clip(0, 1)
 
 
 def open_checkpoints(folder: Path) -> ocp.CheckpointManager:
@@ -72,7 +69,7 @@ def open_checkpoints(folder: Path) -> ocp.CheckpointManager:
     return ocp.CheckpointManager((folder / "checkpoints").absolute(), options=options)
 
 
-def restore(checkpoints: ocp.CheckpointManager, state: TrainState) -> TrainState:
+def restore(checkpoints: ocp.CheckpointManager, state: Training) -> Training:
     """The last checkpoint, or the state as it is if there is none."""
     step = checkpoints.latest_step()
     if step is None:
@@ -111,7 +108,7 @@ def write_text(path: Path, text: str) -> None:
     unfinished.replace(path)
 
 
-def load(folder: Path) -> tuple[Settings, TrainState]:
+def load(folder: Path) -> tuple[Settings, Training]:
     """A trained network.
 
     Raises:

@@ -16,6 +16,15 @@ Photographs = Float[Array, "n h w 3"]
 Styles = Int[Array, " n"]
 
 
+class Training(TrainState):
+    """A network in training, and the mean of its parameters over the last steps, which paints.
+
+    With one photograph a step the parameters go up and down; their mean does not.
+    """
+
+    average: Any
+
+
 def style_targets(
     network: jnst.Network, styles: Sequence[Float[Array, "_h _w 3"]], config: jnst.Config
 ) -> jnst.Targets:
@@ -48,13 +57,16 @@ def mean_loss(
 
 @jax.jit
 def train_step(
-    state: TrainState, problem: jnst.Problem, photographs: Photographs, styles: Styles
-) -> tuple[TrainState, Float[Array, ""]]:
-    """One step of the optimizer, and the loss before it."""
+    state: Training, problem: jnst.Problem, photographs: Photographs, styles: Styles
+) -> tuple[Training, Float[Array, ""]]:
+    """One step of the optimizer, and the loss before it. The mean is of about 100 steps."""
     loss, gradients = jax.value_and_grad(mean_loss)(
         state.params, state, problem, photographs, styles
     )
-    return state.apply_gradients(grads=gradients), loss
+    state = state.apply_gradients(grads=gradients)
+    share = jnp.maximum(0.01, 9 / (10 + state.step))  # the first steps are soon forgotten
+    average = optax.incremental_update(state.params, state.average, share)
+    return state.replace(average=average), loss
 
 
 @functools.cache

@@ -22,7 +22,6 @@ import numpy as np
 import objective
 import orbax.checkpoint as ocp
 import photographs
-from flax.training.train_state import TrainState
 
 import jnst
 from jnst.images import drawings
@@ -47,7 +46,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def write_views(folder: Path, state: TrainState, view: np.ndarray, styles: int) -> None:
+def write_views(folder: Path, state: objective.Training, view: np.ndarray, styles: int) -> None:
     """The photograph in every style now, and the strips of it so far."""
     (folder / "views").mkdir(exist_ok=True)
     for style in range(styles):

@@ -14,8 +14,8 @@ from jaxtyping import Array, Float
 Maps = Float[Array, "h w c"]
 Shares = Float[Array, " styles"]
 
-DARKEST = 0.02
-"""Pixels are kept this far from 0 and 1, where the logistic function is flat."""
+BEYOND = 0.1
+"""How far values may leave [0, 1]. At its ends the logistic function is flat and learns nothing."""
 
 
 class Convolution(nn.Module):
@@ -56,8 +56,10 @@ class ConditionalInstanceNorm(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A photograph (H, W, 3) of any size and a mixture of styles to an image, sRGB in [0, 1].
+    """A photograph (H, W, 3) of any size and a mixture of styles to an image of that size.
 
+    Values of the image may be a little outside [0, 1], as those of an optimized one before it is
+    saved.
     Two strided convolutions, five residual blocks at a quarter of the size, two nearest-neighbor
     enlargements with a convolution each. `channels` are those at full size; Johnson has 32.
     """
@@ -73,7 +75,6 @@ class Transformer(nn.Module):
             x = Convolution(scale * self.channels, size, stride)(x)
             return ConditionalInstanceNorm(self.styles)(x, shares)
 
-        image = image.clip(DARKEST, 1 - DARKEST)
         x = jnp.pad(image, ((0, -height % 4), (0, -width % 4), (0, 0)), "edge")
         x = nn.relu(layer(x, 1, size=9))
         x = nn.relu(layer(x, 2, stride=2))
@@ -83,4 +84,5 @@ class Transformer(nn.Module):
         for scale in (2, 1):
             x = nn.relu(layer(x.repeat(2, 0).repeat(2, 1), scale))
         x = Convolution(3, size=9, kernel_init=nn.initializers.zeros)(x)[:height, :width]
-        return nn.sigmoid(jnp.log(image / (1 - image)) + x)
+        share = (image + BEYOND) / (1 + 2 * BEYOND)
+        return (1 + 2 * BEYOND) * nn.sigmoid(jnp.log(share / (1 - share)) + x) - BEYOND
