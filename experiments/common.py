@@ -21,7 +21,7 @@ def picture_arguments(description: str) -> argparse.Namespace:
     """Read the command line of an experiment with one content, one style and one picture."""
     parser = new_parser(description)
     parser.add_argument("pictures", type=Path, nargs=2, help="a content and a style")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the PNG")
+    parser.add_argument("-o", "--output", type=png, required=True, help="the PNG")
     parser.add_argument("--size", type=int, default=192)
     parser.add_argument("--steps", type=int, default=120)
     return parse(parser)
@@ -33,13 +33,23 @@ def new_parser(description: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(description=description, formatter_class=formatter)
 
 
-def add_arguments(parser: argparse.ArgumentParser, output: str = "folder of the results") -> None:
+def png(text: str) -> Path:
+    """The path of a picture that is written at the end: a wrong one is refused at once."""
+    path = Path(text)
+    if path.suffix.lower() != ".png":
+        raise argparse.ArgumentTypeError(f"{text} does not end in .png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def add_arguments(parser: argparse.ArgumentParser, *, picture: bool = False) -> None:
     """What every experiment accepts: pictures, where the results go, the network, full size."""
+    kind, output = (png, "the PNG") if picture else (Path, "folder of the results")
     parser.add_argument("pictures", type=Path, nargs="*", help="a content, and styles")
-    parser.add_argument("-o", "--output", type=Path, required=True, help=output)
+    parser.add_argument("-o", "--output", type=kind, required=True, help=output)
     parser.add_argument("--network", default="embedded")
     parser.add_argument(
-        "--full", action="store_true", help="512 pixels and many steps; takes hours"
+        "--full", action="store_true", help="512 pixels and many steps, or much time"
     )
 
 

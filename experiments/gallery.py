@@ -11,6 +11,7 @@ Every picture carries its recipe: `jnst show gallery/wave_scream.png` prints it.
 
 import html
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +40,7 @@ def halves(image: np.ndarray) -> list[np.ndarray]:
     return [1 - mask, mask]
 
 
-STARRY, SCREAM, WAVE, WRECK = "starry_night", "the_scream", "great_wave", "shipwreck"
+PAINTINGS = STARRY, SCREAM, WAVE, WRECK = "starry_night", "the_scream", "great_wave", "shipwreck"
 WORKS = (
     Work("wreck_starry", "The Shipwreck as The Starry Night", WRECK, (STARRY,), {}),
     Work("wave_starry", "The Great Wave as The Starry Night", WAVE, (STARRY,), {}),
@@ -68,24 +69,27 @@ WORKS = (
 )  # fmt: skip
 
 
-def make(work: Work, folder: Path, network: jnst.Network, size: int, steps: int) -> jnst.Result:
+def find_paintings(folder: Path) -> dict[str, Path]:
+    """The files of the paintings, in whatever format."""
+    found = {name: sorted(folder.glob(f"{name}.*"))[:1] for name in PAINTINGS}
+    missing = [f"{name}.jpg" for name, paths in found.items() if not paths]
+    if missing:
+        raise SystemExit(f"{folder} has no {', '.join(missing)}: see --help for what is needed")
+    return {name: path for name, [path] in found.items()}
+
+
+def make(
+    work: Work, paintings: Mapping[str, Path], network: jnst.Network, size: int, steps: int
+) -> jnst.Result:
     """The picture of one work."""
     options = {"network": network, "size": size, "steps": steps, **work.options}
-    styles = [find(folder, name) for name in work.styles]
+    styles = [paintings[name] for name in work.styles]
     if work.content is None:
         return jnst.texture(styles[0], progress=True, **options)
-    content = find(folder, work.content)
+    content = paintings[work.content]
     if "regions" in options:
         options["content_masks"] = options.pop("regions")(jnst.load_image(content, size=size))
     return jnst.stylize(content, styles, progress=True, **options)
-
-
-def find(folder: Path, name: str) -> Path:
-    """The picture of this name, whatever its format."""
-    found = sorted(folder.glob(f"{name}.*"))
-    if not found:
-        raise SystemExit(f"{folder} has no {name}.jpg; see --help for the four that are needed")
-    return found[0]
 
 
 def entry(work: Work, path: Path) -> str:
@@ -99,24 +103,24 @@ def entry(work: Work, path: Path) -> str:
 
 def main() -> None:
     parser = common.new_parser(__doc__)
-    parser.add_argument("--pictures", type=Path, required=True, help="folder of the paintings")
+    needed = ", ".join(f"{name}.jpg" for name in PAINTINGS)
+    parser.add_argument("--pictures", type=Path, required=True, help=f"folder with {needed}")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the page")
     parser.add_argument("--network", default="embedded")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--only", nargs="*", choices=[work.name for work in WORKS], metavar="NAME")
+    parser.add_argument("--only", nargs="+", choices=[work.name for work in WORKS])
     options = parser.parse_args()
+    paintings = find_paintings(options.pictures)
     options.output.mkdir(parents=True, exist_ok=True)
     network = jnst.load_network(options.network)
     works = [work for work in WORKS if not options.only or work.name in options.only]
-    for name in {name for work in works for name in (work.content, *work.styles) if name}:
-        find(options.pictures, name)
     paths = [options.output / f"{work.name}.png" for work in works]
     for work, path in zip(works, paths, strict=True):
-        make(work, options.pictures, network, options.size, options.steps).save(path)
+        make(work, paintings, network, options.size, options.steps).save(path)
     page = options.output / "index.html"
     body = "".join(entry(work, path) for work, path in zip(works, paths, strict=True))
-    pages.write_page(page, "Twelve pictures", body)
+    pages.write_page(page, "From four paintings", body)
     sheet = jnst.contact_sheet(paths, [work.name for work in works], columns=4)
     jnst.save_image(options.output / "sheet.png", sheet)
     print(page)

@@ -2,11 +2,11 @@
 
     python experiments/networks.py photo.jpg painting.jpg -o networks
 
-Columns: the network, the same with activations normalized over the pictures (Gatys, Ecker, Bethge
-2016), and VGG-19 with random weights. Rows: average and maximum pooling. What to see: random
-features give colors but no strokes. Normalizing changes very little. Strokes are short and round
-with maximum pooling, and run together with average pooling. The paper's network is
---network imagenet.
+The grid has the network, the same with activations normalized over the pictures (Gatys, Ecker,
+Bethge 2016), and the same with random weights, each with average and maximum pooling and with two
+style weights. What to see: random features give colors but no strokes. Normalizing changes very
+little. Strokes are short and round with maximum pooling, and run together with average pooling. The
+paper's network is --network imagenet.
 """
 
 import common

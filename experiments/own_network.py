@@ -1,4 +1,4 @@
-"""An own network: one layer of random filters in three sizes, with no learning at all.
+"""A network of your own: one layer of random filters in three sizes, with no learning at all.
 
     python experiments/own_network.py photo.jpg painting.jpg -o random.png
 

@@ -1,9 +1,9 @@
-"""Own optimizers: anything of optax, beside the L-BFGS of jnst.
+"""Optimizers of your own: anything of optax, beside the L-BFGS of jnst.
 
     python experiments/own_optimizer.py photo.jpg painting.jpg -o optimizers.png
 
 What to see: after the same number of gradients L-BFGS has the lowest loss and the most finished
-strokes. Of the others, Prodigy needs no learning rate.
+strokes. Of the others, Prodigy needs no learning rate, and can be the slowest.
 """
 
 # %%

@@ -1,9 +1,10 @@
-"""An own term of the loss: a picture that is its own mirror image, more or less.
+"""A loss term of your own: a picture that is its own mirror image, more or less.
 
     python experiments/own_term.py photo.jpg painting.jpg -o mirrored.png
 
-What to see: the larger the weight, the more alike are the halves. All three weights are run by one
-compiled program. The recipe in the picture has the name of the term and its weight.
+What to see in mirrored-0.png, mirrored-100.png and mirrored-10000.png: the larger the weight, the
+more alike are the halves. All three are run by one compiled program. The recipe in a picture has
+the name of the term and its weight.
 """
 
 # %%

@@ -143,10 +143,12 @@ FIGURES: dict[str, Callable[[Inputs], Figure]] = {
 def main() -> None:
     parser = common.new_parser(__doc__)
     parser.add_argument("figure", choices=FIGURES)
-    common.add_arguments(parser, output="the PNG")
+    common.add_arguments(parser, picture=True)
     parser.add_argument("--size", type=int, help="in the place of 128, or 512 with --full")
     parser.add_argument("--steps", type=int, help="in the place of 150, or 500 with --full")
     options = common.parse(parser)
+    if options.figure != "3" and len(options.pictures) > 2:
+        parser.error("only figure 3 has more than one style")
     given = common.pictures(options)
     if not options.pictures:
         given["styles"] = common.versions(given["styles"])

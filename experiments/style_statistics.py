@@ -52,16 +52,19 @@ def in_time(
 
 def main() -> None:
     parser = common.new_parser(__doc__)
-    common.add_arguments(parser, output="folder of the page")
-    parser.add_argument("--seconds", type=float, default=20, help="of steps, for each picture")
+    common.add_arguments(parser)
+    parser.add_argument("--seconds", type=float, help="in the place of 20, or 300 with --full")
     parser.add_argument("--only", nargs="+", choices=STATISTICS, default=list(STATISTICS))
     parser.add_argument("--size", type=int, help="in the place of 128, or 512 with --full")
     options = common.parse(parser)
+    if len(options.pictures) > 2:
+        parser.error("all statistics are of one style")
     options.output.mkdir(parents=True, exist_ok=True)
     given = common.pictures(options)
     network = jnst.load_network(options.network)
     size = options.size or (512 if options.full else 128)
-    seconds = options.seconds * (15 if options.full else 1)
+    given_time = 300 if options.full else 20
+    seconds = given_time if options.seconds is None else options.seconds
     base = jnst.preset(network.preset, size=size, levels=1, steps=100_000)
     content = jnst.load_image(given["contents"], size=size)
     style = jnst.load_image(given["styles"][0], size=size)

@@ -2,9 +2,10 @@
 
     python experiments/styles.py photo.jpg painting.jpg other.jpg ... -o styles
 
-Columns: the styles. Rows: the style weight. All are run together by `jax.vmap`. What to see: the
-same shapes in every style, with one compilation. Without pictures, the styles are the painting of
-the demo, and three versions of it: with colors exchanged, turned, and larger.
+One side of the grid is the styles, the other the style weight. Up to 16 pictures are run together
+by `jax.vmap`. What to see: the same shapes in every style, with one compilation. Without pictures,
+the styles are the painting of the demo, and three versions of it: with colors exchanged, turned,
+and larger.
 """
 
 import common

@@ -32,16 +32,18 @@ def experiment(monkeypatch, capsys, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize(("name", "points"), [("networks", 12), ("styles", 12)])
-def test_plans(experiment, tmp_path, monkeypatch, name, points, full):
+PLANS = [("networks", False), ("styles", False), ("styles", True)]
+
+
+@pytest.mark.parametrize(("name", "full"), PLANS)
+def test_plans(experiment, monkeypatch, name, full):
     plans = []
     sweep = create_autospec(jnst.sweep, side_effect=lambda plan, *_, **__: plans.append(plan))
     monkeypatch.setattr(jnst, "sweep", sweep)
     lines = experiment(name, "-o", "out", *(["--full"] if full else []))
     assert callable(sweep.call_args.kwargs["callback"])
     [plan] = plans
-    assert len(list(jnst.read_plan(plan).points())) == points
+    assert len(list(jnst.read_plan(plan).points())) == 12
     assert plan["settings"]["size"] == (512 if full else 128)
     for picture in (plan["contents"], *plan["styles"]):
         assert jnst.load_image(picture).ndim == 3
@@ -161,8 +163,24 @@ def test_gallery(experiment, pictures, network_file, tmp_path):
     assert text.count("<img") == 3 and "A texture of The Starry Night" in text
     assert jnst.load_recipe("gallery/colors.png")["config"]["color"] == "luminance"
     (folder / "great_wave.png").unlink()
-    with pytest.raises(SystemExit, match=r"has no great_wave\.jpg; see --help"):
+    with pytest.raises(SystemExit, match=r"has no great_wave\.jpg: see --help"):
         experiment("gallery", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("paper", "1", "a.png", "b.png", "-o", "figure"), "figure does not end in .png"),
+        (("own_term", "a.png", "b.png", "-o", "out.jpg"), "out.jpg does not end in .png"),
+        (("paper", "4", "a.png", "b.png", "c.png", "-o", "4.png"), "only figure 3 has more"),
+        (("style_statistics", "a.png", "b.png", "c.png", "-o", "out"), "are of one style"),
+        (("styles", "a.png", "-o", "out"), "a content needs at least one style"),
+    ],
+)
+def test_wrong_arguments_are_refused_first(experiment, capsys, arguments, message):
+    with pytest.raises(SystemExit, match="2"):
+        experiment(*arguments)
+    assert message in capsys.readouterr().err
 
 
 def test_own_parts(experiment, monkeypatch, pictures, network_file):
@@ -216,7 +234,7 @@ def test_a_feedforward_network(experiment, pictures, network_file, tmp_path):
     assert losses["L-BFGS, 200 steps"] < losses["L-BFGS, 10 steps"] < losses["photograph"]
 
 
-def test_the_transformer_begins_with_the_photograph_and_mixes_styles(monkeypatch, arrays):
+def test_the_transformation_begins_with_the_photograph_and_mixes_styles(monkeypatch, arrays):
     monkeypatch.syspath_prepend(str(FOLDER / "feedforward"))
     import model
 

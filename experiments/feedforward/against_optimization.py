@@ -53,7 +53,11 @@ def main() -> None:
     parser.add_argument("photograph", type=Path, help="one that it was not trained on")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the PNG")
     options = parser.parse_args()
-    settings, state = model.load(options.model)
+    if options.output.suffix != ".png":
+        parser.error(f"{options.output} does not end in .png")
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    settings = model.read_settings(options.model)
+    state = model.load(options.model, settings)
     loaded = jnst.load_network(settings.network)
     config = settings.config(loaded)
     network = jnst.prepare_network(loaded, config.layout().layers())

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import objective
 import orbax.checkpoint as ocp
+from image_transformation import ImageTransformation, Shares
 from jaxtyping import Array, Float
 from objective import Training
-from transformer import Shares, Transformer
 
 import jnst
 
@@ -35,18 +35,18 @@ class Settings(NamedTuple):
 
 
 @functools.cache
-def _transformer(styles: int, channels: int) -> Transformer:
+def _transformation(styles: int, channels: int) -> ImageTransformation:
     """The same object for the same settings, so that what is compiled for it is found again."""
-    return Transformer(styles, channels)
+    return ImageTransformation(styles, channels)
 
 
 def new_state(settings: Settings) -> Training:
     """A network that gives back the photograph, and its optimizer."""
-    transformer = _transformer(len(settings.styles), settings.channels)
+    transformation = _transformation(len(settings.styles), settings.channels)
     image, shares = jnp.zeros((64, 64, 3)), jnp.zeros(len(settings.styles))
-    params = jax.jit(transformer.init)(jax.random.key(0), image, shares)
+    params = jax.jit(transformation.init)(jax.random.key(0), image, shares)
     return Training.create(
-        apply_fn=transformer.apply,
+        apply_fn=transformation.apply,
         params=params,
         tx=objective.optimizer(settings.learning_rate),
         average=params,
@@ -78,7 +78,13 @@ def restore(checkpoints: ocp.CheckpointManager, state: Training) -> Training:
 
 
 def read_settings(folder: Path) -> Settings:
-    """The settings of a folder that training has written."""
+    """The settings of a folder that training has written.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not (folder / "settings.json").exists():
+        raise ValueError(f"{folder} has no trained network; train.py makes one")
     return Settings(**json.loads((folder / "settings.json").read_text()))
 
 
@@ -108,15 +114,13 @@ def write_text(path: Path, text: str) -> None:
     unfinished.replace(path)
 
 
-def load(folder: Path) -> tuple[Settings, Training]:
+def load(folder: Path, settings: Settings) -> Training:
     """A trained network.
 
     Raises:
-        ValueError: nothing has been trained in the folder.
+        ValueError: no step of its training has been kept.
     """
-    if (folder / "settings.json").exists():
-        settings = read_settings(folder)
-        with open_checkpoints(folder) as checkpoints:
-            if checkpoints.latest_step() is not None:
-                return settings, restore(checkpoints, new_state(settings))
-    raise ValueError(f"{folder} has no trained network; train.py makes one")
+    with open_checkpoints(folder) as checkpoints:
+        if checkpoints.latest_step() is None:
+            raise ValueError(f"{folder} has no trained network; train.py makes one")
+        return restore(checkpoints, new_state(settings))

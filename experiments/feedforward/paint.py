@@ -4,9 +4,9 @@
     python experiments/feedforward/paint.py three photo.jpg -o painted --shares 0.5 0.5 0
 
 The first argument is the folder of train.py. `--shares` mixes the styles of a network that has
-many; without it a photograph is painted in each of them. It may have any size: the network sees
-strokes of the size that it was trained with, so that larger photographs get smaller ones. What to
-see: milliseconds for each picture, and the same manner in all of them.
+many, and should sum to 1; without it a photograph is painted in each of them. A photograph may have
+any size. Strokes are of the pixels that the network was trained with: larger photographs get finer
+ones. What to see: milliseconds for each picture, and the same manner in all of them.
 """
 
 import argparse
@@ -29,13 +29,14 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--shares", type=float, nargs="+", help="one number for each style")
     options = parser.parse_args()
-    settings, state = model.load(options.model)
+    settings = model.read_settings(options.model)
     names = [f"{number}-{Path(style).stem}" for number, style in enumerate(settings.styles)]
     mixtures = dict(zip(names, np.eye(len(names)), strict=True))
     if options.shares:
         if len(options.shares) != len(names):
             parser.error(f"--shares takes {len(names)} numbers, for {', '.join(names)}")
         mixtures = {"mixture": np.array(options.shares)}
+    state = model.load(options.model, settings)
     options.output.mkdir(parents=True, exist_ok=True)
     for path in options.photographs:
         photograph = jnst.load_image(path, size=options.size)

@@ -39,7 +39,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=128, help="of the squares; papers: 256")
     parser.add_argument("--batch", type=int, default=1, help="photographs a step; papers: 4")
     parser.add_argument("--channels", type=int, default=16, help="at full size; papers: 32")
-    parser.add_argument("--minutes", type=float, default=30, help="of this call")
+    parser.add_argument("--minutes", type=float, default=30, help="of this call's steps")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--steps", type=int, default=40_000, help="of all calls")
     parser.add_argument("--every", type=int, default=200, help="steps between checkpoints")
@@ -92,9 +92,10 @@ def main() -> None:
     if not options.styles:
         options.styles = [folder / "painting.png"]
         jnst.save_image(options.styles[0], drawings.draw_painting())
+    network_file = Path(options.network)
     settings = model.Settings(
         [str(path.absolute()) for path in options.styles],
-        options.network,
+        str(network_file.absolute()) if network_file.is_file() else options.network,
         options.style_loss,
         options.size,
         options.channels,
@@ -107,7 +108,8 @@ def main() -> None:
         else photographs.draw_photographs(folder / "photographs")
     )
     view = jnst.load_image(options.view or paths[0], size=2 * options.size)
-    paths = [path for path in paths if path != options.view] or paths
+    if options.view:  # is not trained on
+        paths = [path for path in paths if path.resolve() != options.view.resolve()] or paths
 
     network = jnst.load_network(options.network)
     config = settings.config(network)
@@ -125,25 +127,32 @@ def main() -> None:
         write_losses(folder, losses)
         checkpoints.save(int(state.step), args=ocp.args.StandardSave(state))
 
-    end = time.monotonic() + 60 * options.minutes
+    if state.step == 0:
+        write_views(folder, state, view, len(images))
+    print("compiling", flush=True)
+    end = None
     try:
-        while state.step < options.steps and time.monotonic() < end:
-            step = int(state.step)
-            if step == 0:
-                write_views(folder, state, view, len(images))
-            batch = photographs.draw_batch(paths, step, options.batch, options.size)
-            styles = np.arange(step * options.batch, (step + 1) * options.batch) % len(images)
+        while state.step < options.steps and (end is None or time.monotonic() < end):
+            first = int(state.step) * options.batch
+            batch = photographs.draw_batch(paths, int(state.step), options.batch, options.size)
+            styles = np.arange(first, first + options.batch) % len(images)
             after, loss = objective.train_step(state, problem, batch, styles)
             losses.append(float(loss))  # an interrupt comes while this waits for the step
             state = after
-            if state.step % options.every == 0:
+            if end is None:  # the first step compiles, and is not counted
+                end = time.monotonic() + 60 * options.minutes
+            every = state.step % options.every == 0
+            if every:
                 keep()
-                print(f"step {step + 1}, loss {np.mean(losses[-options.every :]):.4g}", flush=True)
+            said = f"step {state.step}, loss {np.mean(losses[-50:]):.4g}   "
+            print(said, end="\n" if every else "\r", flush=True)
+    except KeyboardInterrupt:
+        print("\ninterrupted: what is done is kept")
     finally:
         with checkpoints:
             if state.step and checkpoints.latest_step() != state.step:
                 keep()
-    print(folder / "curve.png")
+    print(f"\n{folder}: {state.step} steps. The same command goes on.")
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class ConditionalInstanceNorm(nn.Module):
         return x * (shares @ scale) + shares @ bias
 
 
-class Transformer(nn.Module):
+class ImageTransformation(nn.Module):
     """A photograph (H, W, 3) of any size and a mixture of styles to an image of that size.
 
     Values of the image may be a little outside [0, 1], as those of an optimized one before it is
