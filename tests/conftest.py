@@ -46,23 +46,6 @@ def compiled(tmp_path_factory):
         yield
 
 
-NUMBERS = "networks", "losses", "objective", "optimizers", "metrics", "images", "weights"
-"""The folders of the tests of what is computed."""
-
-
-@pytest.fixture(autouse=True)
-def optimization(request, monkeypatch):
-    """What is computed is tested as users compile it. All else has programs that compile sooner."""
-    folder = request.path.relative_to(request.config.rootpath / "tests").parts[0]
-    if folder in NUMBERS:
-        yield
-        return
-    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @pytest.fixture(autouse=True)
 def own_losses():
     """Style losses that a test registers are there for it alone, and so are their programs."""
