@@ -38,7 +38,6 @@ def png(text: str) -> Path:
     path = Path(text)
     if path.suffix.lower() != ".png":
         raise argparse.ArgumentTypeError(f"{text} does not end in .png")
-    path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 

@@ -19,12 +19,12 @@
    its stars. Each noise gives another picture in the same style. In the paper all have the content;
    here those from noise have at most the skyline, as figure 1 explains.
 
-What was seen is of hed and the embedded network at 128 pixels: both know less of objects than the
-paper's network, --network imagenet. Other differences: losses are relative, so that alpha / beta
-has other values; figures 4 and 5 start from the photograph; 128 pixels and 150 steps (with --full
-512 and 500); and the settings that are the default of the network: coarse to fine, layers after
-their ReLU. Figure 1 and the rows of figure 4 have the layers of the paper. For its own losses see
-the preset "gatys2016". Figure 2 is a drawing, figure 7 needs photographs: jnst stylize makes it.
+What was seen is of hed and the embedded network at 128 pixels. The paper's network, --network
+imagenet, was not tried. Other differences: losses are relative, so that alpha / beta has other
+values; figures 4 and 5 start from the photograph; 128 pixels and 150 steps (with --full 512 and
+500); and the settings that are the default of the network: coarse to fine, layers after their ReLU.
+Pooling, and the layers of figures 1 and 4, are the paper's. For its own losses see the preset
+"gatys2016". Figure 2 is a drawing, figure 7 needs photographs: jnst stylize makes it.
 """
 
 from collections.abc import Callable, Sequence

@@ -201,7 +201,7 @@ def test_own_parts_are_short(name):
     assert len((FOLDER / f"{name}.py").read_text().splitlines()) < 40
 
 
-def test_a_feedforward_network(experiment, pictures, network_file, tmp_path):
+def test_a_feedforward_network(experiment, monkeypatch, pictures, network_file, tmp_path):
     content, style = pictures
     photographs = tmp_path / "photographs"
     photographs.mkdir()
@@ -210,7 +210,19 @@ def test_a_feedforward_network(experiment, pictures, network_file, tmp_path):
     once = style, style, "-o", "once", *small, "--every", 2
     experiment("feedforward/train", *once, "--steps", 4)
     twice = style, style, "-o", "twice", *small, "--every", 2
-    experiment("feedforward/train", *twice, "--steps", 2)
+    objective = sys.modules["objective"]
+    steps = iter([objective.train_step] * 2)
+
+    def interrupted(*arguments):
+        step = next(steps, None)
+        if step is None:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(objective, "train_step", interrupted)
+        lines = experiment("feedforward/train", *twice, "--steps", 4)
+    assert lines[-1] == "twice: 2 steps. The same command goes on."
     experiment("feedforward/train", *twice, "--steps", 4)
     losses = [Path(name, "losses.txt").read_text() for name in ("once", "twice")]
     assert losses[0] == losses[1] and len(losses[0].split()) == 4

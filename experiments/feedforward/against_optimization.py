@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("photograph", type=Path, help="one that it was not trained on")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the PNG")
     options = parser.parse_args()
-    if options.output.suffix != ".png":
+    if options.output.suffix.lower() != ".png":
         parser.error(f"{options.output} does not end in .png")
     options.output.parent.mkdir(parents=True, exist_ok=True)
     settings = model.read_settings(options.model)

@@ -56,12 +56,11 @@ class ConditionalInstanceNorm(nn.Module):
 
 
 class ImageTransformation(nn.Module):
-    """A photograph (H, W, 3) of any size and a mixture of styles to an image of that size.
+    """A photograph (H, W, 3), sRGB in [0, 1], and shares of styles (S,) to an image of that size.
 
-    Values of the image may be a little outside [0, 1], as those of an optimized one before it is
-    saved.
-    Two strided convolutions, five residual blocks at a quarter of the size, two nearest-neighbor
-    enlargements with a convolution each. `channels` are those at full size; Johnson has 32.
+    Values of the image are in [-`BEYOND`, 1 + `BEYOND`]. Two strided convolutions, five residual
+    blocks at a quarter of the size, two nearest-neighbor enlargements with a convolution each.
+    `channels` are those at full size; Johnson has 32.
     """
 
     styles: int = 1

@@ -17,9 +17,10 @@ Styles = Int[Array, " n"]
 
 
 class Training(TrainState):
-    """A network in training, and the mean of its parameters over the last steps, which paints.
+    """A network in training, and the moving average of its parameters, which paints.
 
-    With one photograph a step the parameters go up and down; their mean does not.
+    With one photograph a step the parameters go up and down; their average does less so (Polyak and
+    Juditsky 1992).
     """
 
     average: Any
@@ -59,12 +60,15 @@ def mean_loss(
 def train_step(
     state: Training, problem: jnst.Problem, photographs: Photographs, styles: Styles
 ) -> tuple[Training, Float[Array, ""]]:
-    """One step of the optimizer, and the loss before it. The mean is of about 100 steps."""
+    """One step of the optimizer, and the loss before it.
+
+    average <- (1 - s) average + s params, with s = max(0.01, 9 / (10 + steps))
+    """
     loss, gradients = jax.value_and_grad(mean_loss)(
         state.params, state, problem, photographs, styles
     )
     state = state.apply_gradients(grads=gradients)
-    share = jnp.maximum(0.01, 9 / (10 + state.step))  # the first steps are soon forgotten
+    share = jnp.maximum(0.01, 9 / (10 + state.step))
     average = optax.incremental_update(state.params, state.average, share)
     return state.replace(average=average), loss
 

@@ -142,11 +142,11 @@ def main() -> None:
             state = after
             if end is None:  # the first step compiles, and is not counted
                 end = time.monotonic() + 60 * options.minutes
-            every = state.step % options.every == 0
-            if every:
+            kept = state.step % options.every == 0
+            if kept:
                 keep()
             said = f"step {state.step}, loss {np.mean(losses[-50:]):.4g}   "
-            print(said, end="\n" if every else "\r", flush=True)
+            print(said, end="\n" if kept else "\r", flush=True)
     except KeyboardInterrupt:
         print("\ninterrupted: what is done is kept")
     finally:
