@@ -48,7 +48,7 @@ def read_arguments(arguments: Sequence[str] | None, description: str | None) -> 
         type=positive,
         nargs="+",
         default=[256, 512, 1024],
-        help="longer sides in px for the rows step, pixels and floor",
+        help="longer sides in px for the rows step, variants, pixels and floor",
     )
     add(
         "--size",
@@ -56,7 +56,12 @@ def read_arguments(arguments: Sequence[str] | None, description: str | None) -> 
         default=512,
         help="longer side in px for the rows loss, memory and start; batch takes half of it",
     )
-    add("--steps", type=positive, default=15, help="steps of a run of step, pixels, floor, batch")
+    add(
+        "--steps",
+        type=positive,
+        default=15,
+        help="steps of a run of step, variants, pixels, floor, batch",
+    )
     add("--gradients", type=positive, default=200, help="gradients of a run of loss")
     options = parser.parse_args(arguments)
     if options.steps < 2 * CHUNK:

@@ -22,7 +22,9 @@ from measures import (
 MEMORY_STEPS = 25
 """Enough steps to fill the history of L-BFGS."""
 
-BATCHES = (1, 4, 8)
+BATCHES = {"cpu": (1, 4, 8), "cuda": (1, 2, 4, 8, 16)}
+"""Pictures in one program, by device."""
+
 LEVELS = 3
 
 PRECISIONS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -34,6 +36,15 @@ PRECISIONS: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 """Options of the workers for each precision on a GPU; a CPU has only float32."""
+
+
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "eager": (),
+    "channels_last": ("--channels-last",),
+    "compiled": ("--compile",),
+    "compiled, channels_last": ("--compile", "--channels-last"),
+}
+"""Options of PyTorch's worker for each of its own ways to be faster."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +127,41 @@ def step_lines(runs: Runs, options: argparse.Namespace) -> list[Line]:
                 "jnst / its Adam": jnst / adam,
             }
         )
+    return lines
+
+
+def variant_job(variant: str, size: int, options: argparse.Namespace, precision: str) -> Job:
+    job = step_job("torch", size, "adam", options, precision)
+    return dataclasses.replace(job, options=VARIANTS[variant])
+
+
+def adam_cases(options: argparse.Namespace) -> list[tuple[int, str]]:
+    """Size and precision of each case of `step` with Adam."""
+    return [(size, each) for size, name, each in step_cases(options) if name == "adam"]
+
+
+def variants_jobs(options: argparse.Namespace) -> list[Job]:
+    return [
+        job
+        for size, precision in adam_cases(options)
+        for job in (
+            step_job("jnst", size, "adam", options, precision),
+            *(variant_job(variant, size, options, precision) for variant in VARIANTS),
+        )
+    ]
+
+
+def variants_lines(runs: Runs, options: argparse.Namespace) -> list[Line]:
+    lines = []
+    for size, precision in adam_cases(options):
+        jnst = milliseconds(runs, step_job("jnst", size, "adam", options, precision))
+        times = {
+            variant: milliseconds(runs, variant_job(variant, size, options, precision))
+            for variant in VARIANTS
+        }
+        line: Line = {"size": size, "precision": precision, "jnst ms": jnst}
+        line |= {f"PyTorch ms, {variant}": value for variant, value in times.items()}
+        lines.append(line | {"jnst / PyTorch's best": jnst / min(times.values())})
     return lines
 
 
@@ -279,14 +325,14 @@ def batch_job(count: int, options: argparse.Namespace) -> Job:
 
 
 def batch_jobs(options: argparse.Namespace) -> list[Job]:
-    first, *others = (batch_job(count, options) for count in BATCHES)
+    first, *others = (batch_job(count, options) for count in BATCHES[options.device])
     return [first, step_job("torch", options.size // 2, "adam", options), *others]
 
 
 def batch_lines(runs: Runs, options: argparse.Namespace) -> list[Line]:
     torch = milliseconds(runs, step_job("torch", options.size // 2, "adam", options))
     lines = []
-    for count in BATCHES:
+    for count in BATCHES[options.device]:
         jnst = milliseconds(runs, batch_job(count, options)) / count
         line = {"pictures": count, "jnst ms a picture": jnst, "PyTorch ms, one": torch}
         lines.append(line | {"jnst / PyTorch": jnst / torch})
@@ -295,6 +341,11 @@ def batch_lines(runs: Runs, options: argparse.Namespace) -> list[Line]:
 
 ROWS = {
     "step": Row("milliseconds a step", step_jobs, step_lines),
+    "variants": Row(
+        "milliseconds a step of Adam, with PyTorch's own ways to be faster",
+        variants_jobs,
+        variants_lines,
+    ),
     "pixels": Row(
         "how the time of a step of Adam grows with pixels: its power, and at two sizes",
         adam_jobs,

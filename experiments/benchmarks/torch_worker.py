@@ -78,6 +78,15 @@ def read_network(path: str, device: str, dtype: torch.dtype) -> Network:
     return Network(params, mean.view(3, 1, 1))
 
 
+def in_channels_last(network: Network) -> Network:
+    """The network with kernels in the memory format NHWC, which its features take from them."""
+    params = {
+        name: (kernel.to(memory_format=torch.channels_last), bias)
+        for name, (kernel, bias) in network.params.items()
+    }
+    return network._replace(params=params)
+
+
 def read_image(path: str, size: int, device: str) -> Tensor:
     """The picture (1, 3, H, W) in [0, 1], its longer side `size`, resized as floats."""
     image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
@@ -158,7 +167,12 @@ def run(options: argparse.Namespace) -> None:
     content, style = (
         read_image(path, options.size, options.device) for path in (options.content, options.style)
     )
+    if options.channels_last:
+        network = in_channels_last(network)
+        content, style = (each.to(memory_format=torch.channels_last) for each in (content, style))
     objective = make_objective(network, content, style)
+    if options.compile:
+        objective = torch.compile(objective)
     image = content.clone().requires_grad_(True)
     optimizer = make_optimizer(options, image)
     chunk: list[Tensor] = []
@@ -206,6 +220,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments_of.add_argument(
         "--dtype", choices=["float32", "bfloat16"], default="float32", help="of the features"
     )
+    arguments_of.add_argument("--channels-last", action="store_true", help="memory format NHWC")
+    arguments_of.add_argument("--compile", action="store_true", help="torch.compile of the loss")
     run(arguments_of.parse_args(arguments))
 
 

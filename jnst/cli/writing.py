@@ -53,7 +53,7 @@ def write_last(
     saved = begun // save_every if save_every else 0
     device = jax.devices()[0].platform
     levels = jnst.plan_levels(result.image.shape[:2], result.config)
-    steps = result.config.steps
+    steps = result.planned_steps
     pace = RunPace(device, max(result.image.shape), PictureWay(levels).work, steps)
     if begun:
         tell(f"{out}: goes on from step {begun}", quiet=quiet)

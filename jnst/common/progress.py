@@ -127,9 +127,9 @@ class BatchWay:
     def __call__(self, progress: Any) -> tuple[float, str, str]:
         """The share of the steps that are done, the pictures begun, and the last one's steps."""
         for number, result in progress.results.items():
-            self._done[number] = result.steps / max(result.config.steps, 1)
+            self._done[number] = result.steps / max(result.planned_steps, 1)
         last = progress.results[max(progress.results)]
-        state = f"step {last.steps} of {last.config.steps}" if last.steps else "compiling"
+        state = f"step {last.steps} of {last.planned_steps}" if last.steps else "compiling"
         stage = f"{len(self._done)} of {self._count} pictures begun"
         return sum(self._done.values()) / self._count, stage, state
 

@@ -1,5 +1,6 @@
 """One level of a batch: pictures resized to it, targets, and the first states."""
 
+import math
 from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -32,6 +33,10 @@ from jnst.settings.tiles import Tiles
 
 Image = Float[np.ndarray, "h w 3"]
 Tree = TypeVar("Tree")
+
+FEW_PIXELS = 2**19
+"""Of the pictures of a level together: compiling Winograd's convolutions for their targets would
+take longer than it saves, up to about this number."""
 
 
 # Compiled apart, so that what several jobs share is computed once.
@@ -77,11 +82,24 @@ def level_problem(
         layout = layout.replace(tiles=tiles)
     maps: dict[int, Maps] = {}
     descriptions: dict[Hashable, Description] = {}
-    # A picture goes through the network once. Compiling Winograd's convolutions would take longer
-    # than they save.
-    direct = restore_network(network)
-    targets = [_targets_of(direct, job, shape, layout, maps, descriptions) for job in jobs]
+    few = _pixels_of_pictures(network, jobs, shape) <= FEW_PIXELS
+    once = restore_network(network) if few else network
+    targets = [_targets_of(once, job, shape, layout, maps, descriptions) for job in jobs]
     return Problem(network, stack(targets), stack([job.weights() for job in jobs]))
+
+
+def _pixels_of_pictures(
+    network: FeatureNetwork, jobs: Sequence[Job], shape: tuple[int, int]
+) -> int:
+    """The pixels of all pictures that go through the network for the targets of a level."""
+    strides = strides_of(network)
+    pictures = {(id(job.content), shape) for job in jobs}
+    pictures |= {
+        (id(image), style_shape(image.shape[:2], shape, job.config, strides))
+        for job in jobs
+        for image in job.styles
+    }
+    return sum(math.prod(size) for _, size in pictures)
 
 
 def _targets_of(

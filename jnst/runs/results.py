@@ -22,6 +22,7 @@ from jnst.images.files import check_writable
 from jnst.images.pixels import to_uint8
 from jnst.optimizers.state import Info
 from jnst.runs.footprint import WHOLE, Fit
+from jnst.runs.levels import plan_levels
 from jnst.runs.notebook import STRIP_HEIGHT, picture_bundle, strip
 from jnst.settings.config import Config
 from jnst.settings.terms import Terms
@@ -160,7 +161,7 @@ class Result:
         parts = [
             pictures,
             f"{height} x {width} pixels",
-            f"{self.steps} of {self.config.steps} steps",
+            f"{self.steps} of {self.planned_steps} steps",
             "" if loss is None else f"loss {loss:.4g}",
             "" if self.diverged is None else f"diverged at step {self.diverged}",
             f"network {self.network['name']}",
@@ -176,6 +177,11 @@ class Result:
     def steps(self) -> int:
         """Steps taken so far."""
         return len(self.history.loss)
+
+    @property
+    def planned_steps(self) -> int:
+        """Steps of the whole run: of its levels together, without those too small to be run."""
+        return sum(level.steps for level in plan_levels(self.image.shape[:2], self.config))
 
     def recipe(self) -> dict[str, Any]:
         """Settings, network, versions, steps taken and the image's losses, as plain values.

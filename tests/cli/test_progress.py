@@ -50,6 +50,15 @@ def test_elsewhere_every_level_and_every_tenth_is_a_line(call, pictures, small, 
     assert 4 <= len(err) <= 2 * 11 + 1
 
 
+def test_a_level_that_is_too_small_has_no_steps_to_wait_for(call, pictures, small, network_file):
+    given = options({name: value for name, value in small.items() if name != "steps"}, network_file)
+    levels = ["--levels", "2", "--level-steps", "9", "6"]
+    status, _, err = call("stylize", *pictures, *given, *levels, "-o", "a.png", quiet=False)
+    assert status == 0
+    assert " 100 %, step 6 of 6, " in err[-2]
+    assert re.fullmatch(r"wrote a.png, 6 of 6 steps, \d+ s on cpu", err[-1])
+
+
 def test_lines_are_few(capsys):
     with following("a.png", quiet=False) as advance:
         for step in range(1001):

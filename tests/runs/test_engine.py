@@ -78,6 +78,21 @@ def test_a_shared_style_is_described_at_each_of_its_sizes(arrays, network):
     assert (together.statistic[0] != together.statistic[1]).any()
 
 
+@pytest.mark.parametrize(("few", "restored"), [(1760, 1), (1759, 0)])
+def test_kernels_are_restored_for_few_pixels(arrays, network, monkeypatch, few, restored):
+    """A content of 32 x 24 that two jobs share, and a style of 25 x 32 and 12 x 16."""
+    calls = []
+    monkeypatch.setattr(problems, "FEW_PIXELS", few)
+    monkeypatch.setattr(problems, "restore_network", lambda network: calls.append(1) or network)
+    content, style = arrays
+    jobs = [
+        Job(content, (style,), content, jnst.Config(style_scale=scale, **LAYERS))
+        for scale in (1.0, 1.0, 0.5)
+    ]
+    problems.level_problem(network, jobs, (32, 24))
+    assert len(calls) == restored
+
+
 def test_equal_pictures_are_shared():
     rng = np.random.default_rng(0)
     content, style, other = rng.random((3, 8, 8, 3), np.float32)

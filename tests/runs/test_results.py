@@ -65,6 +65,13 @@ def test_recipe_is_all_that_it_takes():
     assert Config(**json.loads(json.dumps(recipe))["config"]) == CONFIG
 
 
+def test_steps_of_levels_that_are_left_out_are_not_planned():
+    run = result(config=CONFIG.replace(levels=3, level_steps=(5, 6, 7)))
+    assert run.planned_steps == 7
+    assert "7 of 7 steps" in run.summary()
+    assert result().planned_steps == CONFIG.steps
+
+
 def test_what_is_not_finite_is_null():
     lost = History.empty(CONFIG.weights()).extend(64, steps(np.nan, np.inf), 1)
     recipe = result(history=lost, diverged=0).recipe()

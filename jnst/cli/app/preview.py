@@ -56,7 +56,7 @@ class Preview:
         """Show the end of the run on all pages, and wait until they have it."""
         view, line = self._view, "the run has ended before its first step"
         if view.result is not None:
-            steps, whole = view.result.steps, view.result.config.steps
+            steps, whole = view.result.steps, view.result.planned_steps
             line = f"the run has ended at step {steps} of {whole}"
         self._tell(View(line, view.share, view.result, running=False))
         with self._news:

@@ -119,12 +119,12 @@ class Studio:
     def _end(
         self, result: Result | None, problem: str, content: Path, style: Path, seconds: float
     ) -> View:
-        if result is None or result.steps < min(1, result.config.steps):
+        if result is None or result.steps < min(1, result.planned_steps):
             line = problem or "stopped before the first step"
             return View(line, running=False, failed=bool(problem))
         file = Path(tempfile.mkdtemp(dir=self._folder)) / f"{content.stem}-{style.stem}.png"
         result.save(file)
-        steps, whole = result.steps, result.config.steps
+        steps, whole = result.steps, result.planned_steps
         state = f"step {steps} of {whole}" if steps < whole else count_of(steps, "step")
         line = f"{'stopped' if steps < whole else 'done'}: {state}, {duration(seconds)}"
         if problem:
