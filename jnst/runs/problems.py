@@ -35,8 +35,8 @@ Image = Float[np.ndarray, "h w 3"]
 Tree = TypeVar("Tree")
 
 FEW_PIXELS = 2**19
-"""Of the pictures of a level together: compiling Winograd's convolutions for their targets would
-take longer than it saves, up to about this number."""
+"""Pixels of all pictures of a level, up to which compiling Winograd's convolutions for their
+targets takes longer than it saves."""
 
 
 # Compiled apart, so that what several jobs share is computed once.
