@@ -438,6 +438,33 @@ def test_a_setting_is_a_name_and_a_value(capsys):
     assert "'levels' is not NAME=VALUE" in capsys.readouterr().err
 
 
+def test_choices_of_a_device(capsys, monkeypatch, pictures, network_file):
+    module = importlib.import_module("choices")
+    monkeypatch.setattr(module, "CHUNKS", (1, 3))
+    arguments = (*pictures, "--network", network_file, "--size", 32, "--steps", 4)
+    module.main(list(map(str, arguments)))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(", 32 x 24 pixels")
+    cells = [word for line in lines[1:] if ":" not in line for word in line.split()]
+    numbers = [float(cell.replace(",", "")) for cell in cells if cell[0].isdigit()]
+    assert len(numbers) == 4 * 4 + 2 * 2 + 2 * 2
+    assert min(numbers) > 0
+
+
+def test_choices_change_no_value():
+    module = importlib.import_module("choices")
+    maps, kernel = module.drawn(9, 7, 64), module.drawn(3, 3, 64, 64)
+    one = module.gradient(module.convolve, maps, kernel)(maps, kernel)
+    first = maps.transpose(2, 0, 1)
+    other = module.gradient(module.convolve_nchw, first, kernel)(first, kernel)
+    np.testing.assert_allclose(other.transpose(1, 2, 0), one, rtol=1e-4, atol=1e-4)
+    one, other = (
+        module.gradient(module.block(each), maps, kernel)(maps, kernel)
+        for each in (module.relu, module.jax.nn.relu)
+    )
+    np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)
+
+
 def test_worker_of_torch_needs_no_jnst():
     for name in ("torch_worker.py", "worker.py"):
         assert "jnst" not in {

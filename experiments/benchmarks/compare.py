@@ -24,9 +24,8 @@ from arguments import read_arguments
 from measures import Report
 from plot import plot_losses
 from processes import BenchmarkError, last_line, run_worker, worker_command
-from rich.console import Console
-from rich.table import Table
-from rows import ROWS, Job, Line, Runs, loss_curves
+from rows import ROWS, Job, Runs, loss_curves
+from tables import print_table
 
 from jnst.common.atomic import atomic_path
 
@@ -168,26 +167,6 @@ def machine() -> dict[str, Any]:
         names = [line for line in table.read_text().splitlines() if line.startswith("model name")]
         model = names[0].partition(": ")[2] if names else model
     return {"system": platform.platform(), "processor": model, "cores": os.cpu_count()}
-
-
-def cell(value: Any) -> str:
-    """A value of a table as text."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return str(value)
-
-
-def print_table(title: str, lines: Sequence[Line]) -> None:
-    """Print a table with a title."""
-    table = Table(*lines[0], box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for line in lines:
-        table.add_row(*map(cell, line.values()))
-    console = Console(width=None if sys.stdout.isatty() else 1000, highlight=False)
-    console.print(title, table, "", sep="\n")
 
 
 def print_unsound(runs: Runs) -> None:
