@@ -1,10 +1,11 @@
-"""What jnst could do otherwise on a device: layouts, bits for ReLU, steps in one dispatch.
+"""Alternatives to three choices of jnst, timed on the device that is JAX's default.
 
     python experiments/benchmarks/choices.py photo.jpg painting.jpg
 
-jnst has maps in NHWC, keeps a bit for each value of a ReLU, and takes 5 steps in a dispatch. Prints
-a table for each, of the device that is JAX's default: milliseconds are the median of a few calls,
-temporaries what the compiler counts. No choice changes a value.
+jnst has maps in NHWC, keeps a bit for each value of a ReLU, and takes at most 5 steps in a
+dispatch. The script prints a table for each. Temporaries are what the compiler counts. The choices
+change values by rounding alone. It is written for a GPU: on a CPU jnst has Winograd's convolutions
+for 128 channels and more, and a step of 512 px takes a whole dispatch.
 """
 
 import argparse
@@ -18,8 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from arguments import EMBEDDED, positive
-from jaxtyping import Array, Float
-from tables import print_table
+from jaxtyping import Array
+from printing import print_table
 
 import jnst
 from jnst.networks.convolution import convolve
@@ -34,57 +35,63 @@ WIDTHS = {64: 1, 128: 2, 256: 4, 512: 8}
 CHUNKS = (1, 5, 20, 50)
 """Most steps in a dispatch; one ends after about 2 seconds in any case."""
 
-CALLS = 7
+CALLS = 20
+ROWS_OF_CALLS = 5
 
 
-def convolve_nchw(
-    image: Float[Array, "i h w"], kernel: Float[Array, "3 3 i o"]
-) -> Float[Array, "o h w"]:
-    """`convolve` of maps with the channels first."""
-    names = ("NCHW", "HWIO", "NCHW")
-    return jax.lax.conv_general_dilated(
-        image[None], kernel, (1, 1), "SAME", dimension_numbers=names
-    )[0]
+def there_and_back(layout: str) -> Callable[[Array, Array], Array]:
+    """A convolution, and its gradient by the maps as jnst writes it, in "NHWC" or "NCHW"."""
+
+    def convolution(maps: Array, kernel: Array) -> Array:
+        names = (layout, "HWIO", layout)
+        return jax.lax.conv_general_dilated(maps, kernel, (1, 1), "SAME", dimension_numbers=names)
+
+    def both(maps: Array, kernel: Array) -> Array:
+        return convolution(convolution(maps, kernel), kernel[::-1, ::-1].swapaxes(2, 3))
+
+    return both
+
+
+def milliseconds(compiled: jax.stages.Compiled, *arguments: Array) -> float:
+    """The time of a call: the median of a few rows of calls that do not wait for each other."""
+    jax.block_until_ready(compiled(*arguments))
+    seconds = []
+    for _ in range(ROWS_OF_CALLS):
+        begun = time.perf_counter()
+        jax.block_until_ready([compiled(*arguments) for _ in range(CALLS)])
+        seconds.append(time.perf_counter() - begun)
+    return 1e3 * float(np.median(seconds)) / CALLS
+
+
+def drawn(*shape: int, dtype: str = "float32") -> Array:
+    """Random numbers; a kernel's are scaled so that maps keep their size from layer to layer."""
+    scale = (2 / (9 * shape[-2])) ** 0.5 if len(shape) == 4 and shape[:2] == (3, 3) else 1
+    return (scale * jax.random.normal(jax.random.key(0), shape)).astype(dtype)
+
+
+def layout_lines(height: int, width: int, dtype: str) -> list[Line]:
+    """A convolution of each block of VGG with its gradient, in both layouts."""
+    lines = []
+    for channels, stride in WIDTHS.items():
+        maps = drawn(1, height // stride, width // stride, channels, dtype=dtype)
+        kernel = drawn(3, 3, channels, channels, dtype=dtype)
+        first = maps.transpose(0, 3, 1, 2)
+        nhwc, nchw = (
+            milliseconds(
+                jax.jit(there_and_back(layout)).lower(each, kernel).compile(), each, kernel
+            )
+            for layout, each in (("NHWC", maps), ("NCHW", first))
+        )
+        lines.append(
+            {"channels": channels, "NHWC ms": nhwc, "NCHW ms": nchw, "NCHW / NHWC": nchw / nhwc}
+        )
+    return lines
 
 
 def gradient(function: Callable[..., Array], *arguments: Array) -> jax.stages.Compiled:
     """The compiled gradient, by the first argument, of the sum of squares of what is returned."""
     loss = jax.grad(lambda *arguments: jnp.square(function(*arguments)).sum())
     return jax.jit(loss).lower(*arguments).compile()
-
-
-def milliseconds(compiled: jax.stages.Compiled, *arguments: Array) -> float:
-    """The median time of a call, after one that is not counted."""
-    jax.block_until_ready(compiled(*arguments))
-    seconds = []
-    for _ in range(CALLS):
-        begun = time.perf_counter()
-        jax.block_until_ready(compiled(*arguments))
-        seconds.append(time.perf_counter() - begun)
-    return 1e3 * float(np.median(seconds))
-
-
-def drawn(*shape: int) -> Array:
-    """Random numbers of the size that keeps that of maps."""
-    scale = (2 / (9 * shape[-1])) ** 0.5 if len(shape) == 4 else 1
-    return scale * jax.random.normal(jax.random.key(0), shape)
-
-
-def layout_lines(height: int, width: int) -> list[Line]:
-    """A convolution of each block of VGG with its gradient, in both layouts."""
-    lines = []
-    for channels, stride in WIDTHS.items():
-        maps, kernel = (
-            drawn(height // stride, width // stride, channels),
-            drawn(3, 3, channels, channels),
-        )
-        first = maps.transpose(2, 0, 1)
-        nhwc = milliseconds(gradient(convolve, maps, kernel), maps, kernel)
-        nchw = milliseconds(gradient(convolve_nchw, first, kernel), first, kernel)
-        lines.append(
-            {"channels": channels, "NHWC ms": nhwc, "NCHW ms": nchw, "NCHW / NHWC": nchw / nhwc}
-        )
-    return lines
 
 
 def block(activation: Activation) -> Callable[[Array, Array], Array]:
@@ -98,9 +105,9 @@ def block(activation: Activation) -> Callable[[Array, Array], Array]:
     return maps_of
 
 
-def relu_lines(height: int, width: int) -> list[Line]:
+def relu_lines(height: int, width: int, dtype: str) -> list[Line]:
     """Three layers of 64 channels with their gradient, by jnst's ReLU and by JAX's."""
-    maps, kernel = drawn(height, width, 64), drawn(3, 3, 64, 64)
+    maps, kernel = drawn(height, width, 64, dtype=dtype), drawn(3, 3, 64, 64, dtype=dtype)
     lines = []
     for name, activation in (("a bit for each value", relu), ("jax.nn.relu", jax.nn.relu)):
         compiled = gradient(block(activation), maps, kernel)
@@ -120,34 +127,47 @@ def chunk_lines(options: argparse.Namespace) -> list[Line]:
     problem = jnst.Problem(network, targets, config.weights())
     optimizer = jnst.named_optimizer("adam")
 
-    def run(steps: int, chunk: int) -> float:
+    def seconds_a_step(chunk: int) -> float:
         state = jnst.init(optimizer, jnst.add_margin(content, config.margin))
-        begun = time.perf_counter()
+        steps = chunk + options.steps
         chunks = jnst.run(optimizer, state, problem, steps=steps, chunk=chunk)
-        jax.block_until_ready(deque(chunks, maxlen=1))
-        return time.perf_counter() - begun
+        _, info = next(chunks)  # which compiles; steps have ended when their Info is there
+        left, begun = steps - len(info.loss), time.perf_counter()
+        deque(chunks, maxlen=0)
+        return (time.perf_counter() - begun) / left
 
-    lines = []
-    for chunk in CHUNKS:
-        run(chunk, chunk)  # compiles
-        taken = 1e3 * run(options.steps, chunk) / options.steps
-        lines.append({"steps in a dispatch": chunk, "ms a step": taken})
-    return lines
+    return [
+        {"steps in a dispatch": chunk, "ms a step": 1e3 * seconds_a_step(chunk)} for chunk in CHUNKS
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the arguments, measure, and print the tables."""
+    """Read the arguments, and print the tables."""
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
     parser.add_argument("pictures", type=Path, nargs=2, help="a content and a style")
     parser.add_argument("--network", type=Path, default=EMBEDDED, help="a file of weights")
     parser.add_argument("--size", type=positive, default=512, help="longer side in px")
     parser.add_argument("--steps", type=positive, default=100, help="steps of each run")
+    parser.add_argument(
+        "--type", choices=["float32", "bfloat16"], default="float32", help="of maps and kernels"
+    )
+    parser.add_argument(
+        "--matmul-precision", help="of jax.default_matmul_precision: highest, tensorfloat32"
+    )
     options = parser.parse_args(arguments)
+    with jax.default_matmul_precision(options.matmul_precision):
+        print_choices(options)
+
+
+def print_choices(options: argparse.Namespace) -> None:
+    """Measure, and print the tables."""
     height, width = jnst.load_image(options.pictures[0], size=options.size).shape[:2]
     print(f"{jax.devices()[0].device_kind}, {height} x {width} pixels", end="\n\n")
-    print_table("layouts: a convolution with its gradient", layout_lines(height, width))
-    print_table("ReLU: three layers of 64 channels with their gradient", relu_lines(height, width))
+    layouts = layout_lines(height, width, options.type)
+    print_table(f"layouts, {options.type}: a convolution with its gradient", layouts)
+    relus = relu_lines(height, width, options.type)
+    print_table(f"ReLU, {options.type}: three layers of 64 channels with their gradient", relus)
     print_table("chunks: a step of Adam", chunk_lines(options))
 
 

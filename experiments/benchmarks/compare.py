@@ -23,9 +23,9 @@ from typing import Any
 from arguments import read_arguments
 from measures import Report
 from plot import plot_losses
+from printing import print_table
 from processes import BenchmarkError, last_line, run_worker, worker_command
 from rows import ROWS, Job, Runs, loss_curves
-from tables import print_table
 
 from jnst.common.atomic import atomic_path
 
@@ -73,7 +73,8 @@ def schedule(jobs: Sequence[Job], options: argparse.Namespace) -> Iterator[tuple
     """
     kinds: dict[tuple[str, str], Job] = {}
     for job in jobs:
-        kinds.setdefault((job.worker, job.optimizer if job.cached else ""), job)
+        compiled = "--compile" in job.options  # which needs a compiler of C++
+        kinds.setdefault((job.worker, job.optimizer if job.cached else "", compiled), job)
     for job in kinds.values():
         yield 0, dataclasses.replace(job, steps=1)
     for number in range(1, max(options.rounds, options.loss_rounds) + 1):

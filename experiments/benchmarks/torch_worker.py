@@ -79,7 +79,7 @@ def read_network(path: str, device: str, dtype: torch.dtype) -> Network:
 
 
 def in_channels_last(network: Network) -> Network:
-    """The network with kernels in the memory format NHWC, which its features take from them."""
+    """The network with its kernels in channels_last; its feature maps then are too."""
     params = {
         name: (kernel.to(memory_format=torch.channels_last), bias)
         for name, (kernel, bias) in network.params.items()

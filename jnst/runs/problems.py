@@ -3,7 +3,7 @@
 import math
 from collections.abc import Hashable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -32,11 +32,14 @@ from jnst.settings.layout import Layout
 from jnst.settings.tiles import Tiles
 
 Image = Float[np.ndarray, "h w 3"]
+Networks: TypeAlias = tuple[FeatureNetwork, FeatureNetwork]
+"""One network, prepared for many passes, and restored for few."""
+
 Tree = TypeVar("Tree")
 
-FEW_PIXELS = 2**19
-"""Pixels of all pictures of a level, up to which compiling Winograd's convolutions for their
-targets takes longer than it saves."""
+FEW_PIXELS = 2**18
+"""Pixels of a picture, up to which its targets are made by direct convolutions: compiling
+Winograd's for one pass would take longer than they save."""
 
 
 # Compiled apart, so that what several jobs share is computed once.
@@ -82,28 +85,19 @@ def level_problem(
         layout = layout.replace(tiles=tiles)
     maps: dict[int, Maps] = {}
     descriptions: dict[Hashable, Description] = {}
-    few = _pixels_of_pictures(network, jobs, shape) <= FEW_PIXELS
-    once = restore_network(network) if few else network
-    targets = [_targets_of(once, job, shape, layout, maps, descriptions) for job in jobs]
+    networks = network, restore_network(network)
+    targets = [_targets_of(networks, job, shape, layout, maps, descriptions) for job in jobs]
     return Problem(network, stack(targets), stack([job.weights() for job in jobs]))
 
 
-def _pixels_of_pictures(
-    network: FeatureNetwork, jobs: Sequence[Job], shape: tuple[int, int]
-) -> int:
-    """The pixels of all pictures that go through the network for the targets of a level."""
-    strides = strides_of(network)
-    pictures = {(id(job.content), shape) for job in jobs}
-    pictures |= {
-        (id(image), style_shape(image.shape[:2], shape, job.config, strides))
-        for job in jobs
-        for image in job.styles
-    }
-    return sum(math.prod(size) for _, size in pictures)
+def _for_one_pass(networks: Networks, shape: tuple[int, ...]) -> FeatureNetwork:
+    """Of two networks, the one that makes the targets of a picture (H, W, 3) sooner."""
+    prepared, restored = networks
+    return restored if math.prod(shape[:2]) <= FEW_PIXELS else prepared
 
 
 def _targets_of(
-    network: FeatureNetwork,
+    networks: Networks,
     job: Job,
     shape: tuple[int, int],
     layout: Layout,
@@ -113,23 +107,25 @@ def _targets_of(
     """The targets of a job; `maps` and `descriptions` are those of the jobs before it, and grow."""
     content = resize_image(job.content, shape)
     if id(job.content) not in maps:
+        network = _for_one_pass(networks, content.shape)
         maps[id(job.content)] = _describe_content(network, content, layout)
     regions = None
     if job.content_masks:
         regions = jnp.stack([resize_image(mask, shape) for mask in job.content_masks])
-    styles = as_styles(_styles_of(network, job, shape), regions)
+    styles = as_styles(_styles_of(networks[0], job, shape), regions)
     keys = [
         (id(image), id(mask), style.image.shape)
         for image, mask, style in zip(job.styles, job.masks_of_styles(), styles, strict=True)
     ]
     for key, style in zip(keys, styles, strict=True):
         if key not in descriptions:
+            network = _for_one_pass(networks, style.image.shape)
             descriptions[key] = _describe_style(network, style.image, style.mask, layout)
     previous = None
     if job.previous is not None:
         previous = tuple(resize_image(each, shape) for each in job.previous)
     targets = _join_targets(
-        network,
+        networks[0],
         content,
         maps[id(job.content)],
         [

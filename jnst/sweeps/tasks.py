@@ -3,7 +3,7 @@
 import os
 import time
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,12 +109,11 @@ def run_task(
             for batch in split(points, size)
             if not all(records[point.entry.id] for point in batch)
         ]
-        steps = points[0].config.steps
-        at = TaskStep(sum(map(len, batches)), 0, steps * len(batches))
-        for batch in batches:
+        left = sum(map(len, batches))
+        for number, batch in enumerate(batches):
+            at = partial(_step_of_task, left, number, len(batches))
             for record in (yield from _run_batch(task, batch, size, network, at)):
                 records[record["id"]] = records[record["id"]] or record
-            at = at._replace(step=at.step + steps)
     except RUN_FAILURES as error:
         failure = error.with_traceback(None)  # whose frames hold the batch
         if is_out_of_memory(error):
@@ -163,17 +162,27 @@ def job_of(point: TaskPoint) -> Job:
     return job
 
 
+def _step_of_task(points: int, number: int, batches: int, step: int, steps: int) -> TaskStep:
+    """Where a task is at a step of a batch, all of which take as many `steps`."""
+    return TaskStep(points, number * steps + step, batches * steps)
+
+
 def _run_batch(
-    task: Task, points: Sequence[TaskPoint], size: int, network: Network, at: TaskStep
+    task: Task,
+    points: Sequence[TaskPoint],
+    size: int,
+    network: Network,
+    at: Callable[[int, int], TaskStep],
 ) -> Generator[TaskStep, None, list[dict[str, Any]]]:
     """Run a batch, from its checkpoint if it has one, and write what is not there.
 
-    `at` is where the task is before it.
+    `at` tells where the task is from the steps that the batch has taken, and all of its steps.
     """
     started, names = time.monotonic(), [point.entry.id for point in points]
     folder = Path(task.folder)
     path = folder / BATCHES / f"{names[0]}.npz"
     jobs = list(map(job_of, points))
+    steps = sum(level.steps for level in jobs[0].levels)
     ready, identity = prepared_for(network, jobs[0].config), network_identity(network, task.network)
     before = load_checkpoint(path, jobs, names, size=size)
     earlier, saves = before.seconds if before else 0.0, Saves()
@@ -185,7 +194,7 @@ def _run_batch(
             saves.save(save)
         step = max(len(history.loss) for history in snapshot.histories)
         try:
-            yield at._replace(step=at.step + step)
+            yield at(step, steps)
         except (KeyboardInterrupt, GeneratorExit):
             save()
             raise

@@ -78,19 +78,26 @@ def test_a_shared_style_is_described_at_each_of_its_sizes(arrays, network):
     assert (together.statistic[0] != together.statistic[1]).any()
 
 
-@pytest.mark.parametrize(("few", "restored"), [(1760, 1), (1759, 0)])
-def test_kernels_are_restored_for_few_pixels(arrays, network, monkeypatch, few, restored):
-    """A content of 32 x 24 that two jobs share, and a style of 25 x 32 and 12 x 16."""
-    calls = []
-    monkeypatch.setattr(problems, "FEW_PIXELS", few)
-    monkeypatch.setattr(problems, "restore_network", lambda network: calls.append(1) or network)
+def test_kernels_are_restored_for_few_pixels(arrays, network, monkeypatch):
+    """For a content of 32 x 24 and a style of 12 x 16, not for the same style of 25 x 32."""
+    restored, taken = network.replace(name="restored"), []
+    monkeypatch.setattr(problems, "FEW_PIXELS", 32 * 24)
+    monkeypatch.setattr(problems, "restore_network", lambda network: restored)
+    for name in ("_describe_content", "_describe_style"):
+        describe = getattr(problems, name)
+
+        def telling(network, image, *rest, describe=describe):
+            taken.append((image.shape[:2], network.name))
+            return describe(network, image, *rest)
+
+        monkeypatch.setattr(problems, name, telling)
     content, style = arrays
     jobs = [
         Job(content, (style,), content, jnst.Config(style_scale=scale, **LAYERS))
-        for scale in (1.0, 1.0, 0.5)
+        for scale in (1.0, 0.5)
     ]
     problems.level_problem(network, jobs, (32, 24))
-    assert len(calls) == restored
+    assert taken == [((32, 24), "restored"), ((25, 32), "random"), ((12, 16), "restored")]
 
 
 def test_equal_pictures_are_shared():

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import sys
+import types
 
 import jax.numpy as jnp
 import matplotlib.figure
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 import jnst
+from jnst.common.progress import BatchWay
 from jnst.images.encoding import save_image
 from jnst.images.files import ImageError
 from jnst.optimizers.state import Info
@@ -69,6 +71,8 @@ def test_steps_of_levels_that_are_left_out_are_not_planned():
     run = result(config=CONFIG.replace(levels=3, level_steps=(5, 6, 7)))
     assert run.planned_steps == 7
     assert "7 of 7 steps" in run.summary()
+    share, _, state = BatchWay(1)(types.SimpleNamespace(results={0: run}))
+    assert (share, state) == (1, "step 7 of 7")
     assert result().planned_steps == CONFIG.steps
 
 
