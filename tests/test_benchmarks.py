@@ -454,7 +454,7 @@ def test_choices_of_a_device(capsys, monkeypatch, pictures, network_file):
 
 def test_choices_change_no_value_but_by_rounding():
     module = importlib.import_module("choices")
-    maps, kernel = module.drawn(9, 7, 64), module.drawn(3, 3, 64, 64)
+    maps, kernel = module.random_maps(9, 7, 64), module.random_kernel(64)
     twice = module.gradient(module.convolve, maps, kernel)(maps, kernel)
     nhwc = module.there_and_back("NHWC")(maps[None], kernel)[0]
     nchw = module.there_and_back("NCHW")(maps.transpose(2, 0, 1)[None], kernel)[0]

@@ -27,10 +27,9 @@ from jnst.networks.convolution import convolve
 from jnst.networks.vgg import relu
 
 Line = dict[str, Any]
-Activation = Callable[[Array], Array]
 
-WIDTHS = {64: 1, 128: 2, 256: 4, 512: 8}
-"""Channels of VGG's blocks, and the pixels between two positions of their maps."""
+STRIDES = {64: 1, 128: 2, 256: 4, 512: 8}
+"""Of the maps of VGG's blocks, by their channels."""
 
 CHUNKS = (1, 5, 20, 50)
 """Most steps in a dispatch; one ends after about 2 seconds in any case."""
@@ -52,6 +51,11 @@ def there_and_back(layout: str) -> Callable[[Array, Array], Array]:
     return both
 
 
+def compile_for(function: Callable[..., Array], *arguments: Array) -> jax.stages.Compiled:
+    """The program of a function of arrays of these shapes."""
+    return jax.jit(function).lower(*arguments).compile()
+
+
 def milliseconds(compiled: jax.stages.Compiled, *arguments: Array) -> float:
     """The time of a call: the median of a few rows of calls that do not wait for each other."""
     jax.block_until_ready(compiled(*arguments))
@@ -63,23 +67,26 @@ def milliseconds(compiled: jax.stages.Compiled, *arguments: Array) -> float:
     return 1e3 * float(np.median(seconds)) / CALLS
 
 
-def drawn(*shape: int, dtype: str = "float32") -> Array:
-    """Random numbers; a kernel's are scaled so that maps keep their size from layer to layer."""
-    scale = (2 / (9 * shape[-2])) ** 0.5 if len(shape) == 4 and shape[:2] == (3, 3) else 1
-    return (scale * jax.random.normal(jax.random.key(0), shape)).astype(dtype)
+def random_maps(*shape: int, dtype: str = "float32") -> Array:
+    """Maps of normal deviates."""
+    return jax.random.normal(jax.random.key(0), shape, dtype)
+
+
+def random_kernel(channels: int, dtype: str = "float32") -> Array:
+    """A kernel (3, 3, C, C) by which maps keep their deviation (He et al. 2015)."""
+    initializer = jax.nn.initializers.he_normal()
+    return initializer(jax.random.key(1), (3, 3, channels, channels), dtype)
 
 
 def layout_lines(height: int, width: int, dtype: str) -> list[Line]:
     """A convolution of each block of VGG with its gradient, in both layouts."""
     lines = []
-    for channels, stride in WIDTHS.items():
-        maps = drawn(1, height // stride, width // stride, channels, dtype=dtype)
-        kernel = drawn(3, 3, channels, channels, dtype=dtype)
+    for channels, stride in STRIDES.items():
+        maps = random_maps(1, height // stride, width // stride, channels, dtype=dtype)
+        kernel = random_kernel(channels, dtype)
         first = maps.transpose(0, 3, 1, 2)
         nhwc, nchw = (
-            milliseconds(
-                jax.jit(there_and_back(layout)).lower(each, kernel).compile(), each, kernel
-            )
+            milliseconds(compile_for(there_and_back(layout), each, kernel), each, kernel)
             for layout, each in (("NHWC", maps), ("NCHW", first))
         )
         lines.append(
@@ -91,10 +98,10 @@ def layout_lines(height: int, width: int, dtype: str) -> list[Line]:
 def gradient(function: Callable[..., Array], *arguments: Array) -> jax.stages.Compiled:
     """The compiled gradient, by the first argument, of the sum of squares of what is returned."""
     loss = jax.grad(lambda *arguments: jnp.square(function(*arguments)).sum())
-    return jax.jit(loss).lower(*arguments).compile()
+    return compile_for(loss, *arguments)
 
 
-def block(activation: Activation) -> Callable[[Array, Array], Array]:
+def block(activation: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
     """Three convolutions, each with its ReLU."""
 
     def maps_of(maps: Array, kernel: Array) -> Array:
@@ -107,7 +114,7 @@ def block(activation: Activation) -> Callable[[Array, Array], Array]:
 
 def relu_lines(height: int, width: int, dtype: str) -> list[Line]:
     """Three layers of 64 channels with their gradient, by jnst's ReLU and by JAX's."""
-    maps, kernel = drawn(height, width, 64, dtype=dtype), drawn(3, 3, 64, 64, dtype=dtype)
+    maps, kernel = random_maps(height, width, 64, dtype=dtype), random_kernel(64, dtype)
     lines = []
     for name, activation in (("a bit for each value", relu), ("jax.nn.relu", jax.nn.relu)):
         compiled = gradient(block(activation), maps, kernel)
@@ -150,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", type=positive, default=512, help="longer side in px")
     parser.add_argument("--steps", type=positive, default=100, help="steps of each run")
     parser.add_argument(
-        "--type", choices=["float32", "bfloat16"], default="float32", help="of maps and kernels"
+        "--dtype", choices=["float32", "bfloat16"], default="float32", help="of maps and kernels"
     )
     parser.add_argument(
         "--matmul-precision", help="of jax.default_matmul_precision: highest, tensorfloat32"
@@ -164,10 +171,10 @@ def print_choices(options: argparse.Namespace) -> None:
     """Measure, and print the tables."""
     height, width = jnst.load_image(options.pictures[0], size=options.size).shape[:2]
     print(f"{jax.devices()[0].device_kind}, {height} x {width} pixels", end="\n\n")
-    layouts = layout_lines(height, width, options.type)
-    print_table(f"layouts, {options.type}: a convolution with its gradient", layouts)
-    relus = relu_lines(height, width, options.type)
-    print_table(f"ReLU, {options.type}: three layers of 64 channels with their gradient", relus)
+    layouts = layout_lines(height, width, options.dtype)
+    print_table(f"layouts, {options.dtype}: a convolution with its gradient", layouts)
+    relus = relu_lines(height, width, options.dtype)
+    print_table(f"ReLU, {options.dtype}: three layers of 64 channels with their gradient", relus)
     print_table("chunks: a step of Adam", chunk_lines(options))
 
 

@@ -1,9 +1,11 @@
 """One level of a batch: pictures resized to it, targets, and the first states."""
 
+import dataclasses
+import functools
 import math
 from collections.abc import Hashable, Sequence
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -32,9 +34,6 @@ from jnst.settings.layout import Layout
 from jnst.settings.tiles import Tiles
 
 Image = Float[np.ndarray, "h w 3"]
-Networks: TypeAlias = tuple[FeatureNetwork, FeatureNetwork]
-"""One network, prepared for many passes, and restored for few."""
-
 Tree = TypeVar("Tree")
 
 FEW_PIXELS = 2**18
@@ -85,19 +84,28 @@ def level_problem(
         layout = layout.replace(tiles=tiles)
     maps: dict[int, Maps] = {}
     descriptions: dict[Hashable, Description] = {}
-    networks = network, restore_network(network)
-    targets = [_targets_of(networks, job, shape, layout, maps, descriptions) for job in jobs]
+    passes = _Passes(network)
+    targets = [_targets_of(passes, job, shape, layout, maps, descriptions) for job in jobs]
     return Problem(network, stack(targets), stack([job.weights() for job in jobs]))
 
 
-def _for_one_pass(networks: Networks, shape: tuple[int, ...]) -> FeatureNetwork:
-    """Of two networks, the one that makes the targets of a picture (H, W, 3) sooner."""
-    prepared, restored = networks
-    return restored if math.prod(shape[:2]) <= FEW_PIXELS else prepared
+@dataclasses.dataclass(frozen=True)
+class _Passes:
+    """A network from `prepare_network`, and the same restored for one pass, once it is needed."""
+
+    prepared: FeatureNetwork
+
+    @functools.cached_property
+    def _restored(self) -> FeatureNetwork:
+        return restore_network(self.prepared)
+
+    def network_for(self, shape: tuple[int, ...]) -> FeatureNetwork:
+        """The one that makes the targets of a picture (H, W, 3) sooner, compiling included."""
+        return self._restored if math.prod(shape[:2]) <= FEW_PIXELS else self.prepared
 
 
 def _targets_of(
-    networks: Networks,
+    passes: _Passes,
     job: Job,
     shape: tuple[int, int],
     layout: Layout,
@@ -107,25 +115,25 @@ def _targets_of(
     """The targets of a job; `maps` and `descriptions` are those of the jobs before it, and grow."""
     content = resize_image(job.content, shape)
     if id(job.content) not in maps:
-        network = _for_one_pass(networks, content.shape)
+        network = passes.network_for(content.shape)
         maps[id(job.content)] = _describe_content(network, content, layout)
     regions = None
     if job.content_masks:
         regions = jnp.stack([resize_image(mask, shape) for mask in job.content_masks])
-    styles = as_styles(_styles_of(networks[0], job, shape), regions)
+    styles = as_styles(_styles_of(passes.prepared, job, shape), regions)
     keys = [
         (id(image), id(mask), style.image.shape)
         for image, mask, style in zip(job.styles, job.masks_of_styles(), styles, strict=True)
     ]
     for key, style in zip(keys, styles, strict=True):
         if key not in descriptions:
-            network = _for_one_pass(networks, style.image.shape)
+            network = passes.network_for(style.image.shape)
             descriptions[key] = _describe_style(network, style.image, style.mask, layout)
     previous = None
     if job.previous is not None:
         previous = tuple(resize_image(each, shape) for each in job.previous)
     targets = _join_targets(
-        networks[0],
+        passes.prepared,
         content,
         maps[id(job.content)],
         [

@@ -187,7 +187,7 @@ class Sweep:
                     at = next(running)
                 except StopIteration as ended:
                     return ended.value
-                yield self._progress(clock, at, at.step / at.steps * _work(batch))
+                yield self._progress(clock, at, at.share * _work(batch))
 
     def _run_on(self, executor: Executor, clock: Clock) -> Iterator[SweepProgress]:
         batches = {batch[0].id: batch for batch, _ in self._batches(self._most_together)}
@@ -212,7 +212,7 @@ class Sweep:
         """Where the tasks that workers have are, together."""
         busy = [sign for sign in seen if sign.task in batches]
         sums = (sum(values) for values in zip(*[sign.at for sign in busy], strict=True))
-        part = sum(sign.at.step / sign.at.steps * _work(batches[sign.task]) for sign in busy)
+        part = sum(sign.at.share * _work(batches[sign.task]) for sign in busy)
         at = TaskStep(*sums) if busy else None
         return self._progress(clock, at, part)._replace(workers=tuple(busy))
 

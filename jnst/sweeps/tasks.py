@@ -87,6 +87,11 @@ class TaskStep(NamedTuple):
     step: int
     steps: int
 
+    @property
+    def share(self) -> float:
+        """The part of the steps that is done; 0 where there are none."""
+        return self.step / max(self.steps, 1)
+
 
 def run_task(
     task: Task, network: Network, *, passed_on: tuple[type[Exception], ...] = ()

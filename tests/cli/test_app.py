@@ -19,6 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 import jnst
 from jnst.cli import main
 from jnst.cli.app import runs
+from jnst.cli.app.preview import Preview
 from jnst.cli.app.runs import Studio
 from jnst.cli.app.settings import (
     COLORS,
@@ -182,6 +183,15 @@ def test_a_run_ends_with_a_file_that_the_command_would_write(run, pictures, smal
     jnst.stylize(*pictures, network=network_file, **small | {"steps": 11}).save("own.png")
     assert last.file.read_bytes() == Path("own.png").read_bytes()
     Path("own.png").unlink()
+
+
+def test_a_level_that_is_too_small_is_not_waited_for(run):
+    *_, last = run(steps=15, levels=2, level_steps=(9, 6))
+    assert last.line.startswith("done: 6 steps") and last.share == 1
+    preview = Preview("a.png")
+    preview.show(last.result)
+    preview.end()
+    assert next(preview.views()).line == "the run has ended at step 6 of 6"
 
 
 def test_stop_keeps_the_last_picture(run, studio):
